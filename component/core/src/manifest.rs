@@ -1,0 +1,113 @@
+//! The manifest: what a model takes, which of its outputs are kept, and what is answered.
+
+mod read;
+
+use std::fmt;
+
+use crate::feature::Feature;
+
+/// A checked manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Lower-case name of the model.
+    pub name: String,
+    /// What the model predicts, for people.
+    pub description: String,
+    /// File name of the ONNX model, beside the manifest.
+    pub file: String,
+    /// Seconds that a cached prediction is served.
+    pub ttl_seconds: u32,
+    /// The model's inputs, in key order.
+    pub features: Vec<Feature>,
+    /// The model's outputs that are kept.
+    pub outputs: Vec<Output>,
+    /// What is answered where.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One number that the model gives for a row, and that the cache keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Name that endpoints use.
+    pub name: String,
+    /// Name of the ONNX output.
+    pub tensor: String,
+    /// Column of the ONNX output, from 0.
+    pub column: usize,
+    /// What it means, for people.
+    pub description: String,
+}
+
+/// A path that answers one member, derived from one output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Path of the URL, e.g. `/decisions`.
+    pub path: String,
+    /// Member of the JSON answer, e.g. `decision`.
+    pub field: String,
+    /// Position of the output it derives from.
+    pub output: usize,
+    /// How it derives from it.
+    pub rule: Rule,
+    /// What it means, for people.
+    pub description: String,
+}
+
+/// How an answer derives from an output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// The output itself, as a JSON number.
+    Number,
+    /// One label strictly above a threshold, another otherwise.
+    Threshold {
+        /// The threshold.
+        threshold: f64,
+        /// Answer strictly above it.
+        above: String,
+        /// Answer at it and below.
+        otherwise: String,
+    },
+    /// The label of the first band whose upper bound is above the output.
+    Bands {
+        /// Exclusive upper bounds, rising, and their labels.
+        bands: Vec<(f64, String)>,
+        /// The label from the last bound up.
+        last: String,
+    },
+}
+
+impl Manifest {
+    /// Reads a manifest from its TOML text and checks it as a whole.
+    ///
+    /// # Errors
+    /// With everything that is wrong, each with its line.
+    pub fn parse(text: &str) -> Result<Manifest, ManifestErrors> {
+        read::manifest(text)
+    }
+}
+
+/// Everything that is wrong with a manifest, in the order of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestErrors(pub Vec<ManifestError>);
+
+/// One thing that is wrong with a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManifestError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What was found, what was expected, and what to do.
+    pub message: String,
+}
+
+/// A line per error: `line 12: …`.
+impl fmt::Display for ManifestErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, ManifestError { line, message }) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "\n" };
+            write!(f, "{separator}line {line}: {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ManifestErrors {}

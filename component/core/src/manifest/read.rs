@@ -1,0 +1,599 @@
+//! Reads a manifest from TOML, and finds everything that is wrong with it in one go.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::{Endpoint, Manifest, ManifestError, ManifestErrors, Output, Rule};
+use crate::feature::{Domain, Feature, Value};
+use crate::request;
+use crate::step::Step;
+
+/// Ten years: more is a slip, and would not fit every store's clock.
+const MAX_TTL_SECONDS: i64 = 315_360_000;
+const MAX_CATEGORIES: usize = 1 << 16;
+
+pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
+    let mut reader = Reader { text, errors: Vec::new() };
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    for error in syntax_errors {
+        reader.error(error.span().unwrap_or(0..0), error.message());
+    }
+    let manifest = match reader.errors.is_empty() {
+        true => reader.manifest(document.get_ref(), document.span()),
+        false => None,
+    };
+    let mut errors = reader.errors;
+    match manifest {
+        Some(manifest) if errors.is_empty() => Ok(manifest),
+        _ => {
+            errors.sort();
+            Err(ManifestErrors(errors))
+        }
+    }
+}
+
+/// The text, for line numbers, and what was found wrong so far.
+struct Reader<'a> {
+    text: &'a str,
+    errors: Vec<ManifestError>,
+}
+
+/// A table and where it stands.
+#[derive(Clone)]
+struct Table<'t, 'a> {
+    table: &'t DeTable<'a>,
+    span: Range<usize>,
+    /// How messages call it, e.g. "feature `age`".
+    name: String,
+}
+
+type Member<'t, 'a> = &'t Spanned<DeValue<'a>>;
+
+impl<'a> Reader<'a> {
+    fn error(&mut self, span: Range<usize>, message: impl Into<String>) {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        self.errors.push(ManifestError { line, message: message.into() });
+    }
+
+    fn manifest(&mut self, table: &DeTable<'a>, span: Range<usize>) -> Option<Manifest> {
+        let document = Table { table, span, name: "the manifest".into() };
+        self.known(&document, &["model", "cache", "feature", "output", "endpoint"]);
+        let model = self.table(&document, "model");
+        let cache = self.table(&document, "cache");
+        let features = self.tables(&document, "feature");
+        let outputs = self.tables(&document, "output");
+        let endpoints = self.tables(&document, "endpoint");
+
+        let (name, description, file) =
+            model.map_or((None, None, None), |model| self.model(&model));
+        let ttl_seconds = cache.and_then(|cache| {
+            self.known(&cache, &["ttl_seconds"]);
+            self.integer(&cache, "ttl_seconds", 1, MAX_TTL_SECONDS)
+        });
+        let features = self.each(&features, Reader::feature);
+        let outputs = self.each(&outputs, Reader::output);
+        let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
+        let unused: Vec<_> = self.tables_again(&document, "output");
+        let endpoints = self.each(&endpoints, |reader, table| reader.endpoint(table, &names));
+        for (i, table) in unused.iter().enumerate() {
+            if self.errors.is_empty() && endpoints.iter().all(|endpoint| endpoint.output != i) {
+                let name = &names[i];
+                self.error(
+                    table.span.clone(),
+                    format!("output {name:?} is used by no endpoint; remove it"),
+                );
+            }
+        }
+        Some(Manifest {
+            name: name?,
+            description: description.unwrap_or_default(),
+            file: file?,
+            ttl_seconds: ttl_seconds? as u32,
+            features,
+            outputs,
+            endpoints,
+        })
+    }
+
+    fn model(&mut self, model: &Table<'_, 'a>) -> (Option<String>, Option<String>, Option<String>) {
+        self.known(model, &["name", "description", "file"]);
+        let name = self.checked_string(model, "name", |name| {
+            let legal =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            (!name.is_empty() && name.len() <= 64 && name.bytes().all(legal))
+                .then_some(())
+                .ok_or("must be 1 to 64 lower-case letters, digits or hyphens")
+        });
+        let description = self.optional_string(model, "description");
+        let file = self.checked_string(model, "file", |file| {
+            let plain =
+                !file.is_empty() && !file.contains(['/', '\\']) && file != "." && file != "..";
+            plain.then_some(()).ok_or("must be the name of a file beside the manifest")
+        });
+        (name, description, file)
+    }
+
+    fn feature(&mut self, table: &Table<'_, 'a>) -> Option<(Range<usize>, String, Feature)> {
+        let kind = self.string(table, "type");
+        let extra: &[&str] = match kind.as_deref() {
+            Some("number") => &["minimum", "maximum", "step", "round", "optional", "unit"],
+            Some("integer") => &["minimum", "maximum", "optional", "unit"],
+            Some("category") => &["categories"],
+            Some("boolean") | None => &[],
+            Some(other) => {
+                let message = format!(
+                    "{}: type {other:?} is not one of number, integer, boolean, category",
+                    table.name
+                );
+                self.error(self.span(table, "type"), message);
+                return None;
+            }
+        };
+        let kind = kind?;
+        let common = ["name", "type", "description", "example"];
+        self.known(table, &[&common[..], extra].concat());
+        let name = self.string(table, "name");
+        let domain = match kind.as_str() {
+            "number" => self.number(table),
+            "integer" => self.integers(table),
+            "category" => self.categories(table),
+            _ => Some(Domain::Boolean),
+        };
+        let optional = self.boolean(table, "optional").unwrap_or(false);
+        let unit = self.optional_string(table, "unit");
+        let description = self.optional_string(table, "description").unwrap_or_default();
+        let example = self.required(table, "example");
+        let mut feature = Feature {
+            name: name?,
+            domain: domain?,
+            optional,
+            unit,
+            description,
+            example: Value::Missing,
+        };
+        feature.example = self.example(table, &feature, example?)?;
+        Some((self.span(table, "name"), feature.name.clone(), feature))
+    }
+
+    fn number(&mut self, table: &Table<'_, 'a>) -> Option<Domain> {
+        let minimum = self.float(table, "minimum");
+        let maximum = self.float(table, "maximum");
+        let round = self.boolean(table, "round").unwrap_or(false);
+        let size = self.float(table, "step");
+        if let (Some(low), Some(high)) = (minimum, maximum)
+            && low > high
+        {
+            self.error(self.span(table, "minimum"), above_maximum(table, low, high));
+            return None;
+        }
+        let step = match (size, minimum, maximum) {
+            (None, ..) if round => {
+                let message = format!("{}: round = true needs a step", table.name);
+                self.error(self.span(table, "round"), message);
+                return None;
+            }
+            (None, ..) => None,
+            (Some(size), Some(minimum), Some(maximum)) => match Step::new(minimum, maximum, size) {
+                Ok(step) => Some(step),
+                Err(message) => {
+                    self.error(self.span(table, "step"), format!("{}: {message}", table.name));
+                    return None;
+                }
+            },
+            (Some(_), ..) => {
+                let message = format!("{}: a step needs a minimum and a maximum", table.name);
+                self.error(self.span(table, "step"), message);
+                return None;
+            }
+        };
+        Some(Domain::Number { minimum, maximum, step, round })
+    }
+
+    fn integers(&mut self, table: &Table<'_, 'a>) -> Option<Domain> {
+        let minimum =
+            self.optional_integer(table, "minimum", i64::MIN, i64::MAX).unwrap_or(i64::MIN);
+        let maximum =
+            self.optional_integer(table, "maximum", i64::MIN, i64::MAX).unwrap_or(i64::MAX);
+        if minimum > maximum {
+            self.error(self.span(table, "minimum"), above_maximum(table, minimum, maximum));
+            return None;
+        }
+        Some(Domain::Integer { minimum, maximum })
+    }
+
+    fn categories(&mut self, table: &Table<'_, 'a>) -> Option<Domain> {
+        let member = self.required(table, "categories")?;
+        let Some(array) = member.get_ref().as_array() else {
+            self.wrong_type(table, "categories", member, "an array of strings");
+            return None;
+        };
+        if array.is_empty() || array.len() > MAX_CATEGORIES {
+            let message = format!(
+                "{}: categories must have 1 to {MAX_CATEGORIES} members, not {}",
+                table.name,
+                array.len()
+            );
+            self.error(member.span(), message);
+        }
+        let mut categories: Vec<String> = Vec::with_capacity(array.len());
+        for item in array {
+            match item.get_ref().as_str() {
+                None => self.wrong_type(table, "categories", item, "strings"),
+                Some(category) if categories.iter().any(|known| known == category) => {
+                    let message = format!("{}: category {category:?} is there twice", table.name);
+                    self.error(item.span(), message);
+                }
+                Some(category) => categories.push(category.to_owned()),
+            }
+        }
+        Some(Domain::Category { categories })
+    }
+
+    /// The example must be a value that a request could send.
+    fn example(
+        &mut self,
+        table: &Table<'_, 'a>,
+        feature: &Feature,
+        member: Member<'_, 'a>,
+    ) -> Option<Value> {
+        let json = match member.get_ref() {
+            DeValue::String(text) => serde_json::Value::from(text.as_ref()).to_string(),
+            DeValue::Boolean(boolean) => boolean.to_string(),
+            DeValue::Integer(_) | DeValue::Float(_) => json_number(member.get_ref())?,
+            _ => {
+                self.wrong_type(table, "example", member, "a string, a number or a boolean");
+                return None;
+            }
+        };
+        request::read_value(feature, &json)
+            .map_err(|error| {
+                let message =
+                    format!("{}: the example must be {}, not {json}", table.name, error.expected);
+                self.error(member.span(), message);
+            })
+            .ok()
+    }
+
+    fn output(&mut self, table: &Table<'_, 'a>) -> Option<(Range<usize>, String, Output)> {
+        self.known(table, &["name", "tensor", "column", "description"]);
+        let name = self.string(table, "name");
+        let tensor = self.string(table, "tensor");
+        let column = self.optional_integer(table, "column", 0, i64::from(u32::MAX)).unwrap_or(0);
+        let description = self.optional_string(table, "description").unwrap_or_default();
+        let output = Output { name: name?, tensor: tensor?, column: column as usize, description };
+        Some((self.span(table, "name"), output.name.clone(), output))
+    }
+
+    fn endpoint(
+        &mut self,
+        table: &Table<'_, 'a>,
+        outputs: &[String],
+    ) -> Option<(Range<usize>, String, Endpoint)> {
+        let by_threshold = table.table.contains_key("threshold");
+        let by_bands = table.table.contains_key("bands");
+        if by_threshold && by_bands {
+            let message = format!("{}: threshold and bands exclude each other", table.name);
+            self.error(self.span(table, "bands"), message);
+            return None;
+        }
+        let extra: &[&str] = match (by_threshold, by_bands) {
+            (true, _) => &["threshold", "above", "otherwise"],
+            (_, true) => &["bands"],
+            _ => &[],
+        };
+        self.known(table, &[&["path", "field", "output", "description"], extra].concat());
+        let path = self.checked_string(table, "path", |path| {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            let segments = path.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/'));
+            let mut legal = segments.map(|segment| {
+                !segment.is_empty()
+                    && segment.bytes().all(legal)
+                    && segment != "."
+                    && segment != ".."
+            });
+            (path.starts_with('/') && legal.all(|legal| legal))
+                .then_some(())
+                .ok_or("must be like /decisions: letters, digits, _ - . after each slash")
+        });
+        let field = self.checked_string(table, "field", |field| {
+            (!field.is_empty()).then_some(()).ok_or("must not be empty")
+        });
+        let output = self.string(table, "output");
+        let position =
+            output.as_ref().and_then(|output| outputs.iter().position(|name| name == output));
+        if let (Some(output), None) = (&output, position) {
+            let message = format!(
+                "{}: {output:?} is not an output; the outputs are {}",
+                table.name,
+                outputs.join(", ")
+            );
+            self.error(self.span(table, "output"), message);
+        }
+        let rule = match (by_threshold, by_bands) {
+            (true, _) => self.threshold(table),
+            (_, true) => self.bands(table),
+            _ => Some(Rule::Number),
+        };
+        let description = self.optional_string(table, "description").unwrap_or_default();
+        let endpoint =
+            Endpoint { path: path?, field: field?, output: position?, rule: rule?, description };
+        Some((self.span(table, "path"), endpoint.path.clone(), endpoint))
+    }
+
+    fn threshold(&mut self, table: &Table<'_, 'a>) -> Option<Rule> {
+        let threshold = self.float(table, "threshold");
+        let above = self.string(table, "above");
+        let otherwise = self.string(table, "otherwise");
+        Some(Rule::Threshold { threshold: threshold?, above: above?, otherwise: otherwise? })
+    }
+
+    fn bands(&mut self, table: &Table<'_, 'a>) -> Option<Rule> {
+        let member = self.required(table, "bands")?;
+        let tables = self.array_of_tables(member, "bands");
+        let name = &table.name;
+        if tables.is_empty() {
+            self.error(member.span(), format!("{name}: bands must have at least one member"));
+        }
+        let last = tables.len().saturating_sub(1);
+        let mut bands: Vec<(f64, String)> = Vec::new();
+        let mut last_label = None;
+        for (i, band) in tables.iter().enumerate() {
+            self.known(band, &["below", "label"]);
+            let label = self.string(band, "label");
+            let below = self.float(band, "below");
+            match below {
+                None if i == last => last_label = label,
+                None => self.error(
+                    band.span.clone(),
+                    format!("{name}: every band but the last needs below"),
+                ),
+                Some(_) if i == last => {
+                    let message =
+                        format!("{name}: the last band takes all the rest; leave below out");
+                    self.error(band.span.clone(), message);
+                }
+                Some(below) if bands.last().is_some_and(|(previous, _)| *previous >= below) => {
+                    let message =
+                        format!("{name}: below = {below} must be above the previous band's");
+                    self.error(band.span.clone(), message);
+                }
+                Some(below) => bands.extend(label.map(|label| (below, label))),
+            }
+        }
+        Some(Rule::Bands { bands, last: last_label? })
+    }
+
+    /// Reads each table, and refuses a name that was there before.
+    fn each<'t, T>(
+        &mut self,
+        tables: &[Table<'t, 'a>],
+        mut read: impl FnMut(&mut Self, &Table<'t, 'a>) -> Option<(Range<usize>, String, T)>,
+    ) -> Vec<T> {
+        let mut names = BTreeSet::new();
+        let mut items = Vec::with_capacity(tables.len());
+        for table in tables {
+            let Some((span, name, item)) = read(self, table) else { continue };
+            if names.insert(name.clone()) {
+                items.push(item);
+            } else {
+                self.error(span, format!("{} is there twice", table.name));
+            }
+        }
+        items
+    }
+
+    /// Refuses members that are not known, with the list of those that are.
+    fn known(&mut self, table: &Table<'_, 'a>, known: &[&str]) {
+        for (key, _) in table.table.iter() {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let message = format!(
+                    "{}: {:?} is not known here; known are {}",
+                    table.name,
+                    key.get_ref(),
+                    known.join(", ")
+                );
+                self.error(key.span(), message);
+            }
+        }
+    }
+
+    fn table<'t>(&mut self, parent: &Table<'t, 'a>, key: &str) -> Option<Table<'t, 'a>> {
+        let member = self.required(parent, key)?;
+        match member.get_ref().as_table() {
+            Some(table) => Some(Table { table, span: member.span(), name: format!("[{key}]") }),
+            None => {
+                self.wrong_type(parent, key, member, "a table");
+                None
+            }
+        }
+    }
+
+    /// The tables of `[[key]]`, at least one.
+    fn tables<'t>(&mut self, parent: &Table<'t, 'a>, key: &str) -> Vec<Table<'t, 'a>> {
+        match parent.table.get(key) {
+            Some(member) => self.array_of_tables(member, key),
+            None => {
+                self.error(
+                    parent.span.clone(),
+                    format!("{} has no [[{key}]]; add at least one", parent.name),
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    /// What [`Reader::tables`] gave, without reporting errors a second time.
+    fn tables_again<'t>(&mut self, parent: &Table<'t, 'a>, key: &str) -> Vec<Table<'t, 'a>> {
+        let errors = self.errors.len();
+        let tables = self.tables(parent, key);
+        self.errors.truncate(errors);
+        tables
+    }
+
+    fn array_of_tables<'t>(&mut self, member: Member<'t, 'a>, key: &str) -> Vec<Table<'t, 'a>> {
+        let empty = DeArray::new();
+        let Some(array) = member.get_ref().as_array() else {
+            let found = member.get_ref().type_str();
+            self.error(member.span(), format!("{key} must be an array of tables, not {found}"));
+            drop(empty);
+            return Vec::new();
+        };
+        let mut tables = Vec::with_capacity(array.len());
+        for (i, item) in array.iter().enumerate() {
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    let name = ["name", "path", "label"]
+                        .iter()
+                        .find_map(|id| table.get(*id)?.get_ref().as_str())
+                        .map_or(format!("{key} {}", i + 1), |name| format!("{key} {name:?}"));
+                    tables.push(Table { table, span: item.span(), name });
+                }
+                None => self.error(item.span(), format!("{key} must be an array of tables")),
+            }
+        }
+        tables
+    }
+
+    fn required<'t>(&mut self, table: &Table<'t, 'a>, key: &str) -> Option<Member<'t, 'a>> {
+        let member = table.table.get(key);
+        if member.is_none() {
+            self.error(table.span.clone(), format!("{} has no {key}; add it", table.name));
+        }
+        member
+    }
+
+    /// Where a member stands, or else its table.
+    fn span(&self, table: &Table<'_, 'a>, key: &str) -> Range<usize> {
+        table.table.get(key).map_or(table.span.clone(), Spanned::span)
+    }
+
+    fn wrong_type(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        member: Member<'_, 'a>,
+        expected: &str,
+    ) {
+        let found = member.get_ref().type_str();
+        self.error(member.span(), format!("{}: {key} must be {expected}, not {found}", table.name));
+    }
+
+    fn string(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<String> {
+        self.required(table, key)?;
+        self.optional_string(table, key)
+    }
+
+    fn optional_string(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<String> {
+        let member = table.table.get(key)?;
+        let text = member.get_ref().as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong_type(table, key, member, "a string");
+        }
+        text
+    }
+
+    fn checked_string(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        check: impl Fn(&str) -> Result<(), &'static str>,
+    ) -> Option<String> {
+        let text = self.string(table, key)?;
+        match check(&text) {
+            Ok(()) => Some(text),
+            Err(message) => {
+                self.error(
+                    self.span(table, key),
+                    format!("{}: {key} {text:?} {message}", table.name),
+                );
+                None
+            }
+        }
+    }
+
+    fn boolean(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<bool> {
+        let member = table.table.get(key)?;
+        let boolean = member.get_ref().as_bool();
+        if boolean.is_none() {
+            self.wrong_type(table, key, member, "true or false");
+        }
+        boolean
+    }
+
+    fn integer(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        minimum: i64,
+        maximum: i64,
+    ) -> Option<i64> {
+        self.required(table, key)?;
+        self.optional_integer(table, key, minimum, maximum)
+    }
+
+    fn optional_integer(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        minimum: i64,
+        maximum: i64,
+    ) -> Option<i64> {
+        let member = table.table.get(key)?;
+        let Some(integer) = member.get_ref().as_integer() else {
+            self.wrong_type(table, key, member, "an integer");
+            return None;
+        };
+        let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let value = value.filter(|value| (minimum..=maximum).contains(value));
+        if value.is_none() {
+            let text = integer.as_str();
+            let message =
+                format!("{}: {key} must be from {minimum} to {maximum}, not {text}", table.name);
+            self.error(member.span(), message);
+        }
+        value
+    }
+
+    fn float(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<f64> {
+        let member = table.table.get(key)?;
+        let value: Option<f64> = match member.get_ref() {
+            DeValue::Integer(_) | DeValue::Float(_) => {
+                json_number(member.get_ref()).and_then(|text| text.parse().ok())
+            }
+            _ => {
+                self.wrong_type(table, key, member, "a number");
+                return None;
+            }
+        };
+        let value = value.filter(|value| value.is_finite());
+        if value.is_none() {
+            self.error(member.span(), format!("{}: {key} must be a finite number", table.name));
+        }
+        // Adding zero turns -0 into 0.
+        value.map(|value| value + 0.0)
+    }
+}
+
+fn above_maximum(table: &Table<'_, '_>, minimum: impl ToString, maximum: impl ToString) -> String {
+    let (minimum, maximum) = (minimum.to_string(), maximum.to_string());
+    format!("{}: minimum {minimum} is above maximum {maximum}", table.name)
+}
+
+/// The JSON text of a TOML number, or `None` where it has none (`inf`, `nan`, beyond 64 bits).
+fn json_number(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Integer(integer) => {
+            let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            Some(value.to_string())
+        }
+        DeValue::Float(float) => {
+            let value: f64 = float.as_str().parse().ok()?;
+            value.is_finite().then(|| value.to_string())
+        }
+        _ => None,
+    }
+}

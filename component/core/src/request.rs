@@ -1,0 +1,219 @@
+//! The body of a request: JSON in, a validated row out.
+//!
+//! Every field is looked at before anything is refused, so that a client learns of all its
+//! mistakes at once. Numbers are read from their JSON text: `30`, `30.0` and `3e1` are one value.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::feature::{Domain, Feature, Value};
+use crate::problem::{FieldError, Problem};
+
+/// Values longer than this are cut in messages.
+const MAX_SHOWN_BYTES: usize = 100;
+
+/// The row that a request's body describes: one value per feature, in the features' order.
+///
+/// # Errors
+/// [`Problem::MalformedJson`] with the position, or [`Problem::InvalidRequest`] with every field
+/// that is wrong.
+pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
+    let text = std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
+        detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
+    })?;
+    let mut reader =
+        Reader { features, found: vec![None; features.len()], errors: Vec::new(), current: None };
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_any(&mut reader).and_then(|()| json.end());
+    match read {
+        Ok(()) => reader.row(),
+        Err(error) if error.is_data() => Err(not_an_object(text)),
+        Err(error) => Err(malformed(&error, reader.current)),
+    }
+}
+
+fn malformed(error: &serde_json::Error, field: Option<String>) -> Problem {
+    let place = field.map_or(String::new(), |field| format!(" in the value of {field:?}"));
+    Problem::MalformedJson { detail: format!("the body is not JSON: {error}{place}") }
+}
+
+fn not_an_object(text: &str) -> Problem {
+    let shown = shorten(text.trim());
+    let expected = "an object with a member per feature".to_string();
+    let detail = format!("the body must be {expected}, got {shown}");
+    let value = Some(shown.into_owned());
+    Problem::InvalidRequest {
+        errors: vec![FieldError { field: String::new(), value, expected, detail }],
+    }
+}
+
+/// Collects the members of the object, and what is wrong with them.
+struct Reader<'f, 'de> {
+    features: &'f [Feature],
+    found: Vec<Option<&'de RawValue>>,
+    errors: Vec<FieldError>,
+    /// The member that is being read, for a syntax error in its value.
+    current: Option<String>,
+}
+
+/// A JSON string that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut expected_next = 0;
+        while let Some(Text(name)) = members.next_key()? {
+            // Clients nearly always send the fields in the documented order.
+            let in_order = self.features.get(expected_next).is_some_and(|next| next.name == name);
+            let position = match in_order {
+                true => Some(expected_next),
+                false => self.features.iter().position(|feature| feature.name == name),
+            };
+            let raw: &'de RawValue = members.next_value().inspect_err(|_| {
+                self.current = Some(shorten(&name).into_owned());
+            })?;
+            match position {
+                None => self.errors.push(self.unknown(&name, raw)),
+                Some(position) if self.found[position].is_some() => {
+                    self.errors.push(duplicate(&name, raw));
+                }
+                Some(position) => {
+                    self.found[position] = Some(raw);
+                    expected_next = position + 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_, '_> {
+    fn row(mut self) -> Result<Vec<Value>, Problem> {
+        let mut row = Vec::with_capacity(self.features.len());
+        for (feature, raw) in self.features.iter().zip(&self.found) {
+            let value = match raw {
+                Some(raw) => read_value(feature, raw.get()),
+                None if feature.optional => Ok(Value::Missing),
+                None => Err(missing(feature)),
+            };
+            match value {
+                Ok(value) => row.push(value),
+                Err(error) => self.errors.push(error),
+            }
+        }
+        if self.errors.is_empty() {
+            Ok(row)
+        } else {
+            Err(Problem::InvalidRequest { errors: self.errors })
+        }
+    }
+
+    fn unknown(&self, name: &str, raw: &RawValue) -> FieldError {
+        let names: Vec<&str> = self.features.iter().map(|feature| feature.name.as_str()).collect();
+        let name = shorten(name);
+        FieldError {
+            expected: format!("one of the fields {}", names.join(", ")),
+            detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
+            value: Some(shown(raw.get()).into_owned()),
+            field: name.into_owned(),
+        }
+    }
+}
+
+fn duplicate(name: &str, raw: &RawValue) -> FieldError {
+    FieldError {
+        field: name.to_owned(),
+        value: Some(shown(raw.get()).into_owned()),
+        expected: "one value".to_owned(),
+        detail: format!("{name} is there more than once; send one value"),
+    }
+}
+
+fn missing(feature: &Feature) -> FieldError {
+    let expected = feature.domain.to_string();
+    FieldError {
+        field: feature.name.clone(),
+        value: None,
+        detail: format!("{} is missing: expected {expected}", feature.name),
+        expected,
+    }
+}
+
+/// The value of a feature from its JSON text.
+///
+/// # Errors
+/// If it is not one of the feature's values.
+pub fn read_value(feature: &Feature, json: &str) -> Result<Value, FieldError> {
+    match (&feature.domain, json.as_bytes()) {
+        (_, b"null") if feature.optional => Some(Value::Missing),
+        (Domain::Number { .. }, [b'-' | b'0'..=b'9', ..]) => number(&feature.domain, json),
+        (Domain::Integer { minimum, maximum }, [b'-' | b'0'..=b'9', ..]) => integer(json)
+            .filter(|integer| (*minimum..=*maximum).contains(integer))
+            .map(Value::Integer),
+        (Domain::Boolean, b"true") => Some(Value::Boolean(true)),
+        (Domain::Boolean, b"false") => Some(Value::Boolean(false)),
+        (Domain::Category { categories }, [b'"', ..]) => serde_json::from_str(json)
+            .ok()
+            .and_then(|Text(text)| categories.iter().position(|category| *category == text))
+            .map(Value::Category),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        let null = if feature.optional { " or null" } else { "" };
+        let expected = format!("{}{null}", feature.domain);
+        FieldError {
+            field: feature.name.clone(),
+            value: Some(shown(json).into_owned()),
+            detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
+            expected,
+        }
+    })
+}
+
+fn number(domain: &Domain, json: &str) -> Option<Value> {
+    let Domain::Number { minimum, maximum, step, round } = domain else { return None };
+    // Adding zero turns -0 into 0.
+    let number = json.parse::<f64>().ok().filter(|number| number.is_finite())? + 0.0;
+    let within = minimum.is_none_or(|minimum| number >= minimum)
+        && maximum.is_none_or(|maximum| number <= maximum);
+    if !within {
+        return None;
+    }
+    let Some(step) = step else { return Some(Value::Number(number)) };
+    let nearest = step.value(step.nearest(number))?;
+    (*round || nearest == number).then_some(Value::Number(nearest))
+}
+
+/// An integer in any notation: with a fraction or an exponent up to 2^53, where floats are exact.
+fn integer(json: &str) -> Option<i64> {
+    json.parse().ok().or_else(|| {
+        let number: f64 = json.parse().ok()?;
+        (number.fract() == 0.0 && number.abs() <= (1u64 << 53) as f64).then_some(number as i64)
+    })
+}
+
+/// A string as it is, anything else as its JSON text.
+fn shown(json: &str) -> Cow<'_, str> {
+    match serde_json::from_str(json) {
+        Ok(Text(text)) => Cow::Owned(shorten(&text).into_owned()),
+        Err(_) => shorten(json),
+    }
+}
+
+fn shorten(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_SHOWN_BYTES {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]))
+}

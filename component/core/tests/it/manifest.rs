@@ -1,0 +1,148 @@
+//! Manifests: the credit one reads as meant, and each mistake is found on its line.
+
+use foretold_core::feature::{Domain, Value};
+use foretold_core::manifest::{Manifest, Rule};
+
+use crate::credit;
+
+const TEXT: &str = r#"[model]
+name = "m"
+file = "model.onnx"
+[cache]
+ttl_seconds = 60
+[[feature]]
+name = "a"
+type = "number"
+minimum = 0
+maximum = 1
+step = 0.5
+example = 0.5
+[[feature]]
+name = "b"
+type = "category"
+categories = ["x", "y"]
+example = "x"
+[[output]]
+name = "p"
+tensor = "probabilities"
+column = 1
+[[endpoint]]
+path = "/p"
+field = "p"
+output = "p"
+[[endpoint]]
+path = "/q"
+field = "q"
+output = "p"
+bands = [
+  { below = 0.5, label = "LOW" },
+  { label = "HIGH" },
+]
+"#;
+
+#[test]
+fn the_credit_manifest_reads_as_meant() {
+    let manifest = credit();
+    assert_eq!(manifest.name, "credit");
+    assert_eq!(manifest.ttl_seconds, 3600);
+    let names: Vec<&str> = manifest.features.iter().map(|feature| feature.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "installment_rate_in_percentage_of_disposable_income",
+            "age_in_years",
+            "foreign_worker",
+            "present_employment_since",
+            "personal_status_and_sex"
+        ]
+    );
+    assert_eq!(manifest.features[1].domain, Domain::Integer { minimum: 18, maximum: 127 });
+    assert_eq!(manifest.features[1].example, Value::Integer(30));
+    assert_eq!(manifest.outputs[0].column, 1);
+    let paths: Vec<&str> =
+        manifest.endpoints.iter().map(|endpoint| endpoint.path.as_str()).collect();
+    assert_eq!(paths, ["/decisions", "/probabilities", "/risk_categories"]);
+    assert!(
+        matches!(manifest.endpoints[2].rule, Rule::Bands { ref bands, .. } if bands.len() == 2)
+    );
+}
+
+/// One change to the text, the line that is named, and a part of the message.
+fn check(from: &str, to: &str, line: usize, message: &str) {
+    assert!(TEXT.contains(from), "{from}");
+    let text = TEXT.replacen(from, to, 1);
+    let errors = Manifest::parse(&text).expect_err(to).0;
+    assert!(
+        errors.iter().any(|error| error.line == line && error.message.contains(message)),
+        "{from} -> {to}: expected line {line}: {message}, got {errors:?}"
+    );
+}
+
+#[test]
+fn each_mistake_is_named_on_its_line() {
+    assert!(Manifest::parse(TEXT).is_ok());
+    check("name = \"m\"", "name = \"M\"", 2, "lower-case");
+    check("name = \"m\"", "", 1, "[model] has no name");
+    check("file = \"model.onnx\"", "file = \"../x\"", 3, "beside the manifest");
+    check("[cache]\nttl_seconds = 60", "", 1, "has no cache");
+    check("ttl_seconds = 60", "ttl_seconds = 0", 5, "from 1 to");
+    check("ttl_seconds = 60", "ttl = 60", 5, "known are ttl_seconds");
+    check("ttl_seconds = 60", "ttl_seconds = \"1h\"", 5, "must be an integer, not string");
+    check("type = \"number\"", "type = \"float\"", 8, "not one of number, integer");
+    check("type = \"number\"\n", "", 6, "has no type");
+    check("minimum = 0", "minimum = 2", 9, "above maximum");
+    check("minimum = 0", "minimum = nan", 9, "finite");
+    check("minimum = 0\n", "", 10, "needs a minimum and a maximum");
+    check("step = 0.5", "step = -1", 11, "positive");
+    check("step = 0.5", "round = true", 11, "needs a step");
+    check("step = 0.5", "stp = 0.5", 11, "known are");
+    check("example = 0.5", "example = 0.3", 12, "in steps of 0.5, not 0.3");
+    check("example = 0.5", "", 6, "has no example");
+    check("name = \"b\"", "name = \"a\"", 14, "twice");
+    check("[\"x\", \"y\"]", "[\"x\", \"x\"]", 16, "twice");
+    check("[\"x\", \"y\"]", "[]", 16, "1 to");
+    check("[\"x\", \"y\"]", "[1]", 16, "strings");
+    check("example = \"x\"", "example = \"z\"", 17, "one of");
+    check("tensor = \"probabilities\"", "tensor = 1", 20, "must be a string");
+    check("column = 1", "column = -1", 21, "from 0");
+    check("path = \"/p\"", "path = \"p\"", 23, "like /decisions");
+    check("path = \"/p\"", "path = \"/q\"", 27, "twice");
+    check("output = \"p\"", "output = \"r\"", 25, "the outputs are p");
+    check("below = 0.5", "above = 0.5", 31, "known are below, label");
+    check("{ label = \"HIGH\" }", "{ below = 1, label = \"HIGH\" }", 32, "leave below out");
+    check(
+        "{ below = 0.5, label = \"LOW\" },",
+        "{ below = 0.5, label = \"LOW\" },\n{ below = 0.4, label = \"L\" },",
+        32,
+        "previous",
+    );
+    check("bands = [", "threshold = 1\nbands = [", 31, "exclude each other");
+    check("[model]", "[modell]", 1, "known are model");
+    check("[model]", "[model", 1, "");
+    check(
+        "[[output]]",
+        "[[output]]\nname = \"unused\"\ntensor = \"t\"\n[[output]]",
+        18,
+        "used by no endpoint",
+    );
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let text = TEXT
+        .replace("\"m\"", "\"M\"")
+        .replace("minimum = 0", "minimum = 9")
+        .replace("column = 1", "column = 1.5");
+    let errors = Manifest::parse(&text).unwrap_err();
+    let lines: Vec<usize> = errors.0.iter().map(|error| error.line).collect();
+    assert_eq!(lines, [2, 9, 21], "{errors}");
+    assert!(errors.to_string().starts_with("line 2: "));
+}
+
+#[test]
+fn an_empty_manifest_lists_what_is_needed() {
+    let errors = Manifest::parse("").unwrap_err().to_string();
+    for part in ["model", "cache", "[[feature]]", "[[output]]", "[[endpoint]]"] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+}

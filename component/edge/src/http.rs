@@ -1,0 +1,122 @@
+//! The standard handler, `wasi:http/incoming-handler`, for hosts that know nothing of Foretold.
+//!
+//! Settings come from environment variables there: `FORETOLD_STORE`, the label of the key-value
+//! store (`default` unless set), and `FORETOLD_TTL_SECONDS`.
+
+use foretold_core::http::{Request, Response};
+use foretold_core::pipeline::Settings;
+use foretold_core::problem::Problem;
+
+use crate::Component;
+use crate::bindings::exports::wasi::http::incoming_handler::Guest;
+use crate::bindings::wasi::http::types::{
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+use crate::bindings::wasi::io::streams::StreamError;
+use crate::handler::Instance;
+
+/// Hosts of this interface have no limit of their own; ours refuses longer bodies long before.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// What one read or write moves at most; `blocking-write-and-flush` takes no more.
+const CHUNK_BYTES: usize = 4096;
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let response = respond(&request);
+        if let Some(log) = &response.log {
+            eprintln!("{log}");
+        }
+        send(response, out);
+    }
+}
+
+fn respond(request: &IncomingRequest) -> Response {
+    let instance = match configured() {
+        Ok(instance) => instance,
+        Err(log) => return Response { log: Some(log), ..Problem::ComponentFailed.response() },
+    };
+    let method = request.method();
+    let target = request.path_with_query().unwrap_or_else(|| "/".to_owned());
+    let content_type = request.headers().get("content-type").into_iter().next();
+    let content_type = content_type.map(|value| String::from_utf8_lossy(&value).into_owned());
+    match read_body(request) {
+        Ok(body) => instance.answer(&Request {
+            method: method_name(&method),
+            target: &target,
+            content_type: content_type.as_deref(),
+            body: &body,
+        }),
+        Err(problem) => problem.response(),
+    }
+}
+
+fn configured() -> Result<Instance, String> {
+    let store = std::env::var("FORETOLD_STORE").unwrap_or_else(|_| "default".to_owned());
+    let ttl_seconds = match std::env::var("FORETOLD_TTL_SECONDS") {
+        Err(_) => None,
+        Ok(text) => match text.parse() {
+            Ok(seconds) if seconds > 0 => Some(seconds),
+            _ => {
+                return Err(format!(
+                    "FORETOLD_TTL_SECONDS is {text:?}; expected whole seconds above 0"
+                ));
+            }
+        },
+    };
+    Instance::new(store, Settings { ttl_seconds })
+}
+
+fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Problem> {
+    let broken = || Problem::BodyIncomplete { timeout_ms: None };
+    let body = request.consume().map_err(|()| broken())?;
+    let stream = body.stream().map_err(|()| broken())?;
+    let mut bytes = Vec::new();
+    loop {
+        match stream.blocking_read(CHUNK_BYTES as u64) {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(StreamError::Closed) => return Ok(bytes),
+            Err(StreamError::LastOperationFailed(_)) => return Err(broken()),
+        }
+        if bytes.len() > MAX_BODY_BYTES {
+            return Err(Problem::BodyTooLarge { max_body_bytes: MAX_BODY_BYTES });
+        }
+    }
+}
+
+fn send(response: Response, out: ResponseOutparam) {
+    let fields = Fields::new();
+    let length = ("content-length", response.body.len().to_string());
+    let headers = response.headers.iter().map(|header| (header.name, header.value.to_string()));
+    for (name, value) in headers.chain([length]) {
+        // A host that forbids a header sends the response without it.
+        let _ = fields.append(&name.to_owned(), &value.into_bytes());
+    }
+    let outgoing = OutgoingResponse::new(fields);
+    outgoing.set_status_code(response.status).expect("every problem has a legal status");
+    let body = outgoing.body().expect("the body is taken once");
+    ResponseOutparam::set(out, Ok(outgoing));
+    let stream = body.write().expect("the stream is taken once");
+    for chunk in response.body.chunks(CHUNK_BYTES) {
+        // The client may be gone; there is nobody left to tell.
+        if stream.blocking_write_and_flush(chunk).is_err() {
+            break;
+        }
+    }
+    drop(stream);
+    let _ = OutgoingBody::finish(body, None);
+}
+
+fn method_name(method: &Method) -> &str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => name,
+    }
+}

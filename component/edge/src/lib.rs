@@ -1,0 +1,31 @@
+//! The component that `foretold serve`, `wasmtime serve` and wasmCloud run.
+//!
+//! It glues three things together and decides nothing: the pipeline of `foretold-core`, the model
+//! of `foretold-inference`, and the host's key-value store and clocks.
+
+mod bake;
+mod clock;
+mod handler;
+mod http;
+mod store;
+
+/// The world `edge` of `wit/component.wit`.
+mod bindings {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::undocumented_unsafe_blocks,
+        reason = "generated code"
+    )]
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "edge",
+        generate_all,
+        pub_export_macro: true,
+    });
+}
+
+/// Implements the world's exports.
+struct Component;
+
+bindings::export!(Component with_types_in bindings);

@@ -1,0 +1,55 @@
+//! Runs ONNX models of tabular data, natively and in WebAssembly.
+//!
+//! ```no_run
+//! use foretold_core::{Model, feature::Value, manifest::Manifest};
+//! use foretold_inference::OnnxModel;
+//!
+//! # fn example(bytes: &[u8], manifest: &Manifest) -> Result<(), Box<dyn std::error::Error>> {
+//! let model = OnnxModel::load(bytes, manifest)?;
+//! let row = [Value::Number(0.25), Value::Integer(30), Value::Category(0)];
+//! let outputs = model.predict(&row).map_err(|error| error.0)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! tract parses the file, types the graph and runs it. Which operators there are is this crate's
+//! choice: each is registered by name, and a model that needs another one is refused with the list.
+//!
+//! # Why own operators
+//! The operators of `ai.onnx`, which neural networks are made of, are wired from tract's building
+//! blocks. Those of `ai.onnx.ml`, which scikit-learn exports, are written here:
+//!
+//! - tract finds the votes of a leaf by walking over all leaves before it, so that a forest of 200
+//!   deep trees takes a tenth of a second for one row; and it refuses `base_values` that are legal.
+//! - It has no `TreeEnsembleRegressor`, `OneHotEncoder`, `Scaler`, `LabelEncoder`, `Imputer`,
+//!   `FeatureVectorizer` or `Binarizer`.
+//!
+//! Their formulas are those of the [ONNX ai.onnx.ml specification][spec]. Where it leaves something
+//! open, they do what onnxruntime does, and `tests/operators` holds them against it.
+//!
+//! [spec]: https://onnx.ai/onnx/operators/index.html
+//!
+//! # Bits
+//! A cache that serves one answer in place of another must know when they could differ, so answers
+//! are the same to the last bit wherever possible: a row does not see the rows beside it, sums are
+//! made in the file's order, and logistic, softmax and probit do not call the platform's C library.
+//! [`SEMANTICS`] counts the changes. The exception is neural networks: tract picks its kernels for
+//! matrices and activations by processor, and they may differ in the last bits between two.
+
+mod binding;
+mod error;
+mod graph;
+mod math;
+mod model;
+mod node;
+mod operator;
+mod ops;
+mod output;
+mod tensor;
+
+pub use error::LoadError;
+pub use model::OnnxModel;
+
+/// Number of the arithmetic. It is raised whenever a bit of any answer changes, and is part of what
+/// a cache key is made of, so that answers of other arithmetic are never served.
+pub const SEMANTICS: u32 = 1;

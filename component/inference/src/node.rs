@@ -1,0 +1,155 @@
+//! A node of the graph as an operator's builder sees it: its attributes and its typed inputs.
+
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+use tract_onnx::tract_hir::internal::*;
+
+use crate::tensor::{self, Element, Fact, View};
+
+/// A node whose inputs have types and shapes.
+pub(crate) struct Node<'a> {
+    pub(crate) proto: &'a NodeProto,
+    /// Version of the `ai.onnx` operator set.
+    pub(crate) opset: i64,
+    /// Version of the `ai.onnx.ml` operator set.
+    pub(crate) ml_opset: i64,
+    /// One per input of the node; `None` where an optional input is left out.
+    pub(crate) operands: Vec<Option<Operand<'a>>>,
+}
+
+/// An input of a node.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'a> {
+    pub(crate) fact: &'a Fact,
+    /// Its elements, if they do not depend on the request.
+    pub(crate) constant: Option<&'a Tensor>,
+}
+
+impl<'a> Node<'a> {
+    /// An input that must be there.
+    pub(crate) fn input(&self, position: usize) -> Result<Operand<'a>, String> {
+        self.optional_input(position).ok_or_else(|| format!("input {position} is missing"))
+    }
+
+    pub(crate) fn optional_input(&self, position: usize) -> Option<Operand<'a>> {
+        self.operands.get(position).copied().flatten()
+    }
+
+    /// All inputs, none of which may be left out, and at least one.
+    pub(crate) fn all_inputs(&self) -> Result<Vec<Operand<'a>>, String> {
+        if self.operands.is_empty() {
+            return Err("it has no inputs".into());
+        }
+        (0..self.operands.len()).map(|position| self.input(position)).collect()
+    }
+
+    /// The elements of an input that must be a constant list of integers, if it is there.
+    pub(crate) fn constant_integers(&self, position: usize) -> Result<Option<Vec<i64>>, String> {
+        let Some(operand) = self.optional_input(position) else { return Ok(None) };
+        let constant = operand.constant.ok_or_else(|| {
+            format!("input {position} depends on the request, expected a constant")
+        })?;
+        let view = View::of(constant).map_err(|e| e.to_string())?;
+        let integers: Option<Vec<i64>> = (0..view.len()).map(|i| view.integer(i)).collect();
+        let found = || format!("input {position} is {}, expected integers", operand.fact.element);
+        integers.ok_or_else(found).map(Some)
+    }
+
+    fn attribute(
+        &self,
+        name: &str,
+        kind: AttributeType,
+    ) -> Result<Option<&'a AttributeProto>, String> {
+        let Some(attribute) = self.proto.attribute.iter().find(|it| it.name == name) else {
+            return Ok(None);
+        };
+        if attribute.r#type != kind as i32 {
+            return Err(format!(
+                "the attribute '{name}' is of kind {}, expected {kind}",
+                attribute.r#type
+            ));
+        }
+        Ok(Some(attribute))
+    }
+
+    pub(crate) fn has_attribute(&self, name: &str) -> bool {
+        self.proto.attribute.iter().any(|it| it.name == name)
+    }
+
+    pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, String> {
+        Ok(self.attribute(name, AttributeType::Int)?.map(|it| it.i))
+    }
+
+    pub(crate) fn float(&self, name: &str) -> Result<Option<f32>, String> {
+        Ok(self.attribute(name, AttributeType::Float)?.map(|it| it.f))
+    }
+
+    pub(crate) fn string(&self, name: &str) -> Result<Option<&'a str>, String> {
+        let Some(it) = self.attribute(name, AttributeType::String)? else { return Ok(None) };
+        let value = std::str::from_utf8(&it.s)
+            .map_err(|_| format!("the attribute '{name}' is not UTF-8"))?;
+        Ok(Some(value))
+    }
+
+    /// Empty where the attribute is left out.
+    pub(crate) fn ints(&self, name: &str) -> Result<&'a [i64], String> {
+        Ok(self.attribute(name, AttributeType::Ints)?.map_or(&[], |it| &it.ints))
+    }
+
+    /// Empty where the attribute is left out.
+    pub(crate) fn floats(&self, name: &str) -> Result<&'a [f32], String> {
+        Ok(self.attribute(name, AttributeType::Floats)?.map_or(&[], |it| &it.floats))
+    }
+
+    /// Empty where the attribute is left out.
+    pub(crate) fn strings(&self, name: &str) -> Result<Vec<String>, String> {
+        let Some(it) = self.attribute(name, AttributeType::Strings)? else { return Ok(Vec::new()) };
+        it.strings
+            .iter()
+            .map(|bytes| tensor::text(bytes).map_err(|e| format!("the attribute '{name}': {e}")))
+            .collect()
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> Result<Option<Tensor>, String> {
+        let Some(it) = self.attribute(name, AttributeType::Tensor)? else { return Ok(None) };
+        let value = it.t.as_ref().ok_or_else(|| format!("the attribute '{name}' has no tensor"))?;
+        read(value).map(Some).map_err(|e| format!("the attribute '{name}': {e}"))
+    }
+}
+
+/// A tensor of the file.
+fn read(value: &TensorProto) -> Result<Tensor, String> {
+    tensor::check(value)?;
+    let resolver = tract_onnx::data_resolver::default();
+    tract_onnx::tensor::load_tensor(&*resolver, value, None).map_err(|e| format!("{e:#}"))
+}
+
+impl Operand<'_> {
+    /// The type, if it is a number and not a truth value.
+    pub(crate) fn numeric(&self) -> Result<Element, String> {
+        match self.fact.element {
+            Element::Bool | Element::Text => {
+                Err(format!("an input of type {}, expected numbers", self.fact.element))
+            }
+            element => Ok(element),
+        }
+    }
+
+    /// The type, if it is a float.
+    pub(crate) fn float(&self) -> Result<Element, String> {
+        match self.fact.element {
+            element if element.is_float() => Ok(element),
+            element => Err(format!("an input of type {element}, expected float32 or float64")),
+        }
+    }
+}
+
+/// A dimension's position, counted from the end where it is negative.
+pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
+    let signed = rank as i64;
+    let position = if axis < 0 { axis.saturating_add(signed) } else { axis };
+    usize::try_from(position)
+        .ok()
+        .filter(|&position| position < rank)
+        .ok_or_else(|| format!("axis {axis} of a tensor with {rank} dimensions"))
+}

@@ -1,0 +1,68 @@
+//! Operators of this crate as tract's typed operators.
+
+use std::fmt::Debug;
+
+use tract_onnx::tract_hir::internal::*;
+
+use crate::tensor::{Fact, View, ViewMut};
+
+/// An operator that has been built for inputs of known types and shapes.
+pub(crate) trait Kernel: Debug + Send + Sync {
+    /// Computes the outputs, which have their types and lengths already.
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String>;
+}
+
+/// A kernel in tract's graph.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelOp {
+    name: StaticName,
+    kernel: Arc<dyn Kernel>,
+    outputs: Vec<Fact>,
+}
+
+impl KernelOp {
+    pub(crate) fn new(name: &str, kernel: Arc<dyn Kernel>, outputs: Vec<Fact>) -> KernelOp {
+        KernelOp { name: name.to_string().into(), kernel, outputs }
+    }
+}
+
+impl PartialEq for KernelOp {
+    fn eq(&self, other: &KernelOp) -> bool {
+        Arc::ptr_eq(&self.kernel, &other.kernel)
+    }
+}
+
+impl Eq for KernelOp {}
+
+impl Op for KernelOp {
+    fn name(&self) -> StaticName {
+        self.name.clone()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for KernelOp {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let views = inputs.iter().map(|it| View::of(it)).collect::<TractResult<TVec<_>>>()?;
+        let mut outputs = self.outputs.iter().map(Fact::zeros).collect::<TractResult<TVec<_>>>()?;
+        {
+            let plain = outputs.iter_mut().map(|it| it.try_as_plain_ram_mut());
+            let mut plain = plain.collect::<TractResult<TVec<_>>>()?;
+            let targets = plain.iter_mut().map(ViewMut::of);
+            let mut targets = targets.collect::<TractResult<TVec<_>>>()?;
+            self.kernel.run(&views, &mut targets).map_err(TractError::msg)?;
+        }
+        Ok(outputs.into_iter().map(|it| it.into_tvalue()).collect())
+    }
+}
+
+impl TypedOp for KernelOp {
+    as_op!();
+
+    fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(self.outputs.iter().map(Fact::typed).collect())
+    }
+}

@@ -1,0 +1,223 @@
+//! The operators, one file each or one per family; this file only registers them.
+//!
+//! Those of `ai.onnx` are wired from tract's building blocks, but for the few that tract has not or
+//! not well enough; those of `ai.onnx.ml` are this crate's own.
+
+mod activation;
+mod arithmetic;
+mod array_feature_extractor;
+mod binarizer;
+mod cast;
+mod feature_vectorizer;
+mod forest;
+mod gather;
+mod imputer;
+mod kernel;
+mod label_encoder;
+mod labels;
+mod linear_classifier;
+mod linear_regressor;
+mod logic;
+mod lp_normalization;
+mod matrix;
+mod normalizer;
+mod one_hot_encoder;
+mod post_transform;
+mod product;
+mod reduction;
+mod scaler;
+mod shape;
+mod tree_ensemble_classifier;
+mod tree_ensemble_regressor;
+
+use std::fmt;
+
+use tract_onnx::model::OnnxOpRegister;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::*;
+
+use crate::error::LoadError;
+use crate::graph::{node_name, operator_name};
+use crate::node::Node;
+use crate::operator::operator;
+use crate::tensor::Fact;
+pub(crate) use kernel::Kernel;
+use kernel::KernelOp;
+
+/// Adds tract's operators to a model, under names that start with a prefix.
+type Wiring =
+    dyn Fn(&str, &mut TypedModel, &[OutletId]) -> TractResult<TVec<OutletId>> + Send + Sync;
+
+/// What a builder makes of a node.
+pub(crate) enum Built {
+    /// Operators of tract.
+    Wiring(Box<Wiring>),
+    /// An operator of this crate.
+    Kernel {
+        kernel: Arc<dyn Kernel>,
+        /// Positions of the inputs that it reads.
+        uses: Vec<usize>,
+        outputs: Vec<Fact>,
+    },
+}
+
+impl Built {
+    pub(crate) fn wiring(
+        wiring: impl Fn(&str, &mut TypedModel, &[OutletId]) -> TractResult<TVec<OutletId>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Built {
+        Built::Wiring(Box::new(wiring))
+    }
+
+    /// One of tract's operators, for all inputs.
+    pub(crate) fn expansion(expansion: impl Expansion) -> Built {
+        Built::wiring(move |prefix, model, inputs| expansion.wire(prefix, model, inputs))
+    }
+
+    pub(crate) fn kernel(
+        kernel: impl Kernel + 'static,
+        uses: Vec<usize>,
+        outputs: Vec<Fact>,
+    ) -> Built {
+        Built::Kernel { kernel: Arc::new(kernel), uses, outputs }
+    }
+
+    /// A kernel that reads the first input and gives one output.
+    pub(crate) fn map(kernel: impl Kernel + 'static, output: Fact) -> Built {
+        Built::kernel(kernel, vec![0], vec![output])
+    }
+
+    /// Adds it to a model.
+    pub(crate) fn wire(
+        &self,
+        operator: &str,
+        prefix: &str,
+        model: &mut TypedModel,
+        inputs: &[OutletId],
+    ) -> TractResult<TVec<OutletId>> {
+        match self {
+            Built::Wiring(wiring) => wiring(prefix, model, inputs),
+            Built::Kernel { kernel, uses, outputs } => {
+                let used: Option<TVec<OutletId>> =
+                    uses.iter().map(|&position| inputs.get(position).copied()).collect();
+                let op = KernelOp::new(operator, kernel.clone(), outputs.clone());
+                model.wire_node(prefix, op, &used.context("an input is missing")?)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Built")
+    }
+}
+
+/// Checks a node and turns it into something that can be added to a model.
+type Build = fn(&Node<'_>) -> Result<Built, String>;
+
+const ONNX: &str = "";
+/// Domain of the operators for classical models.
+pub(crate) const ML: &str = "ai.onnx.ml";
+
+/// Domain, name and builder of every operator.
+const OPERATORS: &[(&str, &str, Build)] = &[
+    (ONNX, "Abs", arithmetic::abs),
+    (ONNX, "Add", arithmetic::add),
+    (ONNX, "And", logic::and),
+    (ONNX, "ArgMax", reduction::arg_max),
+    (ONNX, "ArgMin", reduction::arg_min),
+    (ONNX, "Cast", cast::cast),
+    (ONNX, "Clip", activation::clip),
+    (ONNX, "Concat", shape::concat),
+    (ONNX, "Constant", shape::constant),
+    (ONNX, "Div", arithmetic::div),
+    (ONNX, "Dropout", shape::identity),
+    (ONNX, "Elu", activation::elu),
+    (ONNX, "Equal", logic::equal),
+    (ONNX, "Erf", arithmetic::erf),
+    (ONNX, "Exp", arithmetic::exp),
+    (ONNX, "Expand", shape::expand),
+    (ONNX, "Flatten", shape::flatten),
+    (ONNX, "Gather", gather::gather),
+    (ONNX, "Gemm", matrix::gemm),
+    (ONNX, "Greater", logic::greater),
+    (ONNX, "GreaterOrEqual", logic::greater_or_equal),
+    (ONNX, "Identity", shape::identity),
+    (ONNX, "IsNaN", logic::is_nan),
+    (ONNX, "LeakyRelu", activation::leaky_relu),
+    (ONNX, "Less", logic::less),
+    (ONNX, "LessOrEqual", logic::less_or_equal),
+    (ONNX, "Log", arithmetic::log),
+    (ONNX, "LogSoftmax", activation::log_softmax),
+    (ONNX, "LpNormalization", lp_normalization::lp_normalization),
+    (ONNX, "MatMul", matrix::mat_mul),
+    (ONNX, "Max", arithmetic::max),
+    (ONNX, "Min", arithmetic::min),
+    (ONNX, "Mul", arithmetic::mul),
+    (ONNX, "Neg", arithmetic::neg),
+    (ONNX, "Not", logic::not),
+    (ONNX, "Or", logic::or),
+    (ONNX, "Pow", arithmetic::pow),
+    (ONNX, "ReduceL2", reduction::l2),
+    (ONNX, "ReduceLogSumExp", reduction::log_sum_exp),
+    (ONNX, "ReduceMax", reduction::max),
+    (ONNX, "ReduceMean", reduction::mean),
+    (ONNX, "ReduceMin", reduction::min),
+    (ONNX, "ReduceSum", reduction::sum),
+    (ONNX, "ReduceSumSquare", reduction::sum_square),
+    (ONNX, "Relu", activation::relu),
+    (ONNX, "Reshape", shape::reshape),
+    (ONNX, "Shape", shape::shape),
+    (ONNX, "Sigmoid", activation::sigmoid),
+    (ONNX, "Slice", shape::slice),
+    (ONNX, "Softmax", activation::softmax),
+    (ONNX, "Softplus", activation::softplus),
+    (ONNX, "Sqrt", arithmetic::sqrt),
+    (ONNX, "Squeeze", shape::squeeze),
+    (ONNX, "Sub", arithmetic::sub),
+    (ONNX, "Sum", arithmetic::sum),
+    (ONNX, "Tanh", activation::tanh),
+    (ONNX, "Transpose", shape::transpose),
+    (ONNX, "Unsqueeze", shape::unsqueeze),
+    (ONNX, "Where", logic::where_),
+    (ML, "ArrayFeatureExtractor", array_feature_extractor::array_feature_extractor),
+    (ML, "Binarizer", binarizer::binarizer),
+    (ML, "FeatureVectorizer", feature_vectorizer::feature_vectorizer),
+    (ML, "Imputer", imputer::imputer),
+    (ML, "LabelEncoder", label_encoder::label_encoder),
+    (ML, "LinearClassifier", linear_classifier::linear_classifier),
+    (ML, "LinearRegressor", linear_regressor::linear_regressor),
+    (ML, "Normalizer", normalizer::normalizer),
+    (ML, "OneHotEncoder", one_hot_encoder::one_hot_encoder),
+    (ML, "Scaler", scaler::scaler),
+    (ML, "TreeEnsembleClassifier", tree_ensemble_classifier::tree_ensemble_classifier),
+    (ML, "TreeEnsembleRegressor", tree_ensemble_regressor::tree_ensemble_regressor),
+];
+
+/// The register for tract's parser, with these operators and no others.
+pub(crate) fn register() -> OnnxOpRegister {
+    let mut register = OnnxOpRegister::default();
+    for (_, name, _) in OPERATORS {
+        register.insert(name, operator);
+    }
+    register
+}
+
+/// The builder for a node's operator.
+pub(crate) fn find(node: &NodeProto) -> Result<Build, LoadError> {
+    let domain = if node.domain == "ai.onnx" { ONNX } else { &*node.domain };
+    let found = OPERATORS.iter().find(|(of, name, _)| *of == domain && *name == node.op_type);
+    if let Some((_, _, build)) = found {
+        return Ok(*build);
+    }
+    let hint = if node.op_type == "ZipMap" {
+        "it makes a list of maps; export the model with the option zipmap=False".into()
+    } else {
+        let names: Vec<&str> = OPERATORS.iter().map(|(_, name, _)| *name).collect();
+        format!("the supported ones are {}", names.join(", "))
+    };
+    Err(LoadError::Operator { operator: operator_name(node), node: node_name(node), hint })
+}

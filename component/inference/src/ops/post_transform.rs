@@ -1,0 +1,46 @@
+//! `post_transform` of the classifiers and regressors.
+
+use crate::math;
+use crate::node::Node;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PostTransform {
+    None,
+    Logistic,
+    Softmax,
+    SoftmaxZero,
+    Probit,
+}
+
+impl PostTransform {
+    pub(crate) fn of(node: &Node<'_>) -> Result<PostTransform, String> {
+        Ok(match node.string("post_transform")?.unwrap_or("NONE") {
+            "NONE" => PostTransform::None,
+            "LOGISTIC" => PostTransform::Logistic,
+            "SOFTMAX" => PostTransform::Softmax,
+            "SOFTMAX_ZERO" => PostTransform::SoftmaxZero,
+            "PROBIT" => PostTransform::Probit,
+            other => {
+                return Err(format!(
+                    "the attribute 'post_transform' is '{other}', expected NONE, LOGISTIC, \
+                     SOFTMAX, SOFTMAX_ZERO or PROBIT"
+                ));
+            }
+        })
+    }
+
+    /// Turns the scores of two or more classes or targets into what the operator gives.
+    pub(crate) fn apply(self, scores: &mut [f32]) {
+        match self {
+            PostTransform::None => {}
+            PostTransform::Logistic => {
+                scores.iter_mut().for_each(|score| *score = math::logistic(*score));
+            }
+            PostTransform::Softmax => math::softmax(scores),
+            PostTransform::SoftmaxZero => math::softmax_zero(scores),
+            PostTransform::Probit => {
+                scores.iter_mut().for_each(|score| *score = math::probit(*score));
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! What operators of this crate see of tract's tensors.
+
+use std::fmt;
+
+use tract_onnx::pb::{TensorProto, tensor_proto};
+use tract_onnx::tract_hir::internal::*;
+
+/// Most elements that one tensor may have. Tabular models stay far below it.
+const MAX_ELEMENTS: usize = 1 << 24;
+
+/// Type of the elements of a tensor, of those that tabular models have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    F32,
+    F64,
+    I32,
+    I64,
+    Bool,
+    Text,
+}
+
+impl Element {
+    /// The type with a number of `TensorProto.DataType`.
+    pub(crate) fn from_onnx(number: i32) -> Result<Element, String> {
+        Ok(match number {
+            1 => Element::F32,
+            6 => Element::I32,
+            7 => Element::I64,
+            8 => Element::Text,
+            9 => Element::Bool,
+            11 => Element::F64,
+            _ => {
+                return Err(format!(
+                    "element type {number} of ONNX, expected float32 (1), int32 (6), int64 (7), \
+                     string (8), bool (9) or float64 (11)"
+                ));
+            }
+        })
+    }
+
+    fn of(datum: DatumType) -> Option<Element> {
+        Some(match datum {
+            DatumType::F32 => Element::F32,
+            DatumType::F64 => Element::F64,
+            DatumType::I32 => Element::I32,
+            DatumType::I64 => Element::I64,
+            DatumType::Bool => Element::Bool,
+            DatumType::String => Element::Text,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn datum(self) -> DatumType {
+        match self {
+            Element::F32 => DatumType::F32,
+            Element::F64 => DatumType::F64,
+            Element::I32 => DatumType::I32,
+            Element::I64 => DatumType::I64,
+            Element::Bool => DatumType::Bool,
+            Element::Text => DatumType::String,
+        }
+    }
+
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Element::F32 | Element::F64)
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Element::F32 => "float32",
+            Element::F64 => "float64",
+            Element::I32 => "int32",
+            Element::I64 => "int64",
+            Element::Bool => "bool",
+            Element::Text => "string",
+        })
+    }
+}
+
+/// Type and shape of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) element: Element,
+    pub(crate) shape: Vec<usize>,
+}
+
+impl Fact {
+    pub(crate) fn new(element: Element, shape: impl Into<Vec<usize>>) -> Fact {
+        Fact { element, shape: shape.into() }
+    }
+
+    /// A typed fact with a known shape.
+    pub(crate) fn of(fact: &TypedFact) -> TractResult<Fact> {
+        let element = Element::of(fact.datum_type)
+            .with_context(|| format!("a tensor of type {:?}", fact.datum_type))?;
+        let shape = fact.shape.as_concrete().context("a tensor of unknown shape")?;
+        elements(shape).map_err(TractError::msg)?;
+        Ok(Fact::new(element, shape))
+    }
+
+    /// What an inferred fact says, if that is all there is to know.
+    pub(crate) fn of_inferred(fact: &InferenceFact) -> Option<Fact> {
+        let element = Element::of(fact.datum_type.concretize()?)?;
+        let shape = fact.shape.as_concrete_finite().ok()??;
+        Some(Fact::new(element, shape.to_vec()))
+    }
+
+    pub(crate) fn typed(&self) -> TypedFact {
+        self.element.datum().fact(&self.shape)
+    }
+
+    pub(crate) fn inferred(&self) -> InferenceFact {
+        InferenceFact::dt_shape(self.element.datum(), &*self.shape)
+    }
+
+    /// Rows and columns of a matrix; a vector is one row.
+    pub(crate) fn matrix(&self) -> Result<(usize, usize), String> {
+        match self.shape[..] {
+            [columns] => Ok((1, columns)),
+            [rows, columns] => Ok((rows, columns)),
+            _ => Err(format!("an input of shape {:?}, expected [rows, columns]", self.shape)),
+        }
+    }
+
+    /// A tensor of zeros or empty strings.
+    pub(crate) fn zeros(&self) -> TractResult<Tensor> {
+        match self.element {
+            Element::Text => {
+                let texts = vec![String::new(); elements(&self.shape).map_err(TractError::msg)?];
+                tensor1(&texts).into_shape(&self.shape)
+            }
+            element => Tensor::zero_dt(element.datum(), &self.shape),
+        }
+    }
+}
+
+/// How many elements a tensor of this shape has.
+///
+/// The limit holds for the product of any of the dimensions, also beside one of size 0, so that
+/// such products can be formed freely afterwards.
+pub(crate) fn elements(shape: &[usize]) -> Result<usize, String> {
+    shape
+        .iter()
+        .try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)))
+        .filter(|&product| product <= MAX_ELEMENTS)
+        .map(|product| if shape.contains(&0) { 0 } else { product })
+        .ok_or_else(|| {
+            format!("a tensor of shape {shape:?}, expected at most {MAX_ELEMENTS} elements")
+        })
+}
+
+/// Elements of a tensor, the last dimension's next to each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum View<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+    I32(&'a [i32]),
+    I64(&'a [i64]),
+    Bool(&'a [bool]),
+    Text(&'a [String]),
+}
+
+/// [`View`] of a tensor that is being computed.
+#[derive(Debug)]
+pub(crate) enum ViewMut<'a> {
+    F32(&'a mut [f32]),
+    F64(&'a mut [f64]),
+    I32(&'a mut [i32]),
+    I64(&'a mut [i64]),
+    Bool(&'a mut [bool]),
+    Text(&'a mut [String]),
+}
+
+/// Runs an expression on the slices of two views of the same element type.
+macro_rules! same_type {
+    ($source:expr, $target:expr, |$s:ident, $t:ident| $body:expr) => {
+        match ($source, $target) {
+            (View::F32($s), ViewMut::F32($t)) => $body,
+            (View::F64($s), ViewMut::F64($t)) => $body,
+            (View::I32($s), ViewMut::I32($t)) => $body,
+            (View::I64($s), ViewMut::I64($t)) => $body,
+            (View::Bool($s), ViewMut::Bool($t)) => $body,
+            (View::Text($s), ViewMut::Text($t)) => $body,
+            _ => unreachable!("element types are fixed when a graph is loaded"),
+        }
+    };
+}
+pub(crate) use same_type;
+
+impl<'a> View<'a> {
+    pub(crate) fn of(tensor: &'a Tensor) -> TractResult<View<'a>> {
+        let plain = tensor.try_as_plain_ram()?;
+        Ok(match Element::of(tensor.datum_type()) {
+            Some(Element::F32) => View::F32(plain.as_slice()?),
+            Some(Element::F64) => View::F64(plain.as_slice()?),
+            Some(Element::I32) => View::I32(plain.as_slice()?),
+            Some(Element::I64) => View::I64(plain.as_slice()?),
+            Some(Element::Bool) => View::Bool(plain.as_slice()?),
+            Some(Element::Text) => View::Text(plain.as_slice()?),
+            None => bail!("a tensor of type {:?}", tensor.datum_type()),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            View::F32(values) => values.len(),
+            View::F64(values) => values.len(),
+            View::I32(values) => values.len(),
+            View::I64(values) => values.len(),
+            View::Bool(values) => values.len(),
+            View::Text(values) => values.len(),
+        }
+    }
+
+    /// An element as a float64; a truth value is 0 or 1.
+    pub(crate) fn number(&self, index: usize) -> f64 {
+        match self {
+            View::F32(values) => f64::from(values[index]),
+            View::F64(values) => values[index],
+            View::I32(values) => f64::from(values[index]),
+            View::I64(values) => values[index] as f64,
+            View::Bool(values) => f64::from(values[index]),
+            View::Text(_) => {
+                unreachable!("operators on numbers refuse strings when they are built")
+            }
+        }
+    }
+
+    /// An element as a float32, rounded once.
+    pub(crate) fn single(&self, index: usize) -> f32 {
+        match self {
+            View::F32(values) => values[index],
+            View::I64(values) => values[index] as f32,
+            View::I32(values) => values[index] as f32,
+            _ => self.number(index) as f32,
+        }
+    }
+
+    /// An element as an int64, if it is an integer.
+    pub(crate) fn integer(&self, index: usize) -> Option<i64> {
+        match self {
+            View::I32(values) => Some(values[index].into()),
+            View::I64(values) => Some(values[index]),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> ViewMut<'a> {
+    pub(crate) fn of(plain: &'a mut PlainViewMut<'_>) -> TractResult<ViewMut<'a>> {
+        Ok(match Element::of(plain.datum_type()) {
+            Some(Element::F32) => ViewMut::F32(plain.as_slice_mut()?),
+            Some(Element::F64) => ViewMut::F64(plain.as_slice_mut()?),
+            Some(Element::I32) => ViewMut::I32(plain.as_slice_mut()?),
+            Some(Element::I64) => ViewMut::I64(plain.as_slice_mut()?),
+            Some(Element::Bool) => ViewMut::Bool(plain.as_slice_mut()?),
+            Some(Element::Text) => ViewMut::Text(plain.as_slice_mut()?),
+            None => bail!("a tensor of type {:?}", plain.datum_type()),
+        })
+    }
+
+    pub(crate) fn element(&self) -> Element {
+        match self {
+            ViewMut::F32(_) => Element::F32,
+            ViewMut::F64(_) => Element::F64,
+            ViewMut::I32(_) => Element::I32,
+            ViewMut::I64(_) => Element::I64,
+            ViewMut::Bool(_) => Element::Bool,
+            ViewMut::Text(_) => Element::Text,
+        }
+    }
+
+    /// The float32 elements; the caller has made the tensor one of float32.
+    pub(crate) fn singles(&mut self) -> &mut [f32] {
+        match self {
+            ViewMut::F32(values) => values,
+            _ => unreachable!("element types are fixed when a graph is loaded"),
+        }
+    }
+}
+
+/// Checks that tract can read a tensor of the file: it panics on some that are malformed.
+pub(crate) fn check(tensor: &TensorProto) -> Result<(), String> {
+    if tensor.data_location == Some(tensor_proto::DataLocation::External as i32) {
+        return Err("its data is in a file of its own; save the model as one file".into());
+    }
+    let element = Element::from_onnx(tensor.data_type)?;
+    let shape = tensor
+        .dims
+        .iter()
+        .map(|&size| usize::try_from(size).map_err(|_| format!("a dimension of {size}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let length = elements(&shape)?;
+    let raw = tensor.raw_data.len();
+    let (found, rest) = match element {
+        Element::Text if raw > 0 => return Err("strings as raw data".into()),
+        Element::Text => (tensor.string_data.len(), 0),
+        Element::F32 | Element::I32 if raw > 0 => (raw / 4, raw % 4),
+        Element::F64 | Element::I64 if raw > 0 => (raw / 8, raw % 8),
+        Element::Bool if raw > 0 => (raw, 0),
+        Element::F32 => (tensor.float_data.len(), 0),
+        Element::F64 => (tensor.double_data.len(), 0),
+        Element::I64 => (tensor.int64_data.len(), 0),
+        Element::I32 | Element::Bool => (tensor.int32_data.len(), 0),
+    };
+    if found != length || rest != 0 {
+        return Err(format!("it has {found} elements, its shape {shape:?} {length}"));
+    }
+    Ok(())
+}
+
+/// A string of the file.
+pub(crate) fn text(bytes: &[u8]) -> Result<String, String> {
+    std::str::from_utf8(bytes).map(String::from).map_err(|_| "a string that is not UTF-8".into())
+}

@@ -1,0 +1,116 @@
+//! What is refused when a model is loaded, and how.
+
+use foretold_core::Model;
+use foretold_core::feature::{Domain, Feature, Value};
+use foretold_core::manifest::Manifest;
+use foretold_inference::{LoadError, OnnxModel};
+
+use crate::support::{example, examples, malformed, manifest, number, output};
+
+fn feature(name: &str, domain: Domain) -> Feature {
+    Feature {
+        name: name.into(),
+        domain,
+        optional: false,
+        unit: None,
+        description: String::new(),
+        example: Value::Number(0.0),
+    }
+}
+
+#[test]
+fn malformed_graphs_are_refused_with_the_reason() {
+    let features = || ["a", "b", "c"].map(|name| feature(name, number())).to_vec();
+    let mut faults = Vec::new();
+    for case in malformed() {
+        let name = if case.name == "input_given_again" { "X" } else { "Y" };
+        match OnnxModel::load(&case.model, &manifest(features(), vec![output(name, 0)])) {
+            Ok(_) => faults.push(format!("{}: loaded, expected '{}'", case.name, case.message)),
+            Err(error) if error.to_string().contains(&case.message) => {}
+            Err(error) => {
+                faults.push(format!("{}: expected '{}', got: {error}", case.name, case.message));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let mut random = 1_u64;
+    let mut next = |below: usize| {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below
+    };
+    for example in examples() {
+        for round in 0..200 {
+            let mut bytes = example.model.clone();
+            if round % 8 == 0 {
+                bytes.truncate(next(bytes.len()));
+            }
+            for _ in 0..=next(4) {
+                if !bytes.is_empty() {
+                    let at = next(bytes.len());
+                    bytes[at] = next(256) as u8;
+                }
+            }
+            if let Ok(model) = OnnxModel::load(&bytes, &example.manifest) {
+                let _ = model.predict(&example.rows[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_model_are_refused() {
+    for bytes in [&b"not a model"[..], &[], &[0xff; 64]] {
+        let error = OnnxModel::load(bytes, &manifest(vec![], vec![])).unwrap_err();
+        assert!(matches!(error, LoadError::NotOnnx(_)), "{error}");
+    }
+}
+
+#[test]
+fn features_and_outputs_that_do_not_fit_are_refused() {
+    let category = |names: &[&str]| Domain::Category {
+        categories: names.iter().map(|name| name.to_string()).collect(),
+    };
+    let integer = Domain::Integer { minimum: 0, maximum: 9 };
+    let check = |name: &str, change: &dyn Fn(&mut Manifest), part: &str| {
+        let mut example = example(name);
+        change(&mut example.manifest);
+        let error = OnnxModel::load(&example.model, &example.manifest).unwrap_err().to_string();
+        assert!(error.contains(part), "expected '{part}', got: {error}");
+    };
+    check(
+        "credit",
+        &|it| it.features[0].name = "other".into(),
+        "the features are other, age_in_years",
+    );
+    check("credit", &|it| it.features[0].name = "other".into(), "'age_in_years' (float32, [?, 1])");
+    check("credit", &|it| it.features[1].domain = category(&["x"]), "takes a number, an integer");
+    check("credit", &|it| it.features[2].domain = number(), "takes a category");
+    check("credit", &|it| it.features[2].domain = Domain::Boolean, "takes a category");
+    check("credit", &|it| it.features[2].optional = true, "only float inputs have NaN");
+    check("credit", &|it| drop(it.features.pop()), "Expected an input for each feature");
+    check("random_forest", &|it| it.features[1].domain = number(), "takes an integer");
+    check("logistic_tensor", &|it| drop(it.features.pop()), "does not take rows of 3 features");
+    check(
+        "logistic_tensor",
+        &|it| it.features[0].domain = category(&["x"]),
+        "'X' (float32, [?, 4])",
+    );
+    check("logistic_tensor", &|it| it.features.clear(), "Expected an input for each feature");
+    check("credit", &|it| it.outputs[0].column = 2, "expected a column below 2");
+    check(
+        "credit",
+        &|it| it.outputs[0].tensor = "label".into(),
+        "choose the tensor of probabilities",
+    );
+    check("credit", &|it| it.outputs[0].tensor = "p".into(), "the model has 'label' (int64, [?])");
+    let mut accepted = example("credit");
+    accepted.manifest.features[1].domain = integer;
+    accepted.manifest.features[0].domain = Domain::Boolean;
+    OnnxModel::load(&accepted.model, &accepted.manifest)
+        .expect("integers and truth values for floats");
+}

@@ -1,0 +1,173 @@
+"""Graphs that must be refused, with a part of the message that says why.
+
+    python component/inference/tests/operators/malformed.py           writes malformed.json beside this file
+    python component/inference/tests/operators/malformed.py --check   fails when malformed.json is stale
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from onnx import TensorProto, helper
+
+from generate import ML, constant, node, trees, votes
+
+HERE = Path(__file__).resolve().parent
+
+
+def graph(nodes, initializers=(), outputs=("Y",), inputs=("X",), width=3):
+    sources = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width]) for name in inputs]
+    targets = [helper.make_empty_tensor_value_info(name) for name in outputs]
+    made = helper.make_graph(nodes, "malformed", sources, targets, list(initializers))
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(ML, 3)]
+    return helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+
+
+def forest(change, op="TreeEnsembleRegressor"):
+    """A good forest, changed."""
+    attributes, leaves = trees()
+    prefix = "target" if op == "TreeEnsembleRegressor" else "class"
+    attributes |= votes(prefix, leaves, [0])
+    attributes |= {"n_targets": 1} if prefix == "target" else {"classlabels_int64s": [0, 1]}
+    change(attributes)
+    outputs = ["Y"] if prefix == "target" else ["label", "Y"]
+    return graph([node(op, ["X"], outputs, ML, **{key: value for key, value in attributes.items() if value is not None})])
+
+
+def set_at(key, position, value):
+    def change(attributes):
+        attributes[key] = list(attributes[key])
+        attributes[key][position] = value
+    return change
+
+
+def shorter(key):
+    def change(attributes):
+        attributes[key] = attributes[key][:-1]
+    return change
+
+
+def cases():
+    for key in ["nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_modes", "nodes_values", "nodes_truenodeids", "nodes_falsenodeids"]:
+        yield f"short_{key}", forest(shorter(key)), "expected equal lengths"
+    for key in ["target_treeids", "target_nodeids", "target_ids", "target_weights"]:
+        yield f"short_{key}", forest(shorter(key)), "expected equal lengths"
+    yield "missing_list_of_another_length", forest(lambda a: a.update(nodes_missing_value_tracks_true=[1])), "expected equal lengths"
+    yield "no_nodes", forest(lambda a: a.update({key: None for key in a if key.startswith("nodes_")})), "lists of 0 node ids"
+    yield "tree_with_a_circle", forest(set_at("nodes_truenodeids", 1, 0)), "go round in a circle"
+    yield "node_that_is_its_own_child", forest(set_at("nodes_falsenodeids", 1, 1)), "go round in a circle"
+    yield "child_that_is_not_there", forest(set_at("nodes_truenodeids", 0, 99)), "goes on to node 99, which its tree does not have"
+    yield "child_that_is_negative", forest(set_at("nodes_truenodeids", 0, -1)), "goes on to node -1"
+    yield "child_out_of_range", forest(set_at("nodes_truenodeids", 0, 2**63 - 1)), "which its tree does not have"
+    yield "node_twice", forest(set_at("nodes_nodeids", 1, 0)), "two nodes 0 in tree 0"
+    yield "tree_in_two_parts", forest(lambda a: (set_at("nodes_treeids", 7, 2)(a), set_at("nodes_nodeids", 7, 50)(a))), "not next to each other"
+    yield "feature_out_of_range", forest(set_at("nodes_featureids", 0, 3)), "tests feature 3 of 3"
+    yield "feature_negative", forest(set_at("nodes_featureids", 0, -1)), "tests feature -1 of 3"
+    yield "unknown_mode", forest(set_at("nodes_modes", 0, "BRANCH_MEMBER")), "of mode 'BRANCH_MEMBER'"
+    yield "vote_of_no_node", forest(set_at("target_nodeids", 0, 50)), "a vote of node 50 of tree 0"
+    yield "vote_for_no_target", forest(set_at("target_ids", 0, 1)), "a vote for target 1 of 1"
+    yield "vote_for_a_negative_class", forest(set_at("class_ids", 0, -1), "TreeEnsembleClassifier"), "a vote for class -1 of 2"
+    yield "no_targets", forest(lambda a: a.update(n_targets=0)), "n_targets"
+    yield "too_many_targets", forest(lambda a: a.update(n_targets=2**40)), "n_targets"
+    yield "unknown_aggregate", forest(lambda a: a.update(aggregate_function="MEDIAN")), "'MEDIAN'"
+    yield "unknown_transform", forest(lambda a: a.update(post_transform="CUBE")), "'CUBE'"
+    yield "one_class", forest(lambda a: a.update(classlabels_int64s=[0]), "TreeEnsembleClassifier"), "at least two labels"
+    yield "too_many_base_values", forest(lambda a: a.update(base_values=[0.1] * 3), "TreeEnsembleClassifier"), "3 base values"
+    yield "attribute_of_another_kind", forest(lambda a: a.update(nodes_nodeids=[0.5] * 21)), "the attribute 'nodes_nodeids' is of kind"
+
+    yield "linear_of_another_length", graph([node("LinearRegressor", ["X"], ["Y"], ML, coefficients=[1.0, 2.0], targets=1)]), "2 coefficients"
+    yield "linear_with_huge_targets", graph([node("LinearRegressor", ["X"], ["Y"], ML, coefficients=[1.0], targets=2**62)]), "1 coefficients"
+    yield "linear_without_labels", graph([node("LinearClassifier", ["X"], ["l", "Y"], ML, coefficients=[1.0] * 9, intercepts=[0.0] * 3)]), "0 labels"
+    yield "scaler_of_another_length", graph([node("Scaler", ["X"], ["Y"], ML, offset=[1.0, 2.0], scale=[1.0, 2.0])]), "expected 3 of each"
+    yield "one_hot_without_categories", graph([node("OneHotEncoder", ["X"], ["Y"], ML)]), "0 categories"
+    yield "imputer_without_values", graph([node("Imputer", ["X"], ["Y"], ML, replaced_value_float=0.0)]), "no values to put in"
+    yield "normalizer_of_no_norm", graph([node("Normalizer", ["X"], ["Y"], ML, norm="L3")]), "'L3'"
+    yield "label_encoder_of_another_type", graph([node("LabelEncoder", ["X"], ["Y"], ML, keys_strings=["a"], values_floats=[1.0])]), "its keys are String"
+    yield "label_encoder_of_another_length", graph([node("LabelEncoder", ["X"], ["Y"], ML, keys_floats=[1.0])]), "1 keys for 0 values"
+    yield "feature_vectorizer_negative", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[-1])]), "a dimension of -1"
+    yield "feature_vectorizer_huge", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[2**62])]), "expected at most"
+
+    yield "zip_map", graph([node("ZipMap", ["X"], ["Y"], ML, classlabels_int64s=[0, 1])]), "zipmap=False"
+    yield "unsupported_operator", graph([node("Conv", ["X", "X"], ["Y"])]), "the supported ones are Abs, Add"
+    yield "operator_of_another_domain", graph([node("Add", ["X", "X"], ["Y"], "com.example")]), "com.example.Add"
+    yield "operator_without_inputs", graph([node("Concat", [], ["Y"], axis=0)]), "no inputs"
+    yield "operator_with_an_input_missing", graph([node("Add", ["X"], ["Y"])]), "input 1 is missing"
+    yield "operator_with_an_input_left_out", graph([node("Scaler", [""], ["Y"], ML, offset=[0.0], scale=[1.0])]), "input 0 is missing"
+    yield "operator_with_too_many_outputs", graph([node("Abs", ["X"], ["Y", "Z"])]), "2 outputs, expected at most 1"
+    yield "tensor_that_nothing_gives", graph([node("Abs", ["Z"], ["Y"])]), "it reads 'Z', which no input or earlier node gives"
+    yield "nodes_in_a_circle", graph([node("Abs", ["B"], ["Y"]), node("Abs", ["Y"], ["B"])]), "which no input or earlier node gives"
+    yield "tensor_given_twice", graph([node("Abs", ["X"], ["Y"]), node("Neg", ["X"], ["Y"])]), "two nodes give the tensor 'Y'"
+    yield "input_given_again", graph([node("Abs", ["X"], ["X"])], outputs=["X"]), "which is there already"
+    yield "output_that_nothing_gives", graph([node("Abs", ["X"], ["Z"])]), "nothing in it gives the output 'Y'"
+
+    yield "reshape_of_another_size", graph([node("Reshape", ["X", "S"], ["Y"])], [constant("S", [2, 2], "int64")]), "to be reshaped to [2, 2]"
+    yield "reshape_negative", graph([node("Reshape", ["X", "S"], ["Y"])], [constant("S", [-2, 3], "int64")]), "to be reshaped"
+    yield "reshape_huge", graph([node("Reshape", ["X", "S"], ["Y"])], [constant("S", [2**62, 2**62], "int64")]), "expected at most"
+    yield "reshape_by_the_request", graph([node("Cast", ["X"], ["I"], to=7), node("Reshape", ["X", "I"], ["Y"])]), "depends on the request"
+    for op in ("Concat", "ArgMax", "Softmax", "LpNormalization", "Flatten"):
+        for axis in (5, -7, 2**63 - 1, -(2**63)):
+            yield f"{op}_axis_{axis}".lower(), graph([node(op, ["X"], ["Y"], axis=axis)]), f"axis {axis}"
+    yield "reduce_axis", graph([node("ReduceMean", ["X"], ["Y"], axes=[9])]), "axis 9"
+    yield "reduce_axis_twice", graph([node("ReduceMean", ["X"], ["Y"], axes=[1, -1])]), "no axis twice"
+    yield "squeeze_axis", graph([node("Squeeze", ["X", "A"], ["Y"])], [constant("A", [4], "int64")]), "axis 4"
+    yield "squeeze_of_size_three", graph([node("Squeeze", ["X", "A"], ["Y"])], [constant("A", [1], "int64")]), "expected size 1"
+    yield "unsqueeze_axis_twice", graph([node("Unsqueeze", ["X", "A"], ["Y"])], [constant("A", [0, 0], "int64")]), "no axis twice"
+    yield "unsqueeze_axis", graph([node("Unsqueeze", ["X", "A"], ["Y"])], [constant("A", [9], "int64")]), "axis 9"
+    yield "transpose_axes", graph([node("Transpose", ["X"], ["Y"], perm=[0, 0])]), "perm"
+    yield "gather_axis", graph([node("Gather", ["X", "I"], ["Y"], axis=2)], [constant("I", [0], "int64")]), "axis 2"
+    yield "slice_axis", graph([node("Slice", ["X", "S", "S", "A"], ["Y"])], [constant("S", [1], "int64"), constant("A", [3], "int64")]), "axis 3"
+    yield "slice_lengths", graph([node("Slice", ["X", "S", "E"], ["Y"])], [constant("S", [1], "int64"), constant("E", [1, 2], "int64")]), "different lengths"
+    yield "expand_huge", graph([node("Expand", ["X", "S"], ["Y"])], [constant("S", [2**40, 3], "int64")]), "expected at most"
+    yield "expand_negative", graph([node("Expand", ["X", "S"], ["Y"])], [constant("S", [-1, 3], "int64")]), "the shape"
+    yield "mat_mul_shapes", graph([node("MatMul", ["X", "W"], ["Y"])], [constant("W", [[1.0, 2.0]])]), "floats that fit"
+    yield "gemm_shapes", graph([node("Gemm", ["X", "W"], ["Y"], transB=1)], [constant("W", [[1.0, 2.0]])]), "floats that fit"
+    yield "gemm_of_a_vector", graph([node("Gemm", ["X", "W"], ["Y"])], [constant("W", [1.0, 2.0, 3.0])]), "floats that fit"
+    yield "add_shapes", graph([node("Add", ["X", "C"], ["Y"])], [constant("C", [1.0, 2.0])]), "Add"
+    yield "add_types", graph([node("Add", ["X", "C"], ["Y"])], [constant("C", [1, 2, 3], "int64")]), "expected one type"
+    yield "div_by_zero", graph([node("Cast", ["X"], ["I"], to=7), node("Div", ["I", "C"], ["Y"])], [constant("C", [0], "int64")]), "division of integers"
+    yield "cast_to_nothing", graph([node("Cast", ["X"], ["Y"], to=99)]), "element type 99"
+    yield "constant_without_value", graph([node("Constant", [], ["C"]), node("Add", ["X", "C"], ["Y"])]), "no value"
+    yield from tensors()
+
+
+def tensors():
+    def changed(change):
+        tensor = constant("C", [1.0, 2.0, 3.0])
+        change(tensor)
+        return graph([node("Add", ["X", "C"], ["Y"])], [tensor])
+
+    def raw(tensor):
+        tensor.ClearField("float_data")
+        tensor.raw_data = b"12345"
+
+    def external(tensor):
+        tensor.data_location = TensorProto.EXTERNAL
+
+    def raw_strings(tensor):
+        raw(tensor)
+        tensor.data_type = TensorProto.STRING
+
+    yield "tensor_too_short", changed(lambda it: it.dims.__setitem__(0, 4)), "it has 3 elements"
+    yield "tensor_huge", changed(lambda it: it.dims.extend([2**62, 2**62])), "expected at most"
+    yield "tensor_negative", changed(lambda it: it.dims.__setitem__(0, -3)), "a dimension of -3"
+    yield "tensor_of_half_elements", changed(raw), "it has 1 elements"
+    yield "tensor_elsewhere", changed(external), "a file of its own"
+    yield "tensor_of_raw_strings", changed(raw_strings), "strings as raw data"
+    yield "tensor_of_another_type", changed(lambda it: setattr(it, "data_type", 10)), "element type 10"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--check", action="store_true", help="compare with the committed file, write nothing")
+    check = arguments.parse_args().check
+    made = [{"name": name, "onnx": model.hex(), "message": message} for name, model, message in cases()]
+    text = "[\n" + ",\n".join(json.dumps(it, separators=(",", ":")) for it in made) + "\n]\n"
+    path = HERE / "malformed.json"
+    if not check:
+        path.write_text(text, "utf-8")
+    elif not path.exists() or path.read_text("utf-8") != text:
+        sys.exit(f"{path.name} is stale: run {Path(__file__).name} and review the diff")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+//! Instances of the component: made from the compiled form, kept warm, thrown away when they fail.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use wasmtime::component::{
+    ComponentType, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc,
+};
+use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::program::Program;
+use crate::store::Store as KeyValueStore;
+use crate::{bake, keyvalue, unavailable};
+
+const INTERFACE: &str = "foretold:component/handler@0.1.0";
+/// How often a running instance lets others run, and sees that its time is up.
+const TICK: Duration = Duration::from_millis(5);
+
+/// What an instance may use, and how it is run.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// Seconds that a cached prediction is served, instead of the manifest's.
+    pub ttl_seconds: Option<u32>,
+    /// Bound on the linear memory of an instance.
+    pub max_memory_bytes: usize,
+    /// Bound on the time of one request, store included.
+    pub timeout: Duration,
+    /// Whether every request gets a fresh instance.
+    pub isolate: bool,
+    /// Instances that are kept for the next request.
+    pub max_idle: usize,
+}
+
+/// What the host needs to know of a component.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub struct Description {
+    /// Name of the model.
+    pub model: String,
+    /// Digest of everything that decides the model's outputs.
+    #[component(name = "model-id")]
+    pub model_id: String,
+    /// Seconds that a store needs to keep an entry.
+    #[component(name = "ttl-seconds")]
+    pub ttl_seconds: u32,
+    /// The paths that answer POST.
+    pub endpoints: Vec<String>,
+    /// The request headers that the component reads, in lower case.
+    #[component(name = "request-headers")]
+    pub request_headers: Vec<String>,
+}
+
+/// One header on its way into the component.
+#[derive(Clone, Copy, Debug, ComponentType, Lower)]
+#[component(record)]
+pub struct RequestHeader<'a> {
+    /// In lower case.
+    pub name: &'a str,
+    /// UTF-8.
+    pub value: &'a str,
+}
+
+/// A request on its way into the component.
+#[derive(Clone, Copy, Debug, ComponentType, Lower)]
+#[component(record)]
+pub struct Request<'a> {
+    /// The method, e.g. `POST`.
+    pub method: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// Those headers that [`Description::request_headers`] names.
+    pub headers: &'a [RequestHeader<'a>],
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// One header of a response.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub struct ResponseHeader {
+    /// In lower case.
+    pub name: String,
+    /// Visible ASCII.
+    pub value: String,
+}
+
+/// A response on its way out of the component.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// All headers but those of the connection.
+    pub headers: Vec<ResponseHeader>,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// What the log should say.
+    pub log: Option<String>,
+}
+
+/// The record `settings`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Settings<'a> {
+    store: &'a str,
+    #[component(name = "ttl-seconds")]
+    ttl_seconds: Option<u32>,
+}
+
+/// Why a request got no answer from the component.
+#[derive(Debug)]
+pub enum CallError {
+    /// The time limit ended it.
+    TimedOut,
+    /// It trapped, ran out of memory, or could not be instantiated.
+    Failed(wasmtime::Error),
+}
+
+/// What belongs to one instance.
+pub(crate) struct Guest {
+    pub(crate) store: Arc<dyn KeyValueStore>,
+    pub(crate) time_to_live: Duration,
+    wasi: WasiCtx,
+    resources: ResourceTable,
+    limits: StoreLimits,
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+/// A component's instances.
+pub struct Pool {
+    pre: InstancePre<Guest>,
+    program: Program,
+    store: Arc<dyn KeyValueStore>,
+    config: PoolConfig,
+    description: Description,
+    idle: Mutex<Vec<Instance>>,
+}
+
+/// An instance that has been configured.
+struct Instance {
+    store: Store<Guest>,
+    handle: TypedFunc<(Request<'static>,), (Response,)>,
+}
+
+impl Pool {
+    /// Links a program to a store, and starts a first instance to see that it works.
+    ///
+    /// # Errors
+    /// If the component asks for what it may not have, has no model, or is none of ours.
+    pub async fn new(
+        program: Program,
+        store: Arc<dyn KeyValueStore>,
+        config: PoolConfig,
+    ) -> Result<Pool> {
+        let pre = link(&program)
+            .map_err(anyhow::Error::from)
+            .context("the component does not fit this host")?;
+        tick(&program.engine);
+        let (first, description) = start(&pre, &program, &store, &config).await?;
+        let idle = Mutex::new(if config.isolate { vec![] } else { vec![first] });
+        Ok(Pool { pre, program, store, config, description, idle })
+    }
+
+    /// What the component says of itself.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Answers one request, within the time limit.
+    ///
+    /// # Errors
+    /// If the component did not answer. The instance is then thrown away; an instance is also
+    /// thrown away when the future is dropped.
+    pub async fn call(&self, request: Request<'_>) -> Result<Response, CallError> {
+        match tokio::time::timeout(self.config.timeout, self.run(request)).await {
+            Ok(result) => result.map_err(CallError::Failed),
+            Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    async fn run(&self, request: Request<'_>) -> wasmtime::Result<Response> {
+        let idle = self.idle.lock().expect("nobody panics while holding it").pop();
+        let mut instance = match idle {
+            Some(instance) => instance,
+            None => {
+                let Pool { pre, program, store, config, .. } = self;
+                start(pre, program, store, config).await.map_err(wasmtime::Error::from_anyhow)?.0
+            }
+        };
+        let response = instance.handle(request).await?;
+        if !self.config.isolate {
+            let mut idle = self.idle.lock().expect("nobody panics while holding it");
+            if idle.len() < self.config.max_idle {
+                idle.push(instance);
+            }
+        }
+        Ok(response)
+    }
+}
+
+impl Instance {
+    async fn handle(&mut self, request: Request<'_>) -> wasmtime::Result<Response> {
+        // SAFETY: the parameters are copied into the guest's memory during the call, and the
+        // function keeps nothing of them: only the lifetime in its type is not the request's.
+        let request = unsafe { std::mem::transmute::<Request<'_>, Request<'static>>(request) };
+        Ok(self.handle.call_async(&mut self.store, (request,)).await?.0)
+    }
+}
+
+fn link(program: &Program) -> wasmtime::Result<InstancePre<Guest>> {
+    let mut linker = Linker::new(&program.engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    keyvalue::add_to_linker(&mut linker)?;
+    // The standard handler is for other hosts: nothing of wasi:http is ever called here.
+    unavailable::add_to_linker(&mut linker, &program.component, "wasi:http/")?;
+    linker.instantiate_pre(&program.component)
+}
+
+/// Makes an instance and configures it.
+async fn start(
+    pre: &InstancePre<Guest>,
+    program: &Program,
+    store: &Arc<dyn KeyValueStore>,
+    config: &PoolConfig,
+) -> Result<(Instance, Description)> {
+    let guest = Guest {
+        store: store.clone(),
+        // Known as soon as the component has described itself.
+        time_to_live: Duration::ZERO,
+        // No files, no environment, no arguments, no sockets, no standard streams.
+        wasi: WasiCtx::builder().build(),
+        resources: ResourceTable::new(),
+        limits: StoreLimitsBuilder::new().memory_size(config.max_memory_bytes).build(),
+    };
+    let mut store = Store::new(&program.engine, guest);
+    store.limiter(|guest| &mut guest.limits);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from)?;
+    if let Some(model) = &program.model {
+        bake::load(&mut store, &instance, model)
+            .await
+            .map_err(anyhow::Error::from)?
+            .map_err(|refusal| anyhow::anyhow!(refusal))?;
+    }
+    let not_ours =
+        || anyhow::anyhow!("the file is not a Foretold component: it has no {INTERFACE}");
+    let interface = instance.get_export_index(&mut store, None, INTERFACE).ok_or_else(not_ours)?;
+    let mut function =
+        |name| instance.get_export_index(&mut store, Some(&interface), name).ok_or_else(not_ours);
+    let (configure, handle) = (function("configure")?, function("handle")?);
+    let configure = instance
+        .get_typed_func::<(Settings<'_>,), (Result<Description, String>,)>(&mut store, configure)?;
+    let handle = instance.get_typed_func(&mut store, handle)?;
+    let settings = Settings { store: keyvalue::LABEL, ttl_seconds: config.ttl_seconds };
+    let (description,) = configure.call_async(&mut store, (settings,)).await?;
+    let description = description.map_err(|refusal| anyhow::anyhow!(refusal))?;
+    store.data_mut().time_to_live = Duration::from_secs(description.ttl_seconds.into());
+    Ok((Instance { store, handle }, description))
+}
+
+/// Counts time for the engine's instances, as long as the engine lives.
+fn tick(engine: &wasmtime::Engine) {
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    });
+}

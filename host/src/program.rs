@@ -1,0 +1,149 @@
+//! A compiled component: from the compiled form in the cache folder if there is one, else made now.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use tracing::info;
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine};
+
+use crate::bake;
+use crate::cache_folder::CacheFolder;
+use crate::model_dir::ModelDir;
+
+/// Snapshots up to this size are mapped copy-on-write into a fresh instance; larger ones would be
+/// copied, which takes milliseconds.
+const MAX_MAPPED_IMAGE_BYTES: u64 = 1 << 30;
+
+/// A compiled component, ready to be instantiated.
+pub struct Program {
+    pub(crate) engine: Engine,
+    pub(crate) component: Component,
+    /// The model to load into each fresh instance, where the component has none.
+    pub(crate) model: Option<ModelDir>,
+}
+
+/// What to run.
+pub enum Source<'a> {
+    /// A folder with a manifest and a model.
+    ModelDir {
+        /// The folder's content.
+        model: ModelDir,
+        /// The component without a model.
+        generic: &'a [u8],
+        /// Whether the loaded model becomes part of the component. If not, every fresh instance
+        /// loads it, which takes a millisecond or more, but nothing needs to be compiled.
+        snapshot: bool,
+    },
+    /// The bytes of a baked component.
+    Baked(Vec<u8>),
+}
+
+impl Source<'static> {
+    /// Reads a model folder or a component file, whichever the path is.
+    ///
+    /// # Errors
+    /// If it is neither, or not readable.
+    pub fn read(path: &Path, snapshot: bool) -> Result<Source<'static>> {
+        if path.is_dir() {
+            let model = ModelDir::read(path)?;
+            return Ok(Source::ModelDir { model, generic: crate::component::edge()?, snapshot });
+        }
+        let bytes = std::fs::read(path).with_context(|| {
+            format!("cannot read {}: expected a model folder or a baked .wasm file", path.display())
+        })?;
+        if !bytes.starts_with(b"\0asm") {
+            bail!(
+                "{} is not a WebAssembly file; to serve a model, name its folder",
+                path.display()
+            );
+        }
+        Ok(Source::Baked(bytes))
+    }
+}
+
+impl Program {
+    /// Loads the compiled form of a source, or bakes and compiles it now.
+    ///
+    /// # Errors
+    /// If the source is no Foretold component, its model is refused, or the folder is not usable.
+    pub async fn load(source: Source<'_>, folder: &CacheFolder) -> Result<Program> {
+        let engine = engine()?;
+        let key = source.key(&engine);
+        let path = folder.path(&key);
+        let path = if path.exists() {
+            path
+        } else {
+            folder.put(&key, &compile(&engine, &source).await?)?
+        };
+        // SAFETY: the folder belongs to this user, nobody else may write to it, and this process
+        // or one like it wrote the file with the same engine settings, which are part of its name.
+        let component = unsafe { Component::deserialize_file(&engine, &path) };
+        let component = component
+            .map_err(anyhow::Error::from)
+            .with_context(|| format!("{} is damaged; remove it and start again", path.display()))?;
+        let model = match source {
+            Source::ModelDir { model, snapshot: false, .. } => Some(model),
+            _ => None,
+        };
+        Ok(Program { engine, component, model })
+    }
+}
+
+async fn compile(engine: &Engine, source: &Source<'_>) -> Result<Vec<u8>> {
+    let start = std::time::Instant::now();
+    let compiled = match source {
+        Source::ModelDir { model, generic, snapshot: true } => {
+            info!("first start with this model: baking {} and compiling it", model.name);
+            engine.precompile_component(&bake::bake(generic, model).await?)
+        }
+        Source::ModelDir { generic, .. } => {
+            info!("first start: compiling the generic component");
+            engine.precompile_component(generic)
+        }
+        Source::Baked(bytes) => {
+            info!("first start with this component: compiling it");
+            engine.precompile_component(bytes)
+        }
+    };
+    let compiled = compiled.map_err(anyhow::Error::from).context("cannot compile the component")?;
+    info!("compiled in {:.1} s; later starts take milliseconds", start.elapsed().as_secs_f32());
+    Ok(compiled)
+}
+
+impl Source<'_> {
+    /// A digest of all that the compiled form depends on.
+    fn key(&self, engine: &Engine) -> blake3::Hash {
+        // The engine hashes its version, its settings and the processor's features; 64 bits of it
+        // are enough, since nobody chooses them.
+        let mut engine_hash = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut engine_hash);
+        let parts: [&[u8]; 4] = match self {
+            Source::ModelDir { model, generic, snapshot: true } => {
+                [b"baked here", generic, model.manifest.as_bytes(), &model.model]
+            }
+            Source::ModelDir { generic, .. } => [b"component", generic, b"", b""],
+            Source::Baked(bytes) => [b"component", bytes, b"", b""],
+        };
+        let mut hash = blake3::Hasher::new_derive_key("foretold compiled component, version 1");
+        hash.update(&engine_hash.finish().to_le_bytes());
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize()
+    }
+}
+
+fn engine() -> Result<Engine> {
+    let mut config = Config::new();
+    config
+        // Its bookkeeping for async components would make every call slower.
+        .concurrency_support(false)
+        .memory_guaranteed_dense_image_size(MAX_MAPPED_IMAGE_BYTES)
+        // Lets a request's time limit end a computation, at a few percent of its speed.
+        .epoch_interruption(true);
+    Engine::new(&config).map_err(anyhow::Error::from)
+}

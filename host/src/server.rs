@@ -1,0 +1,228 @@
+//! HTTP/1.1 in front of a pool of instances.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use foretold_core::problem::Problem;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::pool::{self, CallError, Pool};
+
+/// How long a client may take to send the head of a request, or its body.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a failure to accept, which means that the process has no files left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long requests that are under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the server refuses.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Longest body.
+    pub max_body_bytes: usize,
+    /// Requests that may be under way at once; one more gets 503.
+    pub max_concurrent_requests: usize,
+    /// The pool's time limit, for the message.
+    pub timeout: Duration,
+}
+
+/// A server that listens but does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    service: Arc<Service>,
+}
+
+struct Service {
+    pool: Pool,
+    config: ServerConfig,
+    permits: Semaphore,
+}
+
+type HttpResponse = Response<Full<Bytes>>;
+
+impl Server {
+    /// Listens at an address; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// If the address is taken or not this machine's.
+    pub async fn bind(listen: SocketAddr, pool: Pool, config: ServerConfig) -> Result<Server> {
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}"))?;
+        let permits = Semaphore::new(config.max_concurrent_requests);
+        Ok(Server { listener, service: Arc::new(Service { pool, config, permits }) })
+    }
+
+    /// The address it listens at.
+    ///
+    /// # Errors
+    /// If the operating system does not say.
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Answers requests until `stop` is ready, then finishes those that are under way.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let graceful = GracefulShutdown::new();
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT).pipeline_flush(true);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let stream = tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        warn!("cannot accept a connection: {error}");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+                () = &mut stop => break,
+            };
+            serve_connection(&http, stream, &graceful, &self.service);
+        }
+        drop(self.listener);
+        if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+            warn!("stopped with requests still under way after {} s", GRACE.as_secs());
+        }
+    }
+}
+
+fn serve_connection(
+    http: &http1::Builder,
+    stream: TcpStream,
+    graceful: &GracefulShutdown,
+    service: &Arc<Service>,
+) {
+    // Only a latency setting: a socket that is gone already fails soon enough.
+    let _ = stream.set_nodelay(true);
+    let service = service.clone();
+    let service = service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, std::convert::Infallible>(service.respond(request).await) }
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!("a connection ended: {error}");
+        }
+    });
+}
+
+impl Service {
+    async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
+        let (head, body) = request.into_parts();
+        let response = match self.predict(&head, body).await {
+            Ok(response) => response,
+            Err(problem) => problem_response(&problem),
+        };
+        let cache = response.headers().get("cache-status");
+        debug!("{} {}: {}, cache: {cache:?}", head.method, head.uri.path(), response.status());
+        response
+    }
+
+    async fn predict(&self, head: &Parts, body: Incoming) -> Result<HttpResponse, Problem> {
+        let body = self.read(body).await?;
+        let Ok(_permit) = self.permits.try_acquire() else {
+            let max_concurrent_requests = self.config.max_concurrent_requests;
+            return Err(Problem::Overloaded { max_concurrent_requests });
+        };
+        let headers: Vec<pool::RequestHeader<'_>> = self
+            .pool
+            .description()
+            .request_headers
+            .iter()
+            .filter_map(|name| {
+                let value = std::str::from_utf8(head.headers.get(name)?.as_bytes()).ok()?;
+                Some(pool::RequestHeader { name, value })
+            })
+            .collect();
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let request =
+            pool::Request { method: head.method.as_str(), target, headers: &headers, body: &body };
+        match self.pool.call(request).await {
+            Ok(response) => Ok(http_response(response)),
+            Err(CallError::TimedOut) => {
+                let timeout_ms = self.config.timeout.as_millis() as u64;
+                warn!("{} {target} was not answered within {timeout_ms} ms", head.method);
+                Err(Problem::TimedOut { timeout_ms })
+            }
+            Err(CallError::Failed(error)) => {
+                warn!("the component broke down on {} {target}: {error:#}", head.method);
+                Err(Problem::ComponentFailed)
+            }
+        }
+    }
+
+    /// The whole body, if it is not too long and comes in time.
+    async fn read(&self, body: Incoming) -> Result<Bytes, Problem> {
+        let max_body_bytes = self.config.max_body_bytes;
+        let too_large = || Problem::BodyTooLarge { max_body_bytes };
+        if body.size_hint().lower() > max_body_bytes as u64 {
+            return Err(too_large());
+        }
+        let collected = Limited::new(body, max_body_bytes).collect();
+        match tokio::time::timeout(READ_TIMEOUT, collected).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(Problem::BodyIncomplete { timeout_ms: None }),
+            Err(_) => {
+                let timeout_ms = Some(READ_TIMEOUT.as_millis() as u64);
+                Err(Problem::BodyIncomplete { timeout_ms })
+            }
+        }
+    }
+}
+
+fn http_response(response: pool::Response) -> HttpResponse {
+    if let Some(log) = &response.log {
+        warn!("{log}");
+    }
+    let mut http = Response::new(Full::new(Bytes::from(response.body)));
+    *http.status_mut() =
+        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for pool::ResponseHeader { name, value } in response.headers {
+        let header = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_maybe_shared(Bytes::from(value)),
+        );
+        match header {
+            (Ok(name), Ok(value)) => {
+                http.headers_mut().append(name, value);
+            }
+            _ => warn!("the component sent an illegal header {name:?}"),
+        }
+    }
+    http
+}
+
+fn problem_response(problem: &Problem) -> HttpResponse {
+    let response = problem.response();
+    let mut http = Response::new(Full::new(Bytes::from(response.body)));
+    *http.status_mut() =
+        StatusCode::from_u16(response.status).expect("every problem has a legal status");
+    for header in response.headers {
+        let value = HeaderValue::from_str(&header.value).expect("headers of problems are ASCII");
+        http.headers_mut().append(HeaderName::from_static(header.name), value);
+    }
+    // The body was not read to its end, so the connection is of no more use.
+    if matches!(problem, Problem::BodyTooLarge { .. } | Problem::BodyIncomplete { .. }) {
+        http.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    http
+}

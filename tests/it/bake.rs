@@ -1,0 +1,120 @@
+//! `foretold bake`, and serving what it makes.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+
+use tempfile::TempDir;
+
+use crate::support::{Host, SAMPLE, cache_folder, change, copy_of_credit, credit, foretold};
+
+fn bake(source: &Path, output: &Path) -> Output {
+    foretold().arg("bake").arg(source).arg("-o").arg(output).output().unwrap()
+}
+
+/// Starts a host that is expected to refuse, and returns what it says.
+fn refusal(source: &Path, cache: &Path) -> String {
+    let mut command = foretold();
+    command.arg("serve").arg(source).args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache);
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_baked_component_serves_and_starts_from_the_cache_folder() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("credit.wasm");
+    let baked = bake(&credit(), &file);
+    assert!(baked.status.success(), "{}", String::from_utf8_lossy(&baked.stderr));
+    let size = file.metadata().unwrap().len();
+    assert!(size < 10_000_000, "the component must stay under 10 MB: {size}");
+    let host = Host::start(&file, &[]);
+    assert_eq!(host.post("/decisions", SAMPLE).body, r#"{"decision":"ACCEPT"}"#);
+    assert!(host.post("/risk_categories", SAMPLE).is_hit());
+    drop(host);
+    let again = Host::start(&file, &["--isolate"]);
+    assert!(!again.log().contains("compil"), "{}", again.log());
+    assert!(!again.post("/decisions", SAMPLE).is_hit());
+    assert!(again.post("/decisions", SAMPLE).is_hit());
+}
+
+#[test]
+fn the_generic_component_and_other_files_are_refused_with_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file.wasm");
+    std::fs::write(&file, foretold::component::edge().unwrap()).unwrap();
+    let error = refusal(&file, &cache_folder());
+    assert!(error.contains("no model yet; run `foretold bake"), "{error}");
+    std::fs::write(&file, "not wasm").unwrap();
+    assert!(refusal(&file, &cache_folder()).contains("is not a WebAssembly file"));
+    std::fs::write(&file, wat::parse_str("(component)").unwrap()).unwrap();
+    assert!(refusal(&file, &cache_folder()).contains("not a Foretold component"));
+    assert!(
+        refusal(&folder.path().join("none"), &cache_folder()).contains("expected a model folder")
+    );
+    assert!(refusal(folder.path(), &cache_folder()).contains("cannot read the manifest"));
+}
+
+#[test]
+fn a_manifest_or_model_that_is_wrong_is_refused_with_its_place() {
+    let folder = copy_of_credit();
+    let output = folder.path().join("out.wasm");
+    change(folder.path(), "manifest.toml", "ttl_seconds = 3600", "ttl_seconds = 0");
+    let baked = bake(folder.path(), &output);
+    let error = String::from_utf8(baked.stderr).unwrap();
+    assert!(
+        !baked.status.success() && error.contains("line ") && error.contains("ttl_seconds"),
+        "{error}"
+    );
+    change(folder.path(), "manifest.toml", "ttl_seconds = 0", "ttl_seconds = 60");
+    change(folder.path(), "manifest.toml", "tensor = \"probabilities\"", "tensor = \"chances\"");
+    let baked = bake(folder.path(), &output);
+    let error = String::from_utf8(baked.stderr).unwrap();
+    assert!(
+        !baked.status.success() && error.contains("chances") && error.contains("probabilities"),
+        "{error}"
+    );
+    std::fs::write(folder.path().join("model.onnx"), "no onnx").unwrap();
+    let baked = bake(folder.path(), &output);
+    let error = String::from_utf8(baked.stderr).unwrap();
+    assert!(!baked.status.success() && error.contains("model.onnx"), "{error}");
+    assert!(!output.exists());
+}
+
+#[test]
+fn a_baked_component_refuses_to_be_baked_again() {
+    let model = foretold::model_dir::ModelDir::read(&credit()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let baked = runtime
+        .block_on(foretold::bake::bake(foretold::component::edge().unwrap(), &model))
+        .unwrap();
+    let error = runtime.block_on(foretold::bake::bake(&baked, &model)).unwrap_err();
+    assert!(error.to_string().contains("has a model already"), "{error:#}");
+}
+
+#[test]
+fn a_cache_folder_that_others_can_write_to_is_refused() {
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let error = refusal(&credit(), folder.path());
+    assert!(error.contains("open to other users") && error.contains("chmod 700"), "{error}");
+}
+
+#[test]
+fn bad_options_are_refused_before_anything_listens() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["--listen", "nowhere"], "--listen"),
+        (&["--store", "mysql://x"], "redis://"),
+        (&["--store", "redis://"], "--store"),
+        (&["--ttl", "0"], "--ttl"),
+        (&["--timeout-ms", "0"], "--timeout-ms"),
+        (&["--log", "loud"], "--log"),
+    ];
+    for (options, expected) in cases {
+        let output = foretold().arg("serve").arg(credit()).args(options).output().unwrap();
+        assert!(!output.status.success(), "{options:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(expected), "{options:?}: {error}");
+    }
+}

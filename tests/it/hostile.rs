@@ -1,0 +1,503 @@
+//! Hostile components: whatever one does, its request gets an answer, and the next one is served.
+//!
+//! They are one component, written by hand and told by the path of a request what to do.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Answer, Host, cache_folder, foretold};
+
+/// Longer than a host may take to refuse one of these components.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// A component that answers with the last digit of the number of requests that its instance has seen.
+///
+/// Addresses: from 0x100 texts, 0x200 the result of `configure`, 0x300 the response, 0x320 its
+/// header, 0x400 what the import returns, from 0x1000 what the host puts into memory.
+const COMPONENT: &str = r#"
+(component
+  (core module $memory
+    (memory (export "memory") 1)
+    (global $free (mut i32) (i32.const 0x1000))
+    (func (export "realloc") (param i32 i32 i32) (param $length i32) (result i32)
+      (global.get $free)
+      (global.set $free (i32.and (i32.const -8)
+        (i32.add (i32.const 7) (i32.add (global.get $free) (local.get $length))))))
+    (func (export "reset") (param i32) (global.set $free (i32.const 0x1000))))
+  (core instance $memory (instantiate $memory))
+
+  IMPORT
+
+  (core module $main
+    (import "memory" "memory" (memory $memory 1))
+    (import "host" "call" (func $call (param i32)))
+    (memory $other 0)
+    (table $table 1 funcref)
+    (data (memory $memory) (i32.const 0x100) "hostile/answerx-requests0")
+    (data (memory $memory) (i32.const 0x120) "x requests")
+    (data (memory $memory) (i32.const 0x130) "0\r\nx: 0")
+    (data (memory $memory) (i32.const 0x140) "content-length0")
+
+    (func (export "configure") (param i32 i32 i32 i32) (result i32)
+      CONFIGURE
+      ;; model: hostile, the same as model-id; one endpoint: /answer
+      (i32.store (i32.const 0x204) (i32.const 0x100)) (i32.store (i32.const 0x208) (i32.const 7))
+      (i32.store (i32.const 0x20c) (i32.const 0x100)) (i32.store (i32.const 0x210) (i32.const 7))
+      (i32.store (i32.const 0x214) (i32.const 60))
+      (i32.store (i32.const 0x218) (i32.const 0x240)) (i32.store (i32.const 0x21c) (i32.const 1))
+      (i32.store (i32.const 0x240) (i32.const 0x107)) (i32.store (i32.const 0x244) (i32.const 7))
+      (i32.const 0x200))
+
+    (func (export "handle")
+      (param i32 i32) (param $target i32) (param i32 i32 i32 i32 i32) (result i32)
+      (local $act i32) (local $i i32) (local $j i32) (local $name i32) (local $header i32)
+      (local.set $act (i32.load8_u offset=1 (local.get $target)))
+      (i32.store8 (i32.const 0x118)
+        (i32.add (i32.const 48)
+          (i32.rem_u (i32.sub (i32.load8_u (i32.const 0x118)) (i32.const 47)) (i32.const 10))))
+      ;; status: 200; headers: x-requests, with the number; body: the number; log: none
+      (i32.store16 (i32.const 0x300) (i32.const 200))
+      (i32.store (i32.const 0x304) (i32.const 0x320)) (i32.store (i32.const 0x308) (i32.const 1))
+      (i32.store (i32.const 0x320) (i32.const 0x10e)) (i32.store (i32.const 0x324) (i32.const 10))
+      (i32.store (i32.const 0x328) (i32.const 0x118)) (i32.store (i32.const 0x32c) (i32.const 1))
+      (i32.store (i32.const 0x30c) (i32.const 0x118)) (i32.store (i32.const 0x310) (i32.const 1))
+      ACTS
+      (i32.const 0x300)))
+
+  (core instance $main (instantiate $main
+    (with "memory" (instance $memory))
+    (with "host" (instance (export "call" (func $call))))))
+
+  (type $settings' (record (field "store" string) (field "ttl-seconds" (option u32))))
+  (type $description' (record
+    (field "model" string) (field "model-id" string) (field "ttl-seconds" u32)
+    (field "endpoints" (list string)) (field "request-headers" (list string))))
+  (type $header' (record (field "name" string) (field "value" string)))
+  (export $settings "settings" (type $settings'))
+  (export $description "description" (type $description'))
+  (export $header "header" (type $header'))
+  (type $request' (record
+    (field "method" string) (field "target" string) (field "headers" (list $header))
+    (field "body" (list u8))))
+  (type $response' (record
+    (field "status" u16) (field "headers" (list $header)) (field "body" (list u8))
+    (field "log" (option string))))
+  (export $request "request" (type $request'))
+  (export $response "response" (type $response'))
+  (func $configure (param "settings" $settings) (result (result $description (error string)))
+    (canon lift (core func $main "configure")
+      (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))
+      (post-return (core func $memory "reset"))))
+  (func $handle (param "request" $request) (result $response)
+    (canon lift (core func $main "handle")
+      (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))
+      (post-return (core func $memory "reset"))))
+  (instance (export "foretold:component/handler@0.1.0")
+    (export "settings" (type $settings)) (export "description" (type $description))
+    (export "header" (type $header)) (export "request" (type $request))
+    (export "response" (type $response))
+    (export "configure" (func $configure)) (export "handle" (func $handle))))
+"#;
+
+/// What a request for a path makes `handle` do; the first letter of the path decides.
+const ACTS: [(&str, &str); 14] = [
+    ("/loop", "(loop $again (br $again))"),
+    ("/trap", "unreachable"),
+    // Takes memory and uses it until there is no more.
+    (
+        "/grow",
+        "(loop $again
+           (if (i32.eq (memory.grow $memory (i32.const 16)) (i32.const -1)) (then unreachable))
+           (i32.store8
+             (i32.sub (i32.shl (memory.size $memory) (i32.const 16)) (i32.const 1)) (i32.const 1))
+           (br $again))",
+    ),
+    // Two memories of 6 MiB.
+    (
+        "/both",
+        "(if (i32.eq (memory.grow $memory (i32.const 96)) (i32.const -1)) (then unreachable))
+         (if (i32.eq (memory.grow $other (i32.const 96)) (i32.const -1)) (then unreachable))",
+    ),
+    // A table of 64 MiB: each element is a pointer of the host's.
+    (
+        "/fill",
+        "(if (i32.eq (table.grow $table (ref.null func) (i32.const 0x800000)) (i32.const -1))
+           (then unreachable))",
+    ),
+    // A body beyond the end of memory.
+    ("/outside", "(i32.store (i32.const 0x30c) (i32.const 0xfffffff0))"),
+    // The response itself beyond the end of memory.
+    ("/pointer", "(return (i32.const 0xfffffff0))"),
+    ("/status", "(i32.store16 (i32.const 0x300) (i32.const 99))"),
+    // A status that announces another response.
+    ("/early", "(i32.store16 (i32.const 0x300) (i32.const 103))"),
+    // A header's name with a space in it.
+    ("/name", "(i32.store (i32.const 0x320) (i32.const 0x120))"),
+    // A header's value with a line break in it.
+    (
+        "/value",
+        "(i32.store (i32.const 0x328) (i32.const 0x130)) (i32.store (i32.const 0x32c) (i32.const 7))",
+    ),
+    // A length of 0 for a body of 1.
+    (
+        "/cut",
+        "(i32.store (i32.const 0x320) (i32.const 0x140)) (i32.store (i32.const 0x324) (i32.const 14))
+         (i32.store (i32.const 0x328) (i32.const 0x14e))",
+    ),
+    // 40000 headers: their names from 0x10000, four letters each, the list from 0x40000.
+    (
+        "/headers",
+        "(if (i32.eq (memory.grow $memory (i32.const 16)) (i32.const -1)) (then unreachable))
+         (loop $again
+           (local.set $name (i32.add (i32.const 0x10000) (i32.shl (local.get $i) (i32.const 2))))
+           (loop $letter
+             (i32.store8 (i32.add (local.get $name) (local.get $j))
+               (i32.add (i32.const 97)
+                 (i32.and (i32.shr_u (local.get $i) (i32.shl (local.get $j) (i32.const 2)))
+                   (i32.const 15))))
+             (local.set $j (i32.add (local.get $j) (i32.const 1)))
+             (br_if $letter (i32.lt_u (local.get $j) (i32.const 4))))
+           (local.set $j (i32.const 0))
+           (local.set $header (i32.add (i32.const 0x40000) (i32.shl (local.get $i) (i32.const 4))))
+           (i32.store (local.get $header) (local.get $name))
+           (i32.store offset=4 (local.get $header) (i32.const 4))
+           (i32.store offset=8 (local.get $header) (i32.const 0x118))
+           (i32.store offset=12 (local.get $header) (i32.const 1))
+           (local.set $i (i32.add (local.get $i) (i32.const 1)))
+           (br_if $again (i32.lt_u (local.get $i) (i32.const 40000))))
+         (i32.store (i32.const 0x304) (i32.const 0x40000))
+         (i32.store (i32.const 0x308) (i32.const 40000))",
+    ),
+    // The answer is the length of the list that the import returns.
+    (
+        "/import",
+        "(call $call (i32.const 0x400))
+         (i32.store8 (i32.const 0x118) (i32.add (i32.const 48) (i32.load (i32.const 0x404))))",
+    ),
+];
+
+/// For components that import nothing.
+const NO_IMPORT: &str = r#"
+  (core module $none (func (export "call") (param i32)))
+  (core instance $none (instantiate $none))
+  (alias core export $none "call" (core func $call))"#;
+
+/// A component with its own start of `configure` and its own import, which defines `$call`.
+fn component(configure: &str, import: &str) -> Vec<u8> {
+    let acts = ACTS.map(|(path, act)| {
+        let letter = path.as_bytes()[1];
+        format!("(if (i32.eq (local.get $act) (i32.const {letter})) (then {act}))")
+    });
+    let text = COMPONENT
+        .replace("CONFIGURE", configure)
+        .replace("IMPORT", import)
+        .replace("ACTS", &acts.join("\n"));
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Writes a component to a file, which lives as long as its folder.
+fn file(folder: &TempDir, component: &[u8]) -> PathBuf {
+    let path = folder.path().join("hostile.wasm");
+    std::fs::write(&path, component).unwrap();
+    path
+}
+
+/// Serves the component that imports nothing.
+fn serve(options: &[&str]) -> Host {
+    serve_with_import(NO_IMPORT, options)
+}
+
+fn serve_with_import(import: &str, options: &[&str]) -> Host {
+    let folder = TempDir::new().unwrap();
+    Host::start(&file(&folder, &component("", import)), options)
+}
+
+/// Starts a host with a component that it refuses, and returns what it says.
+fn refusal(component: &[u8], options: &[&str]) -> String {
+    let folder = TempDir::new().unwrap();
+    let mut command = foretold();
+    command.arg("serve").arg(file(&folder, component)).args(options);
+    command.args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache_folder());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > START_LIMIT {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut error = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    assert_eq!(status.code(), Some(1), "{error}");
+    error
+}
+
+fn assert_problem(answer: &Answer, path: &str, status: u16, name: &str) {
+    assert_eq!(answer.status, status, "{path}: {answer:?}");
+    assert_eq!(answer.header("content-type"), "application/problem+json", "{path}: {answer:?}");
+    assert_eq!(answer.json()["type"], format!("urn:foretold:problem:{name}"), "{path}");
+    assert_eq!(answer.json()["status"], status, "{path}");
+}
+
+/// Asserts that a path gets 500, and the next request a fresh instance.
+fn assert_breaks(host: &Host, path: &str) {
+    assert_problem(&host.post(path, ""), path, 500, "component-failed");
+    assert_eq!(host.post("/answer", "").body, "1", "after {path}");
+}
+
+#[test]
+fn a_warm_instance_goes_on_where_it_was_and_a_trap_starts_a_new_one() {
+    let host = serve(&[]);
+    for number in ["1", "2", "3"] {
+        let answer = host.post("/answer", "");
+        assert_eq!((answer.status, answer.body.as_str()), (200, number));
+        assert_eq!(answer.header("x-requests"), number);
+    }
+    assert_breaks(&host, "/trap");
+    assert_eq!(host.post("/answer", "").body, "2");
+}
+
+#[test]
+fn an_isolated_instance_knows_nothing_of_earlier_requests() {
+    let host = serve(&["--isolate"]);
+    for _ in 0..5 {
+        assert_eq!(host.post("/answer", "").body, "1");
+    }
+}
+
+#[test]
+fn an_endless_request_gets_504_while_others_are_answered() {
+    let host = serve(&["--timeout-ms", "300"]);
+    let slowest = std::thread::scope(|scope| {
+        let endless = [(); 4].map(|()| {
+            scope.spawn(|| {
+                let start = Instant::now();
+                (host.post("/loop", ""), start.elapsed())
+            })
+        });
+        let mut slowest = Duration::ZERO;
+        while !endless.iter().all(|request| request.is_finished()) {
+            let start = Instant::now();
+            assert_eq!(host.post("/answer", "").status, 200);
+            slowest = slowest.max(start.elapsed());
+        }
+        for request in endless {
+            let (answer, time) = request.join().unwrap();
+            assert_problem(&answer, "/loop", 504, "timed-out");
+            assert!(time >= Duration::from_millis(300), "{time:?}");
+            assert!(time < Duration::from_millis(600), "{time:?}");
+        }
+        slowest
+    });
+    assert!(slowest < Duration::from_millis(200), "{slowest:?}");
+}
+
+#[test]
+fn an_instance_that_needs_too_much_memory_gets_500() {
+    assert_breaks(&serve(&["--max-memory-mib", "8"]), "/grow");
+}
+
+#[test]
+fn several_memories_and_tables_have_the_limit_of_one() {
+    let host = serve(&["--max-memory-mib", "8"]);
+    for path in ["/both", "/fill"] {
+        assert_breaks(&host, path);
+    }
+}
+
+#[test]
+fn a_response_outside_of_memory_gets_500() {
+    let host = serve(&[]);
+    for path in ["/outside", "/pointer"] {
+        assert_breaks(&host, path);
+    }
+}
+
+#[test]
+fn a_response_that_http_cannot_carry_gets_500() {
+    let host = serve(&[]);
+    for path in ["/status", "/early", "/headers"] {
+        assert_problem(&host.post(path, ""), path, 500, "component-failed");
+        assert_eq!(host.post("/answer", "").status, 200, "after {path}");
+    }
+}
+
+#[test]
+fn an_illegal_header_is_left_out_and_logged() {
+    let mut host = serve(&[]);
+    for path in ["/name", "/value"] {
+        let answer = host.post(path, "");
+        assert_eq!(answer.status, 200);
+        let names: Vec<&str> = answer.headers.keys().map(|name| name.as_str()).collect();
+        assert_eq!(names, ["content-length", "date"], "{path}");
+    }
+    host.wait_for_log("illegal header \"x requests\"", Duration::from_secs(1));
+    host.wait_for_log("illegal header \"x-requests\"", Duration::from_secs(1));
+}
+
+#[test]
+fn the_length_of_a_response_is_the_hosts_business() {
+    let host = serve(&[]);
+    let mut stream = TcpStream::connect(host.address.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"GET /cut HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let lengths: Vec<&str> =
+        response.lines().filter(|line| line.to_lowercase().starts_with("content-length")).collect();
+    assert_eq!(lengths, ["content-length: 1"], "{response}");
+}
+
+#[test]
+fn a_component_that_refuses_its_settings_is_not_served_and_its_words_are_shown() {
+    // The error: the text at 0x100.
+    let refuse = "(i32.store8 (i32.const 0x200) (i32.const 1))
+        (i32.store (i32.const 0x204) (i32.const 0x100)) (i32.store (i32.const 0x208) (i32.const 7))
+        (return (i32.const 0x200))";
+    let error = refusal(&component(refuse, NO_IMPORT), &[]);
+    assert!(error.contains("error: hostile"), "{error}");
+}
+
+#[test]
+fn a_component_that_traps_at_its_start_is_not_served() {
+    let error = refusal(&component("unreachable", NO_IMPORT), &[]);
+    assert!(error.contains("wasm `unreachable` instruction executed"), "{error}");
+}
+
+#[test]
+fn a_component_that_never_gets_ready_is_not_served() {
+    let error =
+        refusal(&component("(loop $again (br $again))", NO_IMPORT), &["--timeout-ms", "50"]);
+    assert!(error.contains("was not ready"), "{error}");
+}
+
+#[test]
+fn a_component_without_the_handler_is_not_served() {
+    let error = refusal(&wat::parse_str("(component)").unwrap(), &[]);
+    assert!(error.contains("not a Foretold component"), "{error}");
+}
+
+#[test]
+fn a_component_that_wants_more_than_there_is_is_not_served() {
+    let vault = imported_list("acme:vault/vault@1.0.0", "open", "u8");
+    let error = refusal(&component("", &vault), &[]);
+    assert!(error.contains("does not fit this host"), "{error}");
+    assert!(error.contains("acme:vault/vault@1.0.0"), "{error}");
+}
+
+#[test]
+fn a_component_reads_the_clock_whatever_version_of_wasi_it_was_built_with() {
+    for version in ["0.2.0", "0.2.3", "0.2.12"] {
+        let host = serve_with_import(&CLOCK.replace("VERSION", version), &[]);
+        let answer = host.post("/import", "");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "1"), "{version}");
+    }
+}
+
+#[test]
+fn a_component_sees_no_environment_no_arguments_and_no_files() {
+    let cases = [
+        ("wasi:cli/environment@0.2.0", "get-environment", "(tuple string string)"),
+        ("wasi:cli/environment@0.2.0", "get-arguments", "string"),
+        ("wasi:filesystem/preopens@0.2.0", "get-directories", "(tuple (own $descriptor) string)"),
+    ];
+    for (interface, function, element) in cases {
+        let host = serve_with_import(&imported_list(interface, function, element), &[]);
+        let answer = host.post("/import", "");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "0"), "{function}");
+    }
+}
+
+#[test]
+fn a_component_gets_no_socket() {
+    let host = serve_with_import(SOCKET, &[]);
+    let answer = host.post("/import", "");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "0"));
+}
+
+#[test]
+fn a_component_that_exits_ends_its_instance_and_not_the_host() {
+    let exit = r#"
+  (import "wasi:cli/exit@0.2.0" (instance $host
+    (export "exit" (func (param "status" (result))))))
+  (core func $exit (canon lower (func $host "exit")))
+  (core module $adapter
+    (import "host" "exit" (func $exit (param i32)))
+    (func (export "call") (param i32) (call $exit (i32.const 0))))
+  (core instance $adapter (instantiate $adapter
+    (with "host" (instance (export "exit" (func $exit))))))
+  (alias core export $adapter "call" (core func $call))"#;
+    assert_breaks(&serve_with_import(exit, &[]), "/import");
+}
+
+/// Imports a function without parameters that returns a list.
+fn imported_list(interface: &str, function: &str, element: &str) -> String {
+    format!(
+        r#"
+  (import "wasi:filesystem/types@0.2.0" (instance $files
+    (export "descriptor" (type (sub resource)))))
+  (alias export $files "descriptor" (type $descriptor))
+  (import "{interface}" (instance $host
+    (export "{function}" (func (result (list {element}))))))
+  (core func $call (canon lower (func $host "{function}")
+    (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))"#
+    )
+}
+
+/// Imports the time of day; the answer is 1 for a time after 2001.
+const CLOCK: &str = r#"
+  (import "wasi:clocks/wall-clock@VERSION" (instance $host
+    (type $datetime' (record (field "seconds" u64) (field "nanoseconds" u32)))
+    (export "datetime" (type $datetime (eq $datetime')))
+    (export "now" (func (result $datetime)))))
+  (core func $now (canon lower (func $host "now") (memory (core memory $memory "memory"))))
+  (core module $adapter
+    (import "memory" "memory" (memory 1))
+    (import "host" "now" (func $now (param i32)))
+    (func (export "call") (param $list i32)
+      (call $now (local.get $list))
+      (i32.store offset=4 (local.get $list)
+        (i64.gt_u (i64.load (local.get $list)) (i64.const 1000000000)))))
+  (core instance $adapter (instantiate $adapter
+    (with "memory" (instance $memory))
+    (with "host" (instance (export "now" (func $now))))))
+  (alias core export $adapter "call" (core func $call))"#;
+
+/// Imports the making of sockets; the answer is 1 for a socket and 0 for an error.
+const SOCKET: &str = r#"
+  (import "wasi:sockets/network@0.2.0" (instance $network
+    (type $error' (enum "unknown" "access-denied" "not-supported" "invalid-argument"
+      "out-of-memory" "timeout" "concurrency-conflict" "not-in-progress" "would-block"
+      "invalid-state" "new-socket-limit" "address-not-bindable" "address-in-use"
+      "remote-unreachable" "connection-refused" "connection-reset" "connection-aborted"
+      "datagram-too-large" "name-unresolvable" "temporary-resolver-failure"
+      "permanent-resolver-failure"))
+    (type $family' (enum "ipv4" "ipv6"))
+    (export "error-code" (type (eq $error')))
+    (export "ip-address-family" (type (eq $family')))))
+  (alias export $network "error-code" (type $error))
+  (alias export $network "ip-address-family" (type $family))
+  (import "wasi:sockets/tcp@0.2.0" (instance $tcp (export "tcp-socket" (type (sub resource)))))
+  (alias export $tcp "tcp-socket" (type $socket))
+  (import "wasi:sockets/tcp-create-socket@0.2.0" (instance $host
+    (export "create-tcp-socket" (func (param "address-family" $family)
+      (result (result (own $socket) (error $error)))))))
+  (core func $create (canon lower (func $host "create-tcp-socket")
+    (memory (core memory $memory "memory"))))
+  (core module $adapter
+    (import "memory" "memory" (memory 1))
+    (import "host" "create" (func $create (param i32 i32)))
+    (func (export "call") (param $list i32)
+      (call $create (i32.const 0) (local.get $list))
+      (i32.store offset=4 (local.get $list) (i32.eqz (i32.load8_u (local.get $list))))))
+  (core instance $adapter (instantiate $adapter
+    (with "memory" (instance $memory))
+    (with "host" (instance (export "create" (func $create))))))
+  (alias core export $adapter "call" (core func $call))"#;

@@ -1,0 +1,16 @@
+//! End to end: the real command, a real Redis, real HTTP clients.
+//!
+//! Hosts run the generic component and load the model into each instance (`--no-snapshot`), so
+//! that one compiled form serves all tests; `bake.rs` tests the snapshot.
+
+mod bad_input;
+mod bake;
+mod golden;
+mod hostile;
+mod imports;
+mod limits;
+mod outage;
+mod redis_cache;
+mod serve;
+mod support;
+mod wasi_http;

@@ -1,0 +1,258 @@
+//! Guards that start real programs on free ports, and stop them when dropped.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// The sample request of the README.
+pub(crate) const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 0.25, "age_in_years": 30, "foreign_worker": "yes", "present_employment_since": "unemployed", "personal_status_and_sex": "male: single"}"#;
+
+/// Longer than any start takes, first compilation included.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// The root of the project.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+pub(crate) fn credit() -> PathBuf {
+    root().join("models/credit")
+}
+
+/// The sample request with another age: a request of its own.
+pub(crate) fn aged(age: usize) -> String {
+    SAMPLE.replace("30", &age.to_string())
+}
+
+/// The folder of compiled components that all tests share.
+pub(crate) fn cache_folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
+}
+
+/// A `foretold` that is not running yet.
+pub(crate) fn foretold() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foretold"));
+    command.env_remove("FORETOLD_STORE").stdin(Stdio::null());
+    command
+}
+
+/// A running `foretold serve`.
+pub(crate) struct Host {
+    child: Child,
+    pub(crate) address: String,
+    log: Arc<Mutex<String>>,
+    agent: ureq::Agent,
+}
+
+/// What a client sees of a response.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Host {
+    /// Serves the credit model on a free port.
+    pub(crate) fn credit(options: &[&str]) -> Host {
+        Host::start(&credit(), &[&["--no-snapshot"], options].concat())
+    }
+
+    /// Serves a model folder or a component on a free port, and waits until it answers.
+    pub(crate) fn start(source: &Path, options: &[&str]) -> Host {
+        let mut command = foretold();
+        command.arg("serve").arg(source).args(["--listen", "127.0.0.1:0", "--cache-dir"]);
+        command.arg(cache_folder()).args(options).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let lines = log.clone();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut log = lines.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut host = Host { child, address: String::new(), log, agent: agent() };
+        let ready = host.wait_for_log("serving ", START_LIMIT);
+        let start = ready.find("http://").unwrap();
+        let end = start + ready[start..].find(": POST").unwrap();
+        host.address = ready[start..end].to_owned();
+        host
+    }
+
+    /// Waits for a line of the log, and returns it.
+    pub(crate) fn wait_for_log(&mut self, text: &str, limit: Duration) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("foretold ended with {status}:\n{}", self.log());
+            }
+            assert!(start.elapsed() < limit, "no {text:?} in the log:\n{log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        let request = self.agent.post(format!("{}{path}", self.address));
+        answer(request.content_type("application/json").send(body))
+    }
+
+    pub(crate) fn agent(&self) -> &ureq::Agent {
+        &self.agent
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn stop(mut self) -> std::process::ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("log of the host:\n{}", self.log());
+        }
+    }
+}
+
+pub(crate) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .max_idle_connections_per_host(64)
+        .build()
+        .into()
+}
+
+pub(crate) fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let (head, mut body) = response.expect("the server answers").into_parts();
+    let body = body.read_to_string().expect("a body of text");
+    Answer { status: head.status.as_u16(), headers: head.headers, body }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// Whether the answer came from the cache.
+    pub(crate) fn is_hit(&self) -> bool {
+        self.header("cache-status").starts_with("foretold; hit; ttl=")
+    }
+}
+
+/// A running `redis-server` without persistence.
+pub(crate) struct Redis {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Redis {
+    pub(crate) fn start() -> Redis {
+        Redis::start_on(free_port())
+    }
+
+    pub(crate) fn start_on(port: u16) -> Redis {
+        let folder = TempDir::new().unwrap();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed (`make test` sees to it)");
+        let redis = Redis { child, port, _folder: folder };
+        let start = Instant::now();
+        while redis
+            .client()
+            .get_connection()
+            .and_then(|mut c| redis::cmd("PING").exec(&mut c))
+            .is_err()
+        {
+            assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        redis
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn client(&self) -> redis::Client {
+        redis::Client::open(self.url()).unwrap()
+    }
+
+    /// Runs a command with `redis-cli`, as an operator would, and returns its lines.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Vec<String> {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(arguments)
+            .output()
+            .expect("redis-cli is installed with redis-server");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A copy of a model's folder, for changing.
+pub(crate) fn copy_of_credit() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for file in ["manifest.toml", "model.onnx"] {
+        std::fs::copy(credit().join(file), folder.path().join(file)).unwrap();
+    }
+    folder
+}
+
+/// Replaces a text that is there in a file of a folder.
+pub(crate) fn change(folder: &Path, file: &str, from: &str, to: &str) {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
