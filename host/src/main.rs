@@ -17,6 +17,10 @@ use foretold::store::{RedisUrl, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Serves cached predictions from a model in a WebAssembly component.
 #[derive(Parser)]
@@ -207,11 +211,13 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
+/// Logs to standard error. Only this crate's messages: those of others may repeat what they were
+/// given, passwords included.
 fn log_from(level: LevelFilter) {
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let messages = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let ours = Targets::new().with_target("foretold", level);
+    tracing_subscriber::registry().with(messages.with_filter(ours)).init();
 }

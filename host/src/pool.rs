@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use wasmtime::component::{
     ComponentType, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc,
 };
-use wasmtime::{Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::program::Program;
@@ -17,13 +17,15 @@ use crate::{bake, keyvalue, unavailable};
 const INTERFACE: &str = "foretold:component/handler@0.1.0";
 /// How often a running instance lets others run, and sees that its time is up.
 const TICK: Duration = Duration::from_millis(5);
+/// How many times longer than a request the first instance may take to start, on a cold machine.
+const START_TIMEOUTS: u32 = 20;
 
 /// What an instance may use, and how it is run.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
     /// Seconds that a cached prediction is served, instead of the manifest's.
     pub ttl_seconds: Option<u32>,
-    /// Bound on the linear memory of an instance.
+    /// Bound on the memories and tables of an instance, together.
     pub max_memory_bytes: usize,
     /// Bound on the time of one request, store included.
     pub timeout: Duration,
@@ -124,7 +126,41 @@ pub(crate) struct Guest {
     pub(crate) time_to_live: Duration,
     wasi: WasiCtx,
     resources: ResourceTable,
-    limits: StoreLimits,
+    memory: Memory,
+}
+
+/// What an instance's memories and tables may still take, together.
+struct Memory {
+    free_bytes: usize,
+}
+
+impl Memory {
+    fn take(&mut self, bytes: usize) -> bool {
+        let rest = self.free_bytes.checked_sub(bytes);
+        self.free_bytes = rest.unwrap_or(self.free_bytes);
+        rest.is_some()
+    }
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.take(desired - current))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = (desired - current).saturating_mul(size_of::<usize>());
+        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.take(bytes))
+    }
 }
 
 impl WasiView for Guest {
@@ -163,7 +199,12 @@ impl Pool {
             .map_err(anyhow::Error::from)
             .context("the component does not fit this host")?;
         tick(&program.engine);
-        let (first, description) = start(&pre, &program, &store, &config).await?;
+        let limit = config.timeout * START_TIMEOUTS;
+        let first = tokio::time::timeout(limit, start(&pre, &program, &store, &config)).await;
+        let (first, description) = first.map_err(|_| {
+            let limit_ms = limit.as_millis();
+            anyhow::anyhow!("the component was not ready within {limit_ms} ms; raise --timeout-ms")
+        })??;
         let idle = Mutex::new(if config.isolate { vec![] } else { vec![first] });
         Ok(Pool { pre, program, store, config, description, idle })
     }
@@ -237,12 +278,16 @@ async fn start(
         // No files, no environment, no arguments, no sockets, no standard streams.
         wasi: WasiCtx::builder().build(),
         resources: ResourceTable::new(),
-        limits: StoreLimitsBuilder::new().memory_size(config.max_memory_bytes).build(),
+        memory: Memory { free_bytes: config.max_memory_bytes },
     };
     let mut store = Store::new(&program.engine, guest);
-    store.limiter(|guest| &mut guest.limits);
+    store.limiter(|guest| &mut guest.memory);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    // Tokio's own way to yield: after any other, a worker goes on with the same instance, and
+    // looks at sockets and timers only every 61st time.
+    store.epoch_deadline_callback(|_| {
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    });
     let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from)?;
     if let Some(model) = &program.model {
         bake::load(&mut store, &instance, model)

@@ -28,6 +28,19 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// More headers than any component has a use for.
+const MAX_RESPONSE_HEADERS: usize = 64;
+/// Headers that belong to the connection: a component that sets them could end a response early
+/// and pass the rest off as the next one.
+const CONNECTION_HEADERS: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::DATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// What the server refuses.
 #[derive(Clone, Debug)]
@@ -156,7 +169,10 @@ impl Service {
         let request =
             pool::Request { method: head.method.as_str(), target, headers: &headers, body: &body };
         match self.pool.call(request).await {
-            Ok(response) => Ok(http_response(response)),
+            Ok(response) => http_response(response).map_err(|error| {
+                warn!("the component's answer to {} {target} is unusable: {error}", head.method);
+                Problem::ComponentFailed
+            }),
             Err(CallError::TimedOut) => {
                 let timeout_ms = self.config.timeout.as_millis() as u64;
                 warn!("{} {target} was not answered within {timeout_ms} ms", head.method);
@@ -189,26 +205,30 @@ impl Service {
     }
 }
 
-fn http_response(response: pool::Response) -> HttpResponse {
+/// The error says what is wrong with the component's response.
+fn http_response(response: pool::Response) -> Result<HttpResponse, String> {
     if let Some(log) = &response.log {
         warn!("{log}");
     }
+    let status = response.status;
+    if !(200..=599).contains(&status) {
+        return Err(format!("its status is {status}; expected 200 to 599"));
+    }
+    if response.headers.len() > MAX_RESPONSE_HEADERS {
+        let count = response.headers.len();
+        return Err(format!("it has {count} headers; expected at most {MAX_RESPONSE_HEADERS}"));
+    }
     let mut http = Response::new(Full::new(Bytes::from(response.body)));
-    *http.status_mut() =
-        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *http.status_mut() = StatusCode::from_u16(status).expect("it is in the legal range");
     for pool::ResponseHeader { name, value } in response.headers {
-        let header = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_maybe_shared(Bytes::from(value)),
-        );
-        match header {
-            (Ok(name), Ok(value)) => {
+        match (name.parse::<HeaderName>(), HeaderValue::from_maybe_shared(Bytes::from(value))) {
+            (Ok(name), Ok(value)) if !CONNECTION_HEADERS.contains(&name) => {
                 http.headers_mut().append(name, value);
             }
             _ => warn!("the component sent an illegal header {name:?}"),
         }
     }
-    http
+    Ok(http)
 }
 
 fn problem_response(problem: &Problem) -> HttpResponse {

@@ -15,7 +15,7 @@ use crate::support::{Answer, Host, cache_folder, foretold};
 /// Longer than a host may take to refuse one of these components.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// A component that answers with the last digit of the number of requests that its instance has seen.
+/// A component that answers with the number of requests its instance has seen, or its last digit.
 ///
 /// Addresses: from 0x100 texts, 0x200 the result of `configure`, 0x300 the response, 0x320 its
 /// header, 0x400 what the import returns, from 0x1000 what the host puts into memory.
@@ -66,6 +66,7 @@ const COMPONENT: &str = r#"
       (i32.store (i32.const 0x320) (i32.const 0x10e)) (i32.store (i32.const 0x324) (i32.const 10))
       (i32.store (i32.const 0x328) (i32.const 0x118)) (i32.store (i32.const 0x32c) (i32.const 1))
       (i32.store (i32.const 0x30c) (i32.const 0x118)) (i32.store (i32.const 0x310) (i32.const 1))
+      (i32.store8 (i32.const 0x314) (i32.const 0))
       ACTS
       (i32.const 0x300)))
 
@@ -105,9 +106,16 @@ const COMPONENT: &str = r#"
 "#;
 
 /// What a request for a path makes `handle` do; the first letter of the path decides.
-const ACTS: [(&str, &str); 14] = [
+const ACTS: [(&str, &str); 15] = [
     ("/loop", "(loop $again (br $again))"),
     ("/trap", "unreachable"),
+    // A word for the log.
+    (
+        "/remark",
+        "(i32.store8 (i32.const 0x314) (i32.const 1))
+         (i32.store (i32.const 0x318) (i32.const 0x100))
+         (i32.store (i32.const 0x31c) (i32.const 7))",
+    ),
     // Takes memory and uses it until there is no more.
     (
         "/grow",
@@ -141,12 +149,14 @@ const ACTS: [(&str, &str); 14] = [
     // A header's value with a line break in it.
     (
         "/value",
-        "(i32.store (i32.const 0x328) (i32.const 0x130)) (i32.store (i32.const 0x32c) (i32.const 7))",
+        "(i32.store (i32.const 0x328) (i32.const 0x130))
+         (i32.store (i32.const 0x32c) (i32.const 7))",
     ),
     // A length of 0 for a body of 1.
     (
         "/cut",
-        "(i32.store (i32.const 0x320) (i32.const 0x140)) (i32.store (i32.const 0x324) (i32.const 14))
+        "(i32.store (i32.const 0x320) (i32.const 0x140))
+         (i32.store (i32.const 0x324) (i32.const 14))
          (i32.store (i32.const 0x328) (i32.const 0x14e))",
     ),
     // 40000 headers: their names from 0x10000, four letters each, the list from 0x40000.
@@ -263,6 +273,16 @@ fn a_warm_instance_goes_on_where_it_was_and_a_trap_starts_a_new_one() {
     }
     assert_breaks(&host, "/trap");
     assert_eq!(host.post("/answer", "").body, "2");
+}
+
+#[test]
+fn what_a_component_says_to_the_log_is_logged_and_not_answered() {
+    let mut host = serve(&[]);
+    let answer = host.post("/remark", "");
+    assert_eq!((answer.status, answer.body.as_str()), (200, "1"));
+    host.wait_for_log("WARN hostile", Duration::from_secs(1));
+    host.post("/answer", "");
+    assert_eq!(host.log().matches("WARN").count(), 1, "{}", host.log());
 }
 
 #[test]
