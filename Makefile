@@ -50,6 +50,8 @@ test: build .venv/installed
 	cargo test --locked --release --workspace
 	$(PYTHON) models/credit/train.py --check
 	$(PYTHON) component/inference/tests/models/generate.py --check
+	$(PYTHON) component/inference/tests/operators/generate.py --check
+	$(PYTHON) component/inference/tests/operators/malformed.py --check
 
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core

@@ -17,8 +17,8 @@ use crate::{bake, keyvalue, unavailable};
 const INTERFACE: &str = "foretold:component/handler@0.1.0";
 /// How often a running instance lets others run, and sees that its time is up.
 const TICK: Duration = Duration::from_millis(5);
-/// How many times longer than a request the first instance may take to start, on a cold machine.
-const START_TIMEOUTS: u32 = 20;
+/// How long the first instance may take to start: it may have a large model to load.
+const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an instance may use, and how it is run.
 #[derive(Clone, Debug)]
@@ -199,11 +199,10 @@ impl Pool {
             .map_err(anyhow::Error::from)
             .context("the component does not fit this host")?;
         tick(&program.engine);
-        let limit = config.timeout * START_TIMEOUTS;
-        let first = tokio::time::timeout(limit, start(&pre, &program, &store, &config)).await;
+        let first = tokio::time::timeout(START_LIMIT, start(&pre, &program, &store, &config)).await;
         let (first, description) = first.map_err(|_| {
-            let limit_ms = limit.as_millis();
-            anyhow::anyhow!("the component was not ready within {limit_ms} ms; raise --timeout-ms")
+            let limit = START_LIMIT.as_secs();
+            anyhow::anyhow!("an instance of the component was not ready within {limit} s")
         })??;
         let idle = Mutex::new(if config.isolate { vec![] } else { vec![first] });
         Ok(Pool { pre, program, store, config, description, idle })

@@ -208,7 +208,8 @@ impl Service {
 /// The error says what is wrong with the component's response.
 fn http_response(response: pool::Response) -> Result<HttpResponse, String> {
     if let Some(log) = &response.log {
-        warn!("{log}");
+        // A line break in it must not look like another line of the log.
+        warn!("{}", log.escape_debug());
     }
     let status = response.status;
     if !(200..=599).contains(&status) {

@@ -1,33 +1,127 @@
-//! The component's answers against onnxruntime's.
+//! The component's answers against onnxruntime's, and against the native build's bits.
 
-use crate::support::{Host, credit};
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Host, credit, root};
+
+const TOLERANCE: f64 = 1e-6;
+
+fn read_json(path: &std::path::Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
 
 #[test]
-fn every_golden_row_agrees_with_onnxruntime() {
-    let golden = std::fs::read_to_string(credit().join("golden.json")).unwrap();
-    let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
+fn every_golden_row_of_credit_agrees_with_onnxruntime_and_with_the_native_bits() {
+    let golden = read_json(&credit().join("golden.json"));
     let names = golden["features"].as_array().unwrap();
     let rows = golden["rows"].as_array().unwrap();
+    let bits = &read_json(&root().join("component/inference/tests/it/bits.json"))["credit"];
     assert!(rows.len() >= 300);
     let host = Host::credit(&[]);
-    for row in rows {
-        let body: serde_json::Map<String, serde_json::Value> = names
-            .iter()
-            .zip(row["features"].as_array().unwrap())
+    for (i, row) in rows.iter().enumerate() {
+        let members = names.iter().zip(row["features"].as_array().unwrap());
+        let body: Map<String, Value> = members
             .map(|(name, value)| (name.as_str().unwrap().to_owned(), value.clone()))
             .collect();
-        let body = serde_json::Value::Object(body).to_string();
-        let expected = row["outputs"][0].as_f64().unwrap();
+        let body = Value::Object(body).to_string();
         // The second answer comes from the cache, if the first did not already.
         for _ in 0..2 {
             let answer = host.post("/probabilities", &body);
             assert_eq!(answer.status, 200, "{body}: {}", answer.body);
             let probability = answer.json()["probability"].as_f64().unwrap();
-            assert!(
-                (probability - expected).abs() <= 1e-6,
-                "{body}: {probability}, not {expected}"
-            );
+            assert_close(probability, &row["outputs"][0], &body);
+            assert_eq!((probability as f32).to_bits(), bits[i].as_u64().unwrap() as u32, "{body}");
         }
         assert!(host.post("/decisions", &body).is_hit());
     }
+}
+
+#[test]
+fn all_operators_agree_with_onnxruntime_in_wasm() {
+    let models = root().join("component/inference/tests/models");
+    let mut tested = 0;
+    for entry in std::fs::read_dir(models).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "onnx") {
+            check_model(&path, &read_json(&path.with_extension("golden.json")));
+            tested += 1;
+        }
+    }
+    assert!(tested >= 10, "{tested}");
+}
+
+/// Serves a model under a manifest made from its golden file, and compares every output.
+fn check_model(model: &std::path::Path, golden: &Value) {
+    let rows = golden["rows"].as_array().unwrap();
+    let columns = golden["output"]["columns"].as_u64().unwrap();
+    let features = features(golden);
+    let folder = TempDir::new().unwrap();
+    std::fs::copy(model, folder.path().join("model.onnx")).unwrap();
+    std::fs::write(folder.path().join("manifest.toml"), manifest(golden, &features)).unwrap();
+    let host = Host::start(folder.path(), &["--no-snapshot"]);
+    for row in rows {
+        let values = row["inputs"].as_array().unwrap();
+        let names = features.iter().map(|(name, _)| name.clone());
+        let body = Value::Object(names.zip(values.iter().cloned()).collect()).to_string();
+        for column in 0..columns {
+            let answer = host.post(&format!("/p{column}"), &body);
+            assert_eq!(answer.status, 200, "{}: {body}: {}", model.display(), answer.body);
+            let output = answer.json()["p"].as_f64().unwrap();
+            let context = format!("{}: {body}, column {column}", model.display());
+            assert_close(output, &row["outputs"][column as usize], &context);
+        }
+    }
+}
+
+/// Name and type of each feature: the inputs, or the columns of the only one.
+fn features(golden: &Value) -> Vec<(String, String)> {
+    let inputs = golden["inputs"].as_array().unwrap();
+    let text = |input: &Value, key: &str| input[key].as_str().unwrap().to_owned();
+    let width = golden["rows"][0]["inputs"].as_array().unwrap().len();
+    if inputs.len() == width {
+        return inputs.iter().map(|input| (text(input, "name"), text(input, "type"))).collect();
+    }
+    (0..width).map(|i| (format!("x{i}"), text(&inputs[0], "type"))).collect()
+}
+
+fn manifest(golden: &Value, features: &[(String, String)]) -> String {
+    let mut toml =
+        "[model]\nname = \"m\"\nfile = \"model.onnx\"\n[cache]\nttl_seconds = 60\n".to_owned();
+    for (i, (name, kind)) in features.iter().enumerate() {
+        let rows = golden["rows"].as_array().unwrap();
+        let mut values: Vec<&Value> = rows.iter().map(|row| &row["inputs"][i]).collect();
+        let name = json!(name);
+        write!(toml, "[[feature]]\nname = {name}\n").unwrap();
+        match kind.as_str() {
+            "string" => {
+                values.sort_by_key(|value| value.to_string());
+                values.dedup();
+                let example = values[0];
+                write!(
+                    toml,
+                    "type = \"category\"\ncategories = {}\nexample = {example}\n",
+                    json!(values)
+                )
+            }
+            "int64" => writeln!(toml, "type = \"integer\"\nexample = 1"),
+            _ => writeln!(toml, "type = \"number\"\noptional = true\nexample = 1"),
+        }
+        .unwrap();
+    }
+    let tensor = &golden["output"]["tensor"];
+    for column in 0..golden["output"]["columns"].as_u64().unwrap() {
+        write!(toml, "[[output]]\nname = \"p{column}\"\ntensor = {tensor}\ncolumn = {column}\n")
+            .unwrap();
+        let endpoint = format!("[[endpoint]]\npath = \"/p{column}\"\nfield = \"p\"\n");
+        writeln!(toml, "{endpoint}output = \"p{column}\"").unwrap();
+    }
+    toml
+}
+
+fn assert_close(found: f64, expected: &Value, context: &str) {
+    let expected = expected.as_f64().unwrap();
+    assert!((found - expected).abs() <= TOLERANCE, "{context}: {found}, not {expected}");
 }

@@ -1,4 +1,4 @@
-//! The whole flow of a request, in one function: [`answer`].
+//! The whole flow of a request, in one function: [`answer()`].
 
 use crate::answer;
 use crate::cache_status::{CacheStatus, Miss};
@@ -37,39 +37,31 @@ pub fn answer(
     settings: &Settings,
     now: u32,
 ) -> Response {
-    predict(service, request, store, model, settings, now)
-        .unwrap_or_else(|problem| problem.response())
-}
-
-fn predict(
-    service: &Service,
-    request: &Request<'_>,
-    store: &impl Store,
-    model: &impl Model,
-    settings: &Settings,
-    now: u32,
-) -> Result<Response, Problem> {
-    let endpoint = service.route(request)?;
-    let row = request::parse(request.body, &service.manifest.features)?;
-    let packed = service.layout.pack(&row);
-    let key = service.layout.key(&packed);
-    let ttl_seconds = service.ttl_seconds(settings);
-    match look_up(service, store, &key, ttl_seconds, now) {
-        Ok(entry) => {
-            let age_seconds = entry.age_seconds(now);
-            let status = CacheStatus::Hit { ttl_seconds: ttl_seconds - age_seconds, age_seconds };
-            Ok(respond(endpoint, &entry.outputs, status))
+    let predict = || {
+        let endpoint = service.route(request)?;
+        let row = request::parse(request.body, &service.manifest.features)?;
+        let packed = service.layout.pack(&row);
+        let key = service.layout.key(&packed);
+        let ttl_seconds = service.ttl_seconds(settings);
+        match look_up(service, store, &key, ttl_seconds, now) {
+            Ok(entry) => {
+                let age_seconds = entry.age_seconds(now);
+                let status =
+                    CacheStatus::Hit { ttl_seconds: ttl_seconds - age_seconds, age_seconds };
+                Ok(respond(endpoint, &entry.outputs, status))
+            }
+            Err(miss) => {
+                let row = service.layout.unpack(&packed).expect("what was packed unpacks");
+                let outputs = compute(service, model, &row)?;
+                let entry = Entry { written_at: now, outputs };
+                // A store that did not answer a moment ago is not asked again for this request.
+                let stored =
+                    miss != Miss::StoreUnavailable && store.set(&key, &entry.encode(&key)).is_ok();
+                Ok(respond(endpoint, &entry.outputs, CacheStatus::Miss { miss, stored }))
+            }
         }
-        Err(miss) => {
-            let row = service.layout.unpack(&packed).expect("what was packed unpacks");
-            let outputs = compute(service, model, &row)?;
-            let entry = Entry { written_at: now, outputs };
-            // A store that did not answer a moment ago is not asked again for this request.
-            let stored =
-                miss != Miss::StoreUnavailable && store.set(&key, &entry.encode(&key)).is_ok();
-            Ok(respond(endpoint, &entry.outputs, CacheStatus::Miss { miss, stored }))
-        }
-    }
+    };
+    predict().unwrap_or_else(|problem: Problem| problem.response())
 }
 
 /// The entry under a key, where there is one that may be served.

@@ -89,7 +89,7 @@ fn send(response: Response, out: ResponseOutparam) {
     let headers = response.headers.iter().map(|header| (header.name, header.value.to_string()));
     for (name, value) in headers.chain([length]) {
         // A host that forbids a header sends the response without it.
-        let _ = fields.append(&name.to_owned(), &value.into_bytes());
+        let _ = fields.append(name, &value.into_bytes());
     }
     let outgoing = OutgoingResponse::new(fields);
     outgoing.set_status_code(response.status).expect("every problem has a legal status");
