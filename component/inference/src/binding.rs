@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use foretold_core::feature::{Domain, Feature, Value};
-use tract_onnx::pb::{GraphProto, tensor_shape_proto::dimension};
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
 
 use crate::error::LoadError;
 use crate::graph::{show, tensor_type};
+use crate::proto::GraphProto;
 use crate::tensor::{Element, Fact};
 
 /// Where the values of a row go.
@@ -49,7 +49,7 @@ impl Bindings {
         graph: &GraphProto,
         needed: &BTreeSet<String>,
         features: &[Feature],
-    ) -> Result<(Bindings, Vec<(String, InferenceFact)>), LoadError> {
+    ) -> Result<(Bindings, Vec<(String, Fact)>), LoadError> {
         let all = inputs(graph).map_err(LoadError::Input)?;
         let find = |feature: &Feature| all.iter().find(|input| input.name == feature.name);
         let named: Option<Vec<&Input<'_>>> = features.iter().map(find).collect();
@@ -78,7 +78,7 @@ impl Bindings {
         for (input, first, features) in bound {
             let shape = shape(input, features.len()).map_err(LoadError::Input)?;
             let fact = Fact::new(input.element, shape);
-            facts.push((input.name.to_string(), fact.inferred()));
+            facts.push((input.name.to_string(), fact.clone()));
             bindings.inputs.push(binding(input, fact, first, features).map_err(LoadError::Input)?);
         }
         Ok((bindings, facts))
@@ -181,11 +181,7 @@ fn inputs(graph: &GraphProto) -> Result<Vec<Input<'_>>, String> {
         let element = Element::from_onnx(tensor.elem_type)
             .map_err(|reason| format!("the input '{name}' has {reason}"))?;
         let dimensions = tensor.shape.as_ref().map(|shape| {
-            let sizes = shape.dim.iter().map(|dim| match dim.value {
-                Some(dimension::Value::DimValue(size)) if size > 0 => Some(size),
-                _ => None,
-            });
-            sizes.collect()
+            shape.dim.iter().map(|dim| dim.dim_value.filter(|&size| size > 0)).collect()
         });
         inputs.push(Input { name, element, dimensions, shown: show(info) });
     }

@@ -1,20 +1,15 @@
-//! The graph of the file, checked and cut down before tract sees it.
-//!
-//! tract's parser panics on some graphs that are malformed, and it parses all of a graph.
+//! The graph of the file, checked and cut down before it is built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, type_proto};
-
 use crate::error::LoadError;
 use crate::ops;
-use crate::tensor::{self, Element};
+use crate::proto::{GraphProto, NodeProto, TensorTypeProto, ValueInfoProto};
+use crate::tensor::Element;
 
 /// Cuts a graph down to what the wanted outputs depend on, and checks that it hangs together.
 ///
-/// Inputs stay as they are; the outputs become the wanted ones, in their order. Gives the names of
-/// all tensors that are left.
+/// Inputs stay as they are. Gives the names of all tensors that are left.
 pub(crate) fn prune(
     graph: &mut GraphProto,
     wanted: &[String],
@@ -43,16 +38,13 @@ pub(crate) fn prune(
         positions.contains(&(position - 1))
     });
     graph.initializer.retain(|initializer| names.contains(&initializer.name));
-    graph.value_info.clear();
-    let outputs =
-        wanted.iter().map(|name| graph.output.iter().find(|it| it.name == *name).cloned());
-    graph.output = outputs.flatten().collect();
+    graph.output.retain(|output| wanted.contains(&output.name));
     check(graph)?;
     Ok(names)
 }
 
 /// Checks that every tensor is there before it is read, and that all operators are supported.
-fn check(graph: &mut GraphProto) -> Result<(), LoadError> {
+fn check(graph: &GraphProto) -> Result<(), LoadError> {
     let mut given: BTreeSet<String> = graph.input.iter().map(|input| input.name.clone()).collect();
     let mut initialized = BTreeSet::new();
     for initializer in &graph.initializer {
@@ -60,11 +52,9 @@ fn check(graph: &mut GraphProto) -> Result<(), LoadError> {
         if !initialized.insert(name.clone()) {
             return Err(LoadError::Graph(format!("there are two initializers '{name}'")));
         }
-        tensor::check(initializer)
-            .map_err(|reason| LoadError::Graph(format!("the initializer '{name}': {reason}")))?;
         given.insert(name.clone());
     }
-    for node in &mut graph.node {
+    for node in &graph.node {
         ops::find(node)?;
         let failed = |reason| LoadError::Node {
             operator: operator_name(node),
@@ -106,9 +96,8 @@ pub(crate) fn node_name(node: &NodeProto) -> String {
 }
 
 /// The type of a tensor; `None` for sequences and maps.
-pub(crate) fn tensor_type(info: &ValueInfoProto) -> Option<&type_proto::Tensor> {
-    let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
-    Some(tensor)
+pub(crate) fn tensor_type(info: &ValueInfoProto) -> Option<&TensorTypeProto> {
+    info.r#type.as_ref()?.tensor_type.as_ref()
 }
 
 /// Name, type and shape for people, e.g. `'age' (float32, [?, 1])`.
@@ -121,10 +110,10 @@ pub(crate) fn show(info: &ValueInfoProto) -> String {
     let shape = match &tensor.shape {
         None => "any shape".into(),
         Some(shape) => {
-            let dims = shape.dim.iter().map(|dim| match &dim.value {
-                Some(dimension::Value::DimValue(size)) => size.to_string(),
-                Some(dimension::Value::DimParam(name)) if !name.is_empty() => name.clone(),
-                _ => "?".into(),
+            let dims = shape.dim.iter().map(|dim| match (dim.dim_value, &*dim.dim_param) {
+                (Some(size), _) => size.to_string(),
+                (None, "") => "?".into(),
+                (None, name) => name.into(),
             });
             format!("[{}]", dims.collect::<Vec<_>>().join(", "))
         }

@@ -12,8 +12,15 @@
 //! # }
 //! ```
 //!
-//! tract parses the file, types the graph and runs it. Which operators there are is this crate's
-//! choice: each is registered by name, and a model that needs another one is refused with the list.
+//! prost reads the file; tract types the graph, optimises and runs it. Which operators there are is
+//! this crate's choice: each is registered by name, and a model that needs another one is refused
+//! with the list.
+//!
+//! # Why not tract-onnx
+//! That crate reads ONNX files too, and brings tract's own operators and those of NNEF with it. They
+//! are registered through the crate inventory, in statics that no linker may leave out, so that they
+//! would be a third of the component: 8.4 MB instead of 5.5 MB. Of them only the messages of the
+//! file and a walk over its nodes would be used.
 //!
 //! # Why own operators
 //! The operators of `ai.onnx`, which neural networks are made of, are wired from tract's building
@@ -45,6 +52,7 @@ mod node;
 mod operator;
 mod ops;
 mod output;
+mod proto;
 mod tensor;
 
 pub use error::LoadError;

@@ -6,15 +6,15 @@ use std::sync::Mutex;
 use foretold_core::feature::Value;
 use foretold_core::manifest::Manifest;
 use foretold_core::{Model, ModelError};
-use tract_onnx::Onnx;
-use tract_onnx::pb::{GraphProto, ModelProto};
-use tract_onnx::tract_hir::internal::*;
+use prost::Message;
+use tract_hir::internal::*;
 
 use crate::binding::Bindings;
 use crate::error::LoadError;
 use crate::graph;
-use crate::ops;
+use crate::operator::{failed, wire};
 use crate::output::{Outputs, wanted};
+use crate::proto::ModelProto;
 
 /// An ONNX model, ready to run with a manifest's features and outputs.
 ///
@@ -37,24 +37,17 @@ impl OnnxModel {
     /// If the bytes are no ONNX model, if it has an operator that is not supported, or if its
     /// inputs and outputs do not fit the manifest.
     pub fn load(model: &[u8], manifest: &Manifest) -> Result<OnnxModel, LoadError> {
-        let onnx = Onnx {
-            op_register: ops::register(),
-            ignore_output_types: true,
-            ignore_value_info: true,
-            ..Onnx::default()
-        };
-        let proto = onnx.proto_model_for_read(&mut &*model);
-        let mut proto = proto.map_err(|e| LoadError::NotOnnx(format!("{e:#}")))?;
-        let graph = proto.graph.as_mut();
-        let graph = graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
+        let proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+        let ModelProto { graph, opset_import } = proto;
+        let mut graph = graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
 
-        let names = wanted(graph, &manifest.outputs)?;
-        let needed = graph::prune(graph, &names)?;
-        let (bindings, facts) = Bindings::new(graph, &needed, &manifest.features)?;
-        keep_inputs(graph, &facts);
-        let plan = plan(&onnx, &proto, &facts).map_err(refused)?;
+        let names = wanted(&graph, &manifest.outputs)?;
+        let needed = graph::prune(&mut graph, &names)?;
+        let (bindings, inputs) = Bindings::new(&graph, &needed, &manifest.features)?;
+        let typed = wire(&graph, &opset_import, &inputs, &names)?;
+        let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
         let outputs = Outputs::new(&manifest.outputs, &names, plan.model())?;
-        let spare = Mutex::new(Some(plan.spawn().map_err(refused)?));
+        let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));
         Ok(OnnxModel { plan, bindings, outputs, spare })
     }
 
@@ -70,44 +63,19 @@ impl OnnxModel {
     }
 }
 
-/// Leaves only the inputs that features are bound to, in their order.
-fn keep_inputs(graph: &mut GraphProto, facts: &[(String, InferenceFact)]) {
-    let find = |name: &String| graph.input.iter().find(|input| input.name == *name).cloned();
-    graph.input = facts.iter().filter_map(|(name, _)| find(name)).collect();
-}
-
-/// The graph for one row, typed and optimised.
-fn plan(
-    onnx: &Onnx,
-    proto: &ModelProto,
-    facts: &[(String, InferenceFact)],
-) -> TractResult<Arc<TypedSimplePlan>> {
-    let mut model = onnx.parse(proto, None)?.model;
-    for (i, (_, fact)) in facts.iter().enumerate() {
-        model.set_input_fact(i, fact.clone())?;
-    }
-    TypedSimplePlan::new(model.into_typed()?.into_optimized()?)
-}
-
-/// The error of this crate that tract passes on, or one that tells what tract says.
-fn refused(error: TractError) -> LoadError {
-    let own = error.chain().find_map(|cause| cause.downcast_ref::<LoadError>().cloned());
-    own.unwrap_or_else(|| LoadError::Graph(format!("{error:#}")))
-}
-
 impl Model for OnnxModel {
     fn predict(&self, rows: &[Value]) -> Result<Vec<f32>, ModelError> {
         let width = self.bindings.len();
         if !rows.len().is_multiple_of(width) {
             return Err(ModelError(format!("{} values, expected rows of {width}", rows.len())));
         }
-        let failed = |reason| ModelError(format!("the model cannot be run: {reason}"));
+        let refused = |reason| ModelError(format!("the model cannot be run: {reason}"));
         let spare = self.spare.lock().ok().and_then(|mut spare| spare.take());
         let mut state = match spare {
             Some(state) => state,
-            None => self.plan.spawn().map_err(|e| failed(format!("{e:#}")))?,
+            None => self.plan.spawn().map_err(|e| refused(format!("{e:#}")))?,
         };
-        let found = self.run(rows, &mut state).map_err(failed)?;
+        let found = self.run(rows, &mut state).map_err(refused)?;
         // Not after an error, which can leave tensors of a run half done.
         if let Ok(mut spare) = self.spare.lock() {
             *spare = Some(state);

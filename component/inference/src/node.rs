@@ -1,9 +1,8 @@
 //! A node of the graph as an operator's builder sees it: its attributes and its typed inputs.
 
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
 
+use crate::proto::{AttributeProto, AttributeType, NodeProto};
 use crate::tensor::{self, Element, Fact, View};
 
 /// A node whose inputs have types and shapes.
@@ -113,15 +112,8 @@ impl<'a> Node<'a> {
     pub(crate) fn tensor(&self, name: &str) -> Result<Option<Tensor>, String> {
         let Some(it) = self.attribute(name, AttributeType::Tensor)? else { return Ok(None) };
         let value = it.t.as_ref().ok_or_else(|| format!("the attribute '{name}' has no tensor"))?;
-        read(value).map(Some).map_err(|e| format!("the attribute '{name}': {e}"))
+        tensor::read(value).map(Some).map_err(|e| format!("the attribute '{name}': {e}"))
     }
-}
-
-/// A tensor of the file.
-fn read(value: &TensorProto) -> Result<Tensor, String> {
-    tensor::check(value)?;
-    let resolver = tract_onnx::data_resolver::default();
-    tract_onnx::tensor::load_tensor(&*resolver, value, None).map_err(|e| format!("{e:#}"))
 }
 
 impl Operand<'_> {

@@ -1,179 +1,112 @@
-//! A node of the file in tract's graph, until its types and shapes are known.
+//! tract's graph, made node by node.
 //!
-//! tract infers types and shapes by rules that may run in any direction. Here the inputs of a model
-//! have known shapes, so it is enough to go forwards: once all inputs of a node are known, it is
-//! built, and what it is built of says what its outputs are. That also leaves one place to check
-//! attributes against shapes, before tract's operators see them: some of them panic.
+//! The inputs of a model have known shapes, and the nodes of a file come after what they read. So
+//! it is enough to go forwards: a node is built for inputs whose types and shapes are known, and
+//! what it is built of says what its outputs are. That also leaves one place to check attributes
+//! against shapes, before tract's operators see them: some of them panic.
 
-use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use std::collections::BTreeMap;
+
+use tract_hir::internal::*;
 
 use crate::error::LoadError;
 use crate::graph::{node_name, operator_name};
 use crate::node::{Node, Operand};
-use crate::ops::{self, Built};
-use crate::tensor::Fact;
+use crate::ops;
+use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
+use crate::tensor::{self, Fact};
 
-#[derive(Clone, Debug)]
-struct Operator {
-    node: Arc<NodeProto>,
+/// A graph in the making.
+struct Wires {
+    model: TypedModel,
+    /// Where the tensors are, by their names in the file.
+    outlets: BTreeMap<String, OutletId>,
     opset: i64,
     ml_opset: i64,
-    /// Which of the operator's outputs the node names.
-    outputs: TVec<usize>,
-    /// What it is built of, and for which inputs.
-    built: Option<Arc<(TVec<Input>, Built)>>,
 }
 
-/// What is known of an input.
-#[derive(Clone, Debug, PartialEq)]
-struct Input {
-    fact: Fact,
-    constant: Option<Arc<Tensor>>,
-}
-
-/// Makes a node of tract's graph; to be registered for every operator.
-pub(crate) fn operator(
-    context: &ParsingContext<'_>,
-    node: &NodeProto,
-) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    let named = node.output.iter().enumerate().filter(|(_, name)| !name.is_empty());
-    let ml_opset = context.model.opset_import.iter().find(|it| it.domain == ops::ML);
-    let operator = Operator {
-        node: Arc::new(node.clone()),
-        opset: context.onnx_operator_set_version,
-        ml_opset: ml_opset.map_or(1, |it| it.version),
-        outputs: named.map(|(position, _)| position).collect(),
-        built: None,
+/// Makes tract's graph with inputs of these names, types and shapes, and outputs of these names.
+pub(crate) fn wire(
+    graph: &GraphProto,
+    operator_sets: &[OperatorSetIdProto],
+    inputs: &[(String, Fact)],
+    outputs: &[String],
+) -> Result<TypedModel, LoadError> {
+    let opset = |domains: &[&str]| {
+        let import = operator_sets.iter().find(|it| domains.contains(&&*it.domain));
+        import.map(|import| import.version)
     };
-    Ok((Box::new(operator), vec![]))
+    let mut wires = Wires {
+        model: TypedModel::default(),
+        outlets: BTreeMap::new(),
+        opset: opset(&["", "ai.onnx"]).unwrap_or(0),
+        ml_opset: opset(&[ops::ML]).unwrap_or(1),
+    };
+    for (name, fact) in inputs {
+        let outlet = wires.model.add_source(format!("input:{name}"), fact.typed());
+        wires.outlets.insert(name.clone(), outlet.map_err(failed)?);
+    }
+    for initializer in &graph.initializer {
+        let name = &initializer.name;
+        let constant = tensor::read(initializer)
+            .map_err(|reason| LoadError::Graph(format!("the initializer '{name}': {reason}")))?;
+        let outlet = wires.model.add_const(format!("initializer:{name}"), constant);
+        wires.outlets.insert(name.clone(), outlet.map_err(failed)?);
+    }
+    for (position, node) in graph.node.iter().enumerate() {
+        wires.add(position, node)?;
+    }
+    let outlets = outputs.iter().map(|name| wires.outlet(name)).collect::<Result<TVec<_>, _>>()?;
+    wires.model.select_output_outlets(&outlets).map_err(failed)?;
+    Ok(wires.model)
 }
 
-impl Operator {
-    /// Builds the operator for its inputs, unless that has been done before.
-    fn build(&mut self, inputs: TVec<Input>) -> TractResult<Arc<(TVec<Input>, Built)>> {
-        if let Some(built) = &self.built
-            && built.0 == inputs
-        {
-            return Ok(built.clone());
-        }
-        let failed = |reason| self.failed(reason);
-        let mut known = inputs.iter();
-        let operands = self.node.input.iter().map(|name| {
-            let input = if name.is_empty() { None } else { known.next() };
-            input.map(|it| Operand { fact: &it.fact, constant: it.constant.as_deref() })
-        });
-        let node = Node {
-            proto: &self.node,
-            opset: self.opset,
-            ml_opset: self.ml_opset,
-            operands: operands.collect(),
+/// What tract says.
+pub(crate) fn failed(error: TractError) -> LoadError {
+    LoadError::Graph(format!("{error:#}"))
+}
+
+impl Wires {
+    fn outlet(&self, name: &str) -> Result<OutletId, LoadError> {
+        let outlet = self.outlets.get(name).copied();
+        outlet.ok_or_else(|| LoadError::Graph(format!("nothing in it gives '{name}'")))
+    }
+
+    fn add(&mut self, position: usize, node: &NodeProto) -> Result<(), LoadError> {
+        let build = ops::find(node)?;
+        let failed = |reason| LoadError::Node {
+            operator: operator_name(node),
+            node: node_name(node),
+            reason,
         };
-        let build = ops::find(&self.node)?;
-        let built = Arc::new((inputs.clone(), build(&node).map_err(failed)?));
-        self.built = Some(built.clone());
-        Ok(built)
-    }
-
-    fn failed(&self, reason: String) -> LoadError {
-        LoadError::Node { operator: operator_name(&self.node), node: node_name(&self.node), reason }
-    }
-
-    /// Those outputs that the node names.
-    fn named<T: Clone>(&self, all: &[T]) -> TractResult<TVec<T>> {
-        let named = self.outputs.iter().map(|&position| all.get(position).cloned());
-        let named: Option<TVec<T>> = named.collect();
-        let found =
-            || format!("{} outputs, expected at most {}", self.node.output.len(), all.len());
-        named.ok_or_else(|| self.failed(found()).into())
-    }
-
-    fn wire(
-        &self,
-        built: &Built,
-        name: &str,
-        model: &mut TypedModel,
-        inputs: &[OutletId],
-    ) -> TractResult<TVec<OutletId>> {
-        let wired = built.wire(&self.node.op_type, name, model, inputs);
-        let wires = wired.map_err(|error| self.failed(format!("{error:#}")))?;
-        self.named(&wires)
-    }
-}
-
-impl Op for Operator {
-    fn name(&self) -> StaticName {
-        self.node.op_type.clone().into()
-    }
-
-    not_a_typed_op!();
-}
-
-impl PartialEq for Operator {
-    fn eq(&self, _: &Operator) -> bool {
-        false
-    }
-}
-
-impl Eq for Operator {}
-
-impl EvalOp for Operator {
-    not_out_of_plan!();
-}
-
-impl InferenceOp for Operator {
-    as_op!();
-
-    fn nboutputs(&self) -> TractResult<usize> {
-        Ok(self.outputs.len())
-    }
-
-    fn infer_facts(
-        &mut self,
-        inputs: TVec<&InferenceFact>,
-        outputs: TVec<&InferenceFact>,
-        observed: TVec<&InferenceFact>,
-    ) -> TractResult<(TVec<InferenceFact>, TVec<InferenceFact>, TVec<InferenceFact>)> {
-        let known = inputs.iter().map(|it| {
-            let constant = it.value.concretize();
-            Fact::of_inferred(it).map(|fact| Input { fact, constant })
+        let show = |error: TractError| failed(format!("{error:#}"));
+        let given = node.input.iter().filter(|name| !name.is_empty());
+        let inputs = given.map(|name| self.outlet(name)).collect::<Result<TVec<_>, _>>()?;
+        let facts = inputs.iter().map(|&input| {
+            let fact = self.model.outlet_fact(input)?;
+            Ok((Fact::of(fact)?, fact.konst.clone()))
         });
-        let known: Option<TVec<Input>> = known.collect();
-        let owned = |facts: &[&InferenceFact]| facts.iter().copied().cloned().collect();
-        let (inputs, observed): (TVec<_>, TVec<_>) = (owned(&inputs), owned(&observed));
-        let Some(known) = known else { return Ok((inputs, owned(&outputs), observed)) };
-
-        let mut model = TypedModel::default();
-        let mut sources = tvec![];
-        for (i, input) in known.iter().enumerate() {
-            let name = format!("input{i}");
-            sources.push(match &input.constant {
-                Some(constant) => model.add_const(name, constant.clone())?,
-                None => model.add_source(name, input.fact.typed())?,
-            });
-        }
-        let built = self.build(known)?;
-        let wires = self.wire(&built.1, "node", &mut model, &sources)?;
-        let outputs = wires.iter().map(|wire| {
-            let fact = model.outlet_fact(*wire)?;
-            Fact::of(fact).map_err(|e| self.failed(format!("{e:#}")))?;
-            Ok(InferenceFact::from(fact))
+        let facts = facts.collect::<TractResult<Vec<_>>>().map_err(show)?;
+        let mut known = facts.iter();
+        let operands = node.input.iter().map(|name| {
+            let input = if name.is_empty() { None } else { known.next() };
+            input.map(|(fact, constant)| Operand { fact, constant: constant.as_deref() })
         });
-        Ok((inputs, outputs.collect::<TractResult<_>>()?, observed))
-    }
+        let operands = operands.collect();
+        let (opset, ml_opset) = (self.opset, self.ml_opset);
+        let built = build(&Node { proto: node, opset, ml_opset, operands }).map_err(failed)?;
 
-    fn to_typed(
-        &self,
-        _source: &InferenceModel,
-        node: &InferenceNode,
-        target: &mut TypedModel,
-        mapping: &HashMap<OutletId, OutletId>,
-    ) -> TractResult<TVec<OutletId>> {
-        let inputs: TVec<OutletId> = node.inputs.iter().map(|input| mapping[input]).collect();
-        let built = self.built.as_ref();
-        let built = built.ok_or_else(|| self.failed("its inputs are not known".into()))?;
         // Names of nodes must differ in tract; in a file they need not.
-        self.wire(&built.1, &format!("{}:{}", node.id, node.name), target, &inputs)
+        let name = format!("{position}:{}", node.name);
+        let wired = built.wire(&node.op_type, &name, &mut self.model, &inputs).map_err(show)?;
+        for (position, name) in node.output.iter().enumerate().filter(|(_, it)| !it.is_empty()) {
+            let outlet = *wired.get(position).ok_or_else(|| {
+                let (wanted, all) = (node.output.len(), wired.len());
+                failed(format!("{wanted} outputs, expected at most {all}"))
+            })?;
+            self.model.outlet_fact(outlet).and_then(Fact::of).map_err(show)?;
+            self.outlets.insert(name.clone(), outlet);
+        }
+        Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! Which elements of which tensors are the outputs.
 
 use foretold_core::manifest::Output;
-use tract_onnx::pb::GraphProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
 
 use crate::error::LoadError;
 use crate::graph::show;
+use crate::proto::GraphProto;
 use crate::tensor::{Fact, View};
 
 /// The names of the tensors that the outputs are of, each once; the graph has them all.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use tract_onnx::pb::{TensorProto, tensor_proto};
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
+
+use crate::proto::{EXTERNAL, TensorProto};
 
 /// Most elements that one tensor may have. Tabular models stay far below it.
 const MAX_ELEMENTS: usize = 1 << 24;
@@ -100,19 +101,8 @@ impl Fact {
         Ok(Fact::new(element, shape))
     }
 
-    /// What an inferred fact says, if that is all there is to know.
-    pub(crate) fn of_inferred(fact: &InferenceFact) -> Option<Fact> {
-        let element = Element::of(fact.datum_type.concretize()?)?;
-        let shape = fact.shape.as_concrete_finite().ok()??;
-        Some(Fact::new(element, shape.to_vec()))
-    }
-
     pub(crate) fn typed(&self) -> TypedFact {
         self.element.datum().fact(&self.shape)
-    }
-
-    pub(crate) fn inferred(&self) -> InferenceFact {
-        InferenceFact::dt_shape(self.element.datum(), &*self.shape)
     }
 
     /// Rows and columns of a matrix; a vector is one row.
@@ -281,9 +271,9 @@ impl<'a> ViewMut<'a> {
     }
 }
 
-/// Checks that tract can read a tensor of the file: it panics on some that are malformed.
-pub(crate) fn check(tensor: &TensorProto) -> Result<(), String> {
-    if tensor.data_location == Some(tensor_proto::DataLocation::External as i32) {
+/// A tensor of the file.
+pub(crate) fn read(tensor: &TensorProto) -> Result<Tensor, String> {
+    if tensor.data_location == EXTERNAL {
         return Err("its data is in a file of its own; save the model as one file".into());
     }
     let element = Element::from_onnx(tensor.data_type)?;
@@ -292,19 +282,48 @@ pub(crate) fn check(tensor: &TensorProto) -> Result<(), String> {
         .iter()
         .map(|&size| usize::try_from(size).map_err(|_| format!("a dimension of {size}")))
         .collect::<Result<Vec<_>, _>>()?;
-    let length = elements(&shape)?;
-    let raw = tensor.raw_data.len();
-    let (found, rest) = match element {
-        Element::Text if raw > 0 => return Err("strings as raw data".into()),
-        Element::Text => (tensor.string_data.len(), 0),
-        Element::F32 | Element::I32 if raw > 0 => (raw / 4, raw % 4),
-        Element::F64 | Element::I64 if raw > 0 => (raw / 8, raw % 8),
-        Element::Bool if raw > 0 => (raw, 0),
-        Element::F32 => (tensor.float_data.len(), 0),
-        Element::F64 => (tensor.double_data.len(), 0),
-        Element::I64 => (tensor.int64_data.len(), 0),
-        Element::I32 | Element::Bool => (tensor.int32_data.len(), 0),
+    elements(&shape)?;
+    let raw = &*tensor.raw_data;
+    match element {
+        Element::F32 => numbers(&shape, raw, &tensor.float_data, f32::from_le_bytes),
+        Element::F64 => numbers(&shape, raw, &tensor.double_data, f64::from_le_bytes),
+        Element::I32 => numbers(&shape, raw, &tensor.int32_data, i32::from_le_bytes),
+        Element::I64 => numbers(&shape, raw, &tensor.int64_data, i64::from_le_bytes),
+        Element::Bool => {
+            let listed: Vec<bool> = tensor.int32_data.iter().map(|&value| value != 0).collect();
+            numbers(&shape, raw, &listed, |[byte]| byte != 0)
+        }
+        Element::Text if !raw.is_empty() => Err("strings as raw data".into()),
+        Element::Text => {
+            check_length(&shape, tensor.string_data.len(), 0)?;
+            let texts = tensor.string_data.iter().map(|bytes| text(bytes));
+            let texts = texts.collect::<Result<Vec<String>, _>>()?;
+            tensor1(&texts).into_shape(&shape).map_err(|e| e.to_string())
+        }
+    }
+}
+
+/// A tensor of raw data, which is little endian, or else of the list that its type has.
+fn numbers<T: Datum + Copy, const SIZE: usize>(
+    shape: &[usize],
+    raw: &[u8],
+    listed: &[T],
+    number: fn([u8; SIZE]) -> T,
+) -> Result<Tensor, String> {
+    let made = if raw.is_empty() {
+        check_length(shape, listed.len(), 0)?;
+        Tensor::from_shape(shape, listed)
+    } else {
+        let (parts, rest) = raw.as_chunks();
+        check_length(shape, parts.len(), rest.len())?;
+        let numbers: Vec<T> = parts.iter().copied().map(number).collect();
+        Tensor::from_shape(shape, &numbers)
     };
+    made.map_err(|e| e.to_string())
+}
+
+fn check_length(shape: &[usize], found: usize, rest: usize) -> Result<(), String> {
+    let length = elements(shape)?;
     if found != length || rest != 0 {
         return Err(format!("it has {found} elements, its shape {shape:?} {length}"));
     }
@@ -314,4 +333,57 @@ pub(crate) fn check(tensor: &TensorProto) -> Result<(), String> {
 /// A string of the file.
 pub(crate) fn text(bytes: &[u8]) -> Result<String, String> {
     std::str::from_utf8(bytes).map(String::from).map_err(|_| "a string that is not UTF-8".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_data_and_lists_give_the_same_tensor() {
+        let check = |data_type: i32, raw: &[u8], listed: TensorProto| {
+            let listed = TensorProto { data_type, dims: vec![2, 1], ..listed };
+            let raw = TensorProto {
+                data_type,
+                dims: vec![2, 1],
+                raw_data: raw.to_vec(),
+                ..TensorProto::default()
+            };
+            let read = read(&listed).expect("a tensor of a list");
+            assert_eq!(read, super::read(&raw).expect("a tensor of raw data"));
+            assert_eq!(read.shape(), [2, 1]);
+            read
+        };
+        let none = TensorProto::default;
+        let float = check(
+            1,
+            &[[0, 0, 192, 63], [0, 0, 0, 192]].concat(),
+            TensorProto { float_data: vec![1.5, -2.0], ..none() },
+        );
+        assert_eq!(float, tensor2(&[[1.5_f32], [-2.0]]));
+        let double = [1.5_f64, -2.0].map(f64::to_le_bytes).concat();
+        check(11, &double, TensorProto { double_data: vec![1.5, -2.0], ..none() });
+        let int = [1, 2, 3, 4, 255, 255, 255, 255];
+        check(6, &int, TensorProto { int32_data: vec![0x0403_0201, -1], ..none() });
+        let long = [0x0807_0605_0403_0201, -1_i64];
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 255, 255, 255, 255, 255, 255, 255, 255];
+        check(7, &bytes, TensorProto { int64_data: long.to_vec(), ..none() });
+        check(9, &[0, 2], TensorProto { int32_data: vec![0, 7], ..none() });
+    }
+
+    #[test]
+    fn texts_are_read_and_must_be_utf_8() {
+        let texts = |last: &[u8]| {
+            let string_data = vec![b"a".to_vec(), last.to_vec()];
+            read(&TensorProto {
+                data_type: 8,
+                dims: vec![2],
+                string_data,
+                ..TensorProto::default()
+            })
+        };
+        let read = texts("é".as_bytes()).expect("texts");
+        assert!(matches!(View::of(&read), Ok(View::Text([a, b])) if a == "a" && b == "é"));
+        assert_eq!(texts(&[0xff]), Err("a string that is not UTF-8".into()));
+    }
 }

@@ -2,10 +2,10 @@
 //!
 //! tract's kernels for them may differ in the last bits between processors.
 
-use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::activations;
-use tract_onnx::tract_hir::tract_core::ops::math;
-use tract_onnx::tract_hir::tract_core::ops::nn;
+use tract_hir::internal::*;
+use tract_hir::ops::activations;
+use tract_hir::tract_core::ops::math;
+use tract_hir::tract_core::ops::nn;
 
 use super::Built;
 use super::arithmetic::{unary, unary_single};

@@ -1,10 +1,10 @@
 //! Arithmetic on the elements of one, two or more tensors, stretched to one shape.
 
-use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::binary::{InferenceBinOp, wire_cast, wire_rank_broadcast};
-use tract_onnx::tract_hir::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
-use tract_onnx::tract_hir::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_hir::tract_core::ops::math;
+use tract_hir::internal::*;
+use tract_hir::ops::binary::{InferenceBinOp, wire_cast, wire_rank_broadcast};
+use tract_hir::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
+use tract_hir::tract_core::ops::element_wise::ElementWiseOp;
+use tract_hir::tract_core::ops::math;
 
 use super::Built;
 use crate::node::{Node, Operand};

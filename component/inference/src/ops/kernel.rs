@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
 
 use crate::tensor::{Fact, View, ViewMut};
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
 
 use super::{Built, Kernel};
 use crate::node::Node;

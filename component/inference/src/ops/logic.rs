@@ -1,9 +1,9 @@
 //! Comparisons and logic.
 
-use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::binary::InferenceBinOp;
-use tract_onnx::tract_hir::tract_core::ops::binary::BinMiniOp;
-use tract_onnx::tract_hir::tract_core::ops::{logic, math};
+use tract_hir::internal::*;
+use tract_hir::ops::binary::InferenceBinOp;
+use tract_hir::tract_core::ops::binary::BinMiniOp;
+use tract_hir::tract_core::ops::{logic, math};
 
 use super::Built;
 use super::arithmetic::{unary_single, uniform};
@@ -77,5 +77,5 @@ pub(crate) fn where_(node: &Node<'_>) -> Result<Built, String> {
             condition.fact.element, yes.fact.element, no.fact.element
         ));
     }
-    Ok(Built::expansion(tract_onnx::tract_hir::ops::logic::Iff))
+    Ok(Built::expansion(tract_hir::ops::logic::Iff))
 }

@@ -1,9 +1,9 @@
 //! `MatMul` and `Gemm`.
 
-use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::logic::wire_with_rank_broadcast;
-use tract_onnx::tract_hir::ops::matmul::MatMulInference;
-use tract_onnx::tract_hir::tract_core::ops::math;
+use tract_hir::internal::*;
+use tract_hir::ops::logic::wire_with_rank_broadcast;
+use tract_hir::ops::matmul::MatMulInference;
+use tract_hir::tract_core::ops::math;
 
 use super::Built;
 use super::arithmetic::uniform;

@@ -32,14 +32,12 @@ mod tree_ensemble_regressor;
 
 use std::fmt;
 
-use tract_onnx::model::OnnxOpRegister;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_hir::internal::*;
 
 use crate::error::LoadError;
 use crate::graph::{node_name, operator_name};
 use crate::node::Node;
-use crate::operator::operator;
+use crate::proto::NodeProto;
 use crate::tensor::Fact;
 pub(crate) use kernel::Kernel;
 use kernel::KernelOp;
@@ -196,15 +194,6 @@ const OPERATORS: &[(&str, &str, Build)] = &[
     (ML, "TreeEnsembleClassifier", tree_ensemble_classifier::tree_ensemble_classifier),
     (ML, "TreeEnsembleRegressor", tree_ensemble_regressor::tree_ensemble_regressor),
 ];
-
-/// The register for tract's parser, with these operators and no others.
-pub(crate) fn register() -> OnnxOpRegister {
-    let mut register = OnnxOpRegister::default();
-    for (_, name, _) in OPERATORS {
-        register.insert(name, operator);
-    }
-    register
-}
 
 /// The builder for a node's operator.
 pub(crate) fn find(node: &NodeProto) -> Result<Build, LoadError> {

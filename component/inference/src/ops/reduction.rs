@@ -1,8 +1,8 @@
 //! `ReduceSum` and its like: one number of all elements along some axes.
 
-use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::nn::{Reduce, Reducer};
-use tract_onnx::tract_hir::tract_core::ops::math;
+use tract_hir::internal::*;
+use tract_hir::ops::nn::{Reduce, Reducer};
+use tract_hir::tract_core::ops::math;
 
 use super::Built;
 use crate::node::{Node, axis};

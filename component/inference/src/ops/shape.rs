@@ -1,7 +1,7 @@
 //! Operators that move elements about: `Reshape`, `Concat`, `Slice` and so on.
 
-use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::array;
+use tract_hir::internal::*;
+use tract_hir::ops::array;
 
 use super::Built;
 use super::arithmetic::uniform;
