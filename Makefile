@@ -16,7 +16,7 @@ help:
 	@echo 'make redis        start a local Redis on 127.0.0.1:6379'
 	@echo 'make build        build target/release/foretold, the component inside it'
 	@echo 'make test         all tests; make test-full adds the slow ones'
-	@echo 'make bench        requests per second, side by side with a native service'
+	@echo 'make bench        size, start and requests per second, side by side with a native service'
 
 api: build
 	$(TARGET)/release/foretold serve $(MODEL) --listen $(LISTEN) --store $(STORE)
@@ -45,9 +45,12 @@ request:
 	@curl --silent --show-error --include --header 'content-type: application/json' --data @$(SAMPLE) \
 		--write-out '\n\nanswered in %{time_total} s\n' http://$(LISTEN)/decisions
 
+# Package by package: together, cargo would merge their features and compile wasmtime once more.
 test: build .venv/installed
 	@$(call need,redis-server)
-	cargo test --locked --release --workspace
+	cargo test --locked --release --package foretold-core
+	cargo test --locked --release --package foretold-inference
+	cargo test --locked --release --package foretold
 	$(PYTHON) models/credit/train.py --check
 	$(PYTHON) component/inference/tests/models/generate.py --check
 	$(PYTHON) component/inference/tests/operators/generate.py --check
@@ -61,6 +64,7 @@ bench: build
 	@$(call need,redis-server)
 	@$(call need,wrk)
 	cargo build --locked --release --manifest-path bench/native/Cargo.toml --target-dir $(TARGET)/bench
+	python3 bench/startup.py $(TARGET)/release/foretold
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 
 .venv/installed: models/requirements.txt models/requirements-data.txt

@@ -68,6 +68,8 @@ impl CacheFolder {
         let path = self.path(key);
         let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
         file.write_all(compiled)?;
+        // Else a power cut could leave a file of the right length with nothing in it.
+        file.as_file().sync_all()?;
         file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
     }

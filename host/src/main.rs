@@ -55,7 +55,7 @@ struct Serve {
     source: PathBuf,
 
     /// Address to listen at; port 0 takes any free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
 
     /// Where predictions are cached: `memory`, or `redis://[user:password@]host[:port][/database]`.
@@ -197,6 +197,10 @@ impl Serve {
             "--store: expected `memory` or a URL that starts with redis://, not {scheme:?}"
         )
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, like 127.0.0.1:8080".to_owned())
 }
 
 /// Ready on SIGTERM, or on SIGINT, which Ctrl-C sends.

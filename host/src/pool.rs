@@ -287,7 +287,11 @@ async fn start(
     store.epoch_deadline_callback(|_| {
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
-    let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from)?;
+    let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from);
+    let instance = instance.with_context(|| {
+        let max_memory_mib = config.max_memory_bytes >> 20;
+        format!("cannot start an instance within {max_memory_mib} MiB (--max-memory-mib)")
+    })?;
     if let Some(model) = &program.model {
         bake::load(&mut store, &instance, model)
             .await

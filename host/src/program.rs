@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use tracing::info;
+use tracing::{info, warn};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 
@@ -73,23 +73,28 @@ impl Program {
         let engine = engine()?;
         let key = source.key(&engine);
         let path = folder.path(&key);
-        let path = if path.exists() {
-            path
-        } else {
-            folder.put(&key, &compile(&engine, &source).await?)?
+        let component = match path.exists().then(|| read_compiled(&engine, &path)) {
+            Some(Ok(component)) => component,
+            damaged => {
+                if damaged.is_some() {
+                    warn!("{} is damaged: compiling again", path.display());
+                }
+                let path = folder.put(&key, &compile(&engine, &source).await?)?;
+                read_compiled(&engine, &path).map_err(anyhow::Error::from)?
+            }
         };
-        // SAFETY: the folder belongs to this user, nobody else may write to it, and this process
-        // or one like it wrote the file with the same engine settings, which are part of its name.
-        let component = unsafe { Component::deserialize_file(&engine, &path) };
-        let component = component
-            .map_err(anyhow::Error::from)
-            .with_context(|| format!("{} is damaged; remove it and start again", path.display()))?;
         let model = match source {
             Source::ModelDir { model, snapshot: false, .. } => Some(model),
             _ => None,
         };
         Ok(Program { engine, component, model })
     }
+}
+
+fn read_compiled(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: the folder belongs to this user, nobody else may write to it, and this process or one
+    // like it wrote the file with the same engine settings, which are part of its name.
+    unsafe { Component::deserialize_file(engine, path) }
 }
 
 async fn compile(engine: &Engine, source: &Source<'_>) -> Result<Vec<u8>> {

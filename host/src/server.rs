@@ -1,7 +1,9 @@
 //! HTTP/1.1 in front of a pool of instances.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,7 +11,7 @@ use bytes::Bytes;
 use foretold_core::problem::Problem;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,8 +24,14 @@ use tracing::{debug, warn};
 
 use crate::pool::{self, CallError, Pool};
 
-/// How long a client may take to send the head of a request, or its body.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send the body of a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be idle, or take to send the head of a request: longer than the 60 s
+/// after which proxies give up idle connections, so that they are not closed under their hands.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a server that stops goes on accepting: clients with an open connection learn with their
+/// next answer that it will be closed, instead of losing a request to it.
+const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after a failure to accept, which means that the process has no files left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take when the server stops.
@@ -63,6 +71,7 @@ struct Service {
     pool: Pool,
     config: ServerConfig,
     permits: Semaphore,
+    stopping: AtomicBool,
 }
 
 type HttpResponse = Response<Full<Bytes>>;
@@ -77,7 +86,8 @@ impl Server {
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         let permits = Semaphore::new(config.max_concurrent_requests);
-        Ok(Server { listener, service: Arc::new(Service { pool, config, permits }) })
+        let stopping = AtomicBool::new(false);
+        Ok(Server { listener, service: Arc::new(Service { pool, config, permits, stopping }) })
     }
 
     /// The address it listens at.
@@ -88,11 +98,17 @@ impl Server {
         Ok(self.listener.local_addr()?)
     }
 
-    /// Answers requests until `stop` is ready, then finishes those that are under way.
+    /// Answers requests until `stop` is ready, then asks clients to close their connections, and
+    /// finishes the requests that are under way.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
+        let stop = async {
+            stop.await;
+            self.service.stopping.store(true, Ordering::Relaxed);
+            tokio::time::sleep(DRAIN).await;
+        };
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT).pipeline_flush(true);
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).half_close(true);
         let mut stop = std::pin::pin!(stop);
         loop {
             let stream = tokio::select! {
@@ -108,7 +124,6 @@ impl Server {
             };
             serve_connection(&http, stream, &graceful, &self.service);
         }
-        drop(self.listener);
         if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
             warn!("stopped with requests still under way after {} s", GRACE.as_secs());
         }
@@ -140,10 +155,13 @@ fn serve_connection(
 impl Service {
     async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
         let (head, body) = request.into_parts();
-        let response = match self.predict(&head, body).await {
+        let mut response = match self.predict(&head, body).await {
             Ok(response) => response,
             Err(problem) => problem_response(&problem),
         };
+        if self.stopping.load(Ordering::Relaxed) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let cache = response.headers().get("cache-status");
         debug!("{} {}: {}, cache: {cache:?}", head.method, head.uri.path(), response.status());
         response
@@ -155,16 +173,13 @@ impl Service {
             let max_concurrent_requests = self.config.max_concurrent_requests;
             return Err(Problem::Overloaded { max_concurrent_requests });
         };
-        let headers: Vec<pool::RequestHeader<'_>> = self
-            .pool
-            .description()
-            .request_headers
+        let names = &self.pool.description().request_headers;
+        let values: Vec<(&str, Cow<'_, str>)> = names
             .iter()
-            .filter_map(|name| {
-                let value = std::str::from_utf8(head.headers.get(name)?.as_bytes()).ok()?;
-                Some(pool::RequestHeader { name, value })
-            })
+            .filter_map(|name| Some((&**name, header_value(&head.headers, name)?)))
             .collect();
+        let headers: Vec<pool::RequestHeader<'_>> =
+            values.iter().map(|(name, value)| pool::RequestHeader { name, value }).collect();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let request =
             pool::Request { method: head.method.as_str(), target, headers: &headers, body: &body };
@@ -193,16 +208,24 @@ impl Service {
             return Err(too_large());
         }
         let collected = Limited::new(body, max_body_bytes).collect();
-        match tokio::time::timeout(READ_TIMEOUT, collected).await {
+        match tokio::time::timeout(BODY_TIMEOUT, collected).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
             Ok(Err(_)) => Err(Problem::BodyIncomplete { timeout_ms: None }),
             Err(_) => {
-                let timeout_ms = Some(READ_TIMEOUT.as_millis() as u64);
+                let timeout_ms = Some(BODY_TIMEOUT.as_millis() as u64);
                 Err(Problem::BodyIncomplete { timeout_ms })
             }
         }
     }
+}
+
+/// The value of a request header; the values of one that is there more than once as one list.
+fn header_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
+    let mut values =
+        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let first = values.next()?;
+    Some(values.fold(first, |list, value| Cow::Owned(format!("{list}, {value}"))))
 }
 
 /// The error says what is wrong with the component's response.

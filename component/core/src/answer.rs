@@ -20,15 +20,16 @@ pub fn body(endpoint: &Endpoint, outputs: &[f32]) -> Vec<u8> {
 }
 
 /// The label that a rule gives for an output, or `None` where the answer is the number itself.
+///
+/// Bounds are compared as 32-bit floats, so that an output that is shown as 0.6 is not above 0.6.
 fn label(rule: &Rule, output: f32) -> Option<&str> {
-    let output = f64::from(output);
     match rule {
         Rule::Number => None,
         Rule::Threshold { threshold, above, otherwise } => {
-            Some(if output > *threshold { above } else { otherwise })
+            Some(if output > *threshold as f32 { above } else { otherwise })
         }
         Rule::Bands { bands, last } => {
-            let band = bands.iter().find(|(below, _)| output < *below);
+            let band = bands.iter().find(|(below, _)| output < *below as f32);
             Some(band.map_or(last, |(_, label)| label))
         }
     }
@@ -92,5 +93,19 @@ mod tests {
                 (0.5, r#"{"x":"HIGH"}"#),
             ],
         );
+    }
+
+    #[test]
+    fn bounds_that_are_no_binary_fractions_agree_with_the_number_that_is_shown() {
+        for bound in [0.1, 0.2, 0.3, 0.6, 0.7, 0.9] {
+            let output: f32 = bound.to_string().parse().unwrap();
+            let (above, otherwise) = ("ABOVE".to_string(), "NOT".to_string());
+            check(
+                &Rule::Threshold { threshold: bound, above, otherwise },
+                &[(output, r#"{"x":"NOT"}"#)],
+            );
+            let bands = vec![(bound, "BELOW".to_string())];
+            check(&Rule::Bands { bands, last: "FROM".into() }, &[(output, r#"{"x":"FROM"}"#)]);
+        }
     }
 }

@@ -10,6 +10,8 @@
 //! The key is under the check, so a value that ended up under another key is found out. What does
 //! not decode is a miss. Stores have no common notion of expiry, so the reader judges the age.
 
+/// How far ahead the clock of another host may be.
+const MAX_CLOCK_DIFFERENCE_SECONDS: u32 = 60;
 /// Version 1 of the format.
 const VERSION: u8 = 1;
 const WRITTEN_AT: std::ops::Range<usize> = 1..5;
@@ -50,6 +52,14 @@ impl Entry {
             bytes[HEADER_BYTES..].as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk));
         let outputs: Vec<f32> = outputs.collect();
         outputs.iter().all(|output| output.is_finite()).then_some(Entry { written_at, outputs })
+    }
+
+    /// Whether it may be served: younger than the time to live, and not from the future. Clocks of
+    /// two hosts may differ a little; one that is set back further makes a miss, so that no entry
+    /// lives longer for it.
+    pub fn is_fresh(&self, now: u32, ttl_seconds: u32) -> bool {
+        self.age_seconds(now) < ttl_seconds
+            && self.written_at <= now.saturating_add(MAX_CLOCK_DIFFERENCE_SECONDS)
     }
 
     /// Seconds since it was written; 0 where the clock has since been set back.

@@ -97,7 +97,7 @@ impl fmt::Display for Domain {
                     (Some(minimum), Some(maximum)) => write!(f, " from {minimum} to {maximum}")?,
                     (Some(minimum), None) => write!(f, " of at least {minimum}")?,
                     (None, Some(maximum)) => write!(f, " of at most {maximum}")?,
-                    (None, None) => {}
+                    (None, None) => f.write_str(" within the range of 32-bit floats")?,
                 }
                 match step {
                     Some(step) if !round => write!(f, " in steps of {}", step.size()),

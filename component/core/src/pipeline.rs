@@ -74,7 +74,7 @@ fn look_up(
 ) -> Result<Entry, Miss> {
     let bytes = store.get(key).map_err(|_| Miss::StoreUnavailable)?.ok_or(Miss::Absent)?;
     let entry = Entry::decode(key, &bytes, service.manifest.outputs.len()).ok_or(Miss::Corrupt)?;
-    if entry.age_seconds(now) < ttl_seconds { Ok(entry) } else { Err(Miss::Expired) }
+    if entry.is_fresh(now, ttl_seconds) { Ok(entry) } else { Err(Miss::Expired) }
 }
 
 fn compute(service: &Service, model: &impl Model, row: &[Value]) -> Result<Vec<f32>, Problem> {

@@ -13,6 +13,8 @@ use serde_json::value::RawValue;
 use crate::feature::{Domain, Feature, Value};
 use crate::problem::{FieldError, Problem};
 
+/// Mistakes that are described; more are counted. It bounds the answer to a short hostile body.
+const MAX_ERRORS: usize = 20;
 /// Values longer than this are cut in messages.
 const MAX_SHOWN_BYTES: usize = 100;
 
@@ -25,8 +27,13 @@ pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
         detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
     })?;
-    let mut reader =
-        Reader { features, found: vec![None; features.len()], errors: Vec::new(), current: None };
+    let mut reader = Reader {
+        features,
+        found: vec![None; features.len()],
+        errors: Vec::new(),
+        more_errors: 0,
+        current: None,
+    };
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json.deserialize_any(&mut reader).and_then(|()| json.end());
     match read {
@@ -56,6 +63,8 @@ struct Reader<'f, 'de> {
     features: &'f [Feature],
     found: Vec<Option<&'de RawValue>>,
     errors: Vec<FieldError>,
+    /// Mistakes that are only counted.
+    more_errors: usize,
     /// The member that is being read, for a syntax error in its value.
     current: Option<String>,
 }
@@ -84,9 +93,9 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
                 self.current = Some(shorten(&name).into_owned());
             })?;
             match position {
-                None => self.errors.push(self.unknown(&name, raw)),
+                None => self.report(|features| unknown(features, &name, raw)),
                 Some(position) if self.found[position].is_some() => {
-                    self.errors.push(duplicate(&name, raw));
+                    self.report(|_| duplicate(&name, raw));
                 }
                 Some(position) => {
                     self.found[position] = Some(raw);
@@ -99,9 +108,17 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
 }
 
 impl Reader<'_, '_> {
+    fn report(&mut self, error: impl FnOnce(&[Feature]) -> FieldError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error(self.features));
+        } else {
+            self.more_errors += 1;
+        }
+    }
+
     fn row(mut self) -> Result<Vec<Value>, Problem> {
         let mut row = Vec::with_capacity(self.features.len());
-        for (feature, raw) in self.features.iter().zip(&self.found) {
+        for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
             let value = match raw {
                 Some(raw) => read_value(feature, raw.get()),
                 None if feature.optional => Ok(Value::Missing),
@@ -109,8 +126,13 @@ impl Reader<'_, '_> {
             };
             match value {
                 Ok(value) => row.push(value),
-                Err(error) => self.errors.push(error),
+                Err(error) => self.report(|_| error),
             }
+        }
+        if self.more_errors > 0 {
+            let (field, expected) = (String::new(), "a correct request".to_owned());
+            let detail = format!("and {} more mistakes", self.more_errors);
+            self.errors.push(FieldError { field, value: None, expected, detail });
         }
         if self.errors.is_empty() {
             Ok(row)
@@ -118,16 +140,16 @@ impl Reader<'_, '_> {
             Err(Problem::InvalidRequest { errors: self.errors })
         }
     }
+}
 
-    fn unknown(&self, name: &str, raw: &RawValue) -> FieldError {
-        let names: Vec<&str> = self.features.iter().map(|feature| feature.name.as_str()).collect();
-        let name = shorten(name);
-        FieldError {
-            expected: format!("one of the fields {}", names.join(", ")),
-            detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
-            value: Some(shown(raw.get()).into_owned()),
-            field: name.into_owned(),
-        }
+fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
+    let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
+    let name = shorten(name);
+    FieldError {
+        expected: format!("one of the fields {}", names.join(", ")),
+        detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
+        value: Some(shown(raw.get()).into_owned()),
+        field: name.into_owned(),
     }
 }
 
@@ -183,8 +205,10 @@ pub fn read_value(feature: &Feature, json: &str) -> Result<Value, FieldError> {
 
 fn number(domain: &Domain, json: &str) -> Option<Value> {
     let Domain::Number { minimum, maximum, step, round } = domain else { return None };
-    // Adding zero turns -0 into 0.
-    let number = json.parse::<f64>().ok().filter(|number| number.is_finite())? + 0.0;
+    // Models compute in 32-bit floats, where a larger number is infinite. Adding zero turns -0
+    // into 0.
+    let number =
+        json.parse::<f64>().ok().filter(|number| number.abs() <= f64::from(f32::MAX))? + 0.0;
     let within = minimum.is_none_or(|minimum| number >= minimum)
         && maximum.is_none_or(|maximum| number <= maximum);
     if !within {
@@ -195,11 +219,11 @@ fn number(domain: &Domain, json: &str) -> Option<Value> {
     (*round || nearest == number).then_some(Value::Number(nearest))
 }
 
-/// An integer in any notation: with a fraction or an exponent up to 2^53, where floats are exact.
+/// An integer in any notation: with a fraction or an exponent below 2^53, where floats are exact.
 fn integer(json: &str) -> Option<i64> {
     json.parse().ok().or_else(|| {
         let number: f64 = json.parse().ok()?;
-        (number.fract() == 0.0 && number.abs() <= (1u64 << 53) as f64).then_some(number as i64)
+        (number.fract() == 0.0 && number.abs() < (1u64 << 53) as f64).then_some(number as i64)
     })
 }
 

@@ -16,8 +16,8 @@ pub struct Step {
     last_index: u64,
 }
 
-/// Integers up to this size are exact in a 64-bit float.
-const EXACT: f64 = (1u64 << 53) as f64;
+/// Decimal numbers of up to 15 digits are told apart by 64-bit floats.
+const MAX_SCALED: f64 = 1e15;
 
 impl Step {
     /// The grid `minimum, minimum + size, …` up to `maximum`.
@@ -30,7 +30,7 @@ impl Step {
         }
         let places = decimal_places(minimum).max(decimal_places(size));
         let scale = 10f64.powi(places as i32);
-        if places > 15 || (minimum.abs().max(maximum.abs()).max(size) * scale) > EXACT {
+        if places > 15 || (minimum.abs().max(maximum.abs()).max(size) * scale) > MAX_SCALED {
             return Err(format!(
                 "step {size} from {minimum} to {maximum} needs more than 15 digits; \
                  use a coarser step, or none"
@@ -112,6 +112,7 @@ mod tests {
             (0.0, 1e300, 1.0),
             (0.0, 1.0, 1e-16),
             (1.0, 0.0, 0.1),
+            (0.0, 900_719_925_474_099.0, 0.1),
         ] {
             assert!(Step::new(minimum, maximum, size).is_err(), "{minimum} {maximum} {size}");
         }

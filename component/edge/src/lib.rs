@@ -3,6 +3,8 @@
 //! It glues three things together and decides nothing: the pipeline of `foretold-core`, the model
 //! of `foretold-inference`, and the host's key-value store and clocks.
 
+#![allow(unreachable_pub, reason = "the macro that exports the component makes such items")]
+
 mod bake;
 mod clock;
 mod handler;

@@ -88,6 +88,22 @@ enum Breaker {
     Open { last_number: u64 },
 }
 
+/// Why a command gave nothing.
+enum Failure {
+    /// It was not sent: the breaker is open.
+    Open,
+    Redis(RedisError),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
+        StoreError(match failure {
+            Failure::Open => "the circuit breaker is open".to_owned(),
+            Failure::Redis(error) => describe(&error),
+        })
+    }
+}
+
 impl RedisStore {
     /// Connects, or starts probing where the server does not answer.
     pub async fn connect(url: &RedisUrl) -> RedisStore {
@@ -108,18 +124,18 @@ impl RedisStore {
         RedisStore { shared }
     }
 
-    async fn run<T: FromRedisValue>(&self, command: Cmd) -> Result<T, StoreError> {
+    async fn run<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Failure> {
         let (mut connection, number) = match &*self.shared.read() {
             Breaker::Closed { connection, number } => (connection.clone(), *number),
-            Breaker::Open { .. } => return Err(StoreError("the circuit breaker is open".into())),
+            Breaker::Open { .. } => return Err(Failure::Open),
         };
         command.query_async(&mut connection).await.map_err(|error| {
             if is_outage(&error) {
                 self.trip(number, &error);
-            } else {
+            } else if !is_wrong_type(&error) {
                 self.shared.log_refusal(&error);
             }
-            StoreError(describe(&error))
+            Failure::Redis(error)
         })
     }
 
@@ -184,6 +200,11 @@ fn is_outage(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
 }
 
+/// Whether another program keeps a list or the like under this key.
+fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+}
+
 /// The error without anything of the URL in it.
 fn describe(error: &RedisError) -> String {
     match error.detail() {
@@ -197,8 +218,12 @@ impl Store for RedisStore {
         let mut command = redis::cmd("GET");
         command.arg(key);
         Box::pin(async {
-            let value: Option<Vec<u8>> = self.run(command).await?;
-            Ok(value.map(Bytes::from))
+            match self.run::<Option<Vec<u8>>>(command).await {
+                Ok(value) => Ok(value.map(Bytes::from)),
+                // There is something, but no entry: it will be overwritten.
+                Err(Failure::Redis(error)) if is_wrong_type(&error) => Ok(Some(Bytes::new())),
+                Err(failure) => Err(failure.into()),
+            }
         })
     }
 
@@ -210,6 +235,6 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, ()> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(&value[..]).arg("EX").arg(time_to_live.as_secs().max(1));
-        Box::pin(self.run(command))
+        Box::pin(async { Ok(self.run(command).await?) })
     }
 }

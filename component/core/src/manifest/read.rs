@@ -134,6 +134,14 @@ impl<'a> Reader<'a> {
             }
         };
         let kind = kind?;
+        if kind == "category" && table.table.contains_key("optional") {
+            let message = format!(
+                "{}: a category cannot be optional; add a category for the missing value",
+                table.name
+            );
+            self.error(self.span(table, "optional"), message);
+            return None;
+        }
         let common = ["name", "type", "description", "example"];
         self.known(table, &[&common[..], extra].concat());
         let name = self.string(table, "name");
@@ -305,7 +313,8 @@ impl<'a> Reader<'a> {
         let output = self.string(table, "output");
         let position =
             output.as_ref().and_then(|output| outputs.iter().position(|name| name == output));
-        if let (Some(output), None) = (&output, position) {
+        // Without any output there is an error already that says why.
+        if let (Some(output), None, false) = (&output, position, outputs.is_empty()) {
             let message = format!(
                 "{}: {output:?} is not an output; the outputs are {}",
                 table.name,
@@ -356,7 +365,9 @@ impl<'a> Reader<'a> {
                         format!("{name}: the last band takes all the rest; leave below out");
                     self.error(band.span.clone(), message);
                 }
-                Some(below) if bands.last().is_some_and(|(previous, _)| *previous >= below) => {
+                Some(below)
+                    if bands.last().is_some_and(|(last, _)| *last as f32 >= below as f32) =>
+                {
                     let message =
                         format!("{name}: below = {below} must be above the previous band's");
                     self.error(band.span.clone(), message);

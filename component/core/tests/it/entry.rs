@@ -33,6 +33,10 @@ fn a_clock_that_was_set_back_gives_no_negative_age() {
     let entry = Entry { written_at: 100, outputs: vec![] };
     assert_eq!(entry.age_seconds(160), 60);
     assert_eq!(entry.age_seconds(40), 0);
+    assert!(entry.is_fresh(40, 10));
+    assert!(!entry.is_fresh(39, 10), "more than a minute from the future");
+    assert!(entry.is_fresh(109, 10));
+    assert!(!entry.is_fresh(110, 10));
 }
 
 proptest! {

@@ -28,7 +28,8 @@ fn feature(name: &str, domain: Domain, optional: bool) -> Feature {
 
 /// Any feature's domain.
 fn domains() -> impl Strategy<Value = Domain> {
-    let float = || prop_oneof![Just(0.0), -1e9..1e9, proptest::num::f64::NORMAL];
+    let float =
+        || prop_oneof![Just(0.0), -1e9..1e9, proptest::num::f32::NORMAL.prop_map(f64::from)];
     prop_oneof![
         Just(Domain::Boolean),
         (1usize..40).prop_map(|n| Domain::Category {
@@ -71,7 +72,8 @@ fn values(feature: &Feature) -> BoxedStrategy<Value> {
             .prop_map(move |index| Value::Number(step.value(index).unwrap()))
             .boxed(),
         Domain::Number { minimum, maximum, .. } => {
-            let (low, high) = (minimum.unwrap_or(f64::MIN), maximum.unwrap_or(f64::MAX));
+            let largest = f64::from(f32::MAX);
+            let (low, high) = (minimum.unwrap_or(-largest), maximum.unwrap_or(largest));
             let any = proptest::num::f64::ANY.prop_filter("finite", |number| number.is_finite());
             any.prop_map(move |number| Value::Number(number.clamp(low, high) + 0.0)).boxed()
         }
