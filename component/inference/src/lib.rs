@@ -17,10 +17,10 @@
 //! with the list.
 //!
 //! # Why not tract-onnx
-//! That crate reads ONNX files too, and brings tract's own operators and those of NNEF with it. They
-//! are registered through the crate inventory, in statics that no linker may leave out, so that they
-//! would be a third of the component: 8.4 MB instead of 5.5 MB. Of them only the messages of the
-//! file and a walk over its nodes would be used.
+//! That crate reads ONNX files too, but it depends on tract-nnef, which registers a graph transform
+//! through the crate inventory. No linker may leave that out, nor what it reaches: NNEF's parser and
+//! operators. The component would be of 8.4 MB instead of 5.5 MB, and import the file system. Used
+//! would be only the messages of the file and a walk over its nodes.
 //!
 //! # Why own operators
 //! The operators of `ai.onnx`, which neural networks are made of, are wired from tract's building
