@@ -35,6 +35,16 @@ fn an_announced_long_body_is_refused_before_it_is_sent() {
 }
 
 #[test]
+fn a_body_of_ten_thousand_mistakes_gets_a_short_answer() {
+    let host = Host::credit(&[]);
+    let body = format!("{{{}}}", vec![r#""a":1"#; 10_000].join(","));
+    let refused = host.post("/decisions", &body);
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.len() < 50_000, "{}", refused.body.len());
+    assert!(refused.body.contains("and 9985 more mistakes"), "{}", refused.body);
+}
+
+#[test]
 fn a_request_over_the_time_limit_gets_504() {
     let redis = Redis::start();
     let options = ["--store", &redis.url(), "--store-timeout-ms", "10000", "--timeout-ms", "200"];

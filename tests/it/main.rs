@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bake;
+mod connection;
 mod golden;
 mod hostile;
 mod imports;
