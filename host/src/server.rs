@@ -101,10 +101,11 @@ impl Server {
     /// Answers requests until `stop` is ready, then asks clients to close their connections, and
     /// finishes the requests that are under way.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Server { listener, service } = self;
         let graceful = GracefulShutdown::new();
         let stop = async {
             stop.await;
-            self.service.stopping.store(true, Ordering::Relaxed);
+            service.stopping.store(true, Ordering::Relaxed);
             tokio::time::sleep(DRAIN).await;
         };
         let mut http = http1::Builder::new();
@@ -112,7 +113,7 @@ impl Server {
         let mut stop = std::pin::pin!(stop);
         loop {
             let stream = tokio::select! {
-                accepted = self.listener.accept() => match accepted {
+                accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(error) => {
                         warn!("cannot accept a connection: {error}");
@@ -122,8 +123,9 @@ impl Server {
                 },
                 () = &mut stop => break,
             };
-            serve_connection(&http, stream, &graceful, &self.service);
+            serve_connection(&http, stream, &graceful, &service);
         }
+        drop(listener);
         if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
             warn!("stopped with requests still under way after {} s", GRACE.as_secs());
         }

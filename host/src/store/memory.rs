@@ -16,8 +16,8 @@ pub struct MemoryStore {
     entries: Cache<Box<str>, Bytes, EntryBytes>,
 }
 
-/// What an entry takes besides key and value: two heap blocks and its place in the table, as
-/// measured on x86-64.
+/// An estimate of what an entry takes besides key and value: two heap blocks and its place in the
+/// table.
 const OVERHEAD_BYTES: u64 = 160;
 
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::{Endpoint, Manifest, ManifestError, ManifestErrors, Output, Rule};
 use crate::feature::{Domain, Feature, Value};
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         let model = self.table(&document, "model");
         let cache = self.table(&document, "cache");
         let features = self.tables(&document, "feature");
-        let outputs = self.tables(&document, "output");
+        let output_tables = self.tables(&document, "output");
         let endpoints = self.tables(&document, "endpoint");
 
         let (name, description, file) =
@@ -75,17 +75,15 @@ impl<'a> Reader<'a> {
             self.integer(&cache, "ttl_seconds", 1, MAX_TTL_SECONDS)
         });
         let features = self.each(&features, Reader::feature);
-        let outputs = self.each(&outputs, Reader::output);
+        let outputs = self.each(&output_tables, Reader::output);
         let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
-        let unused: Vec<_> = self.tables_again(&document, "output");
         let endpoints = self.each(&endpoints, |reader, table| reader.endpoint(table, &names));
-        for (i, table) in unused.iter().enumerate() {
-            if self.errors.is_empty() && endpoints.iter().all(|endpoint| endpoint.output != i) {
-                let name = &names[i];
-                self.error(
-                    table.span.clone(),
-                    format!("output {name:?} is used by no endpoint; remove it"),
-                );
+        if self.errors.is_empty() {
+            for (i, (table, name)) in output_tables.iter().zip(&names).enumerate() {
+                if endpoints.iter().all(|endpoint| endpoint.output != i) {
+                    let message = format!("output {name:?} is used by no endpoint; remove it");
+                    self.error(table.span.clone(), message);
+                }
             }
         }
         Some(Manifest {
@@ -437,20 +435,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What [`Reader::tables`] gave, without reporting errors a second time.
-    fn tables_again<'t>(&mut self, parent: &Table<'t, 'a>, key: &str) -> Vec<Table<'t, 'a>> {
-        let errors = self.errors.len();
-        let tables = self.tables(parent, key);
-        self.errors.truncate(errors);
-        tables
-    }
-
     fn array_of_tables<'t>(&mut self, member: Member<'t, 'a>, key: &str) -> Vec<Table<'t, 'a>> {
-        let empty = DeArray::new();
         let Some(array) = member.get_ref().as_array() else {
             let found = member.get_ref().type_str();
             self.error(member.span(), format!("{key} must be an array of tables, not {found}"));
-            drop(empty);
             return Vec::new();
         };
         let mut tables = Vec::with_capacity(array.len());
@@ -499,12 +487,27 @@ impl<'a> Reader<'a> {
     }
 
     fn optional_string(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<String> {
+        self.typed(table, key, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    fn boolean(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<bool> {
+        self.typed(table, key, "true or false", DeValue::as_bool)
+    }
+
+    /// A member that may be left out, but must be of a type if it is there.
+    fn typed<T>(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&DeValue<'a>) -> Option<T>,
+    ) -> Option<T> {
         let member = table.table.get(key)?;
-        let text = member.get_ref().as_str().map(str::to_owned);
-        if text.is_none() {
-            self.wrong_type(table, key, member, "a string");
+        let value = read(member.get_ref());
+        if value.is_none() {
+            self.wrong_type(table, key, member, expected);
         }
-        text
+        value
     }
 
     fn checked_string(
@@ -524,15 +527,6 @@ impl<'a> Reader<'a> {
                 None
             }
         }
-    }
-
-    fn boolean(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<bool> {
-        let member = table.table.get(key)?;
-        let boolean = member.get_ref().as_bool();
-        if boolean.is_none() {
-            self.wrong_type(table, key, member, "true or false");
-        }
-        boolean
     }
 
     fn integer(
