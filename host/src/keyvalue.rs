@@ -68,5 +68,34 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
             })
         },
     )?;
+    let mut batch = linker.instance("wasi:keyvalue/batch@0.2.0-draft")?;
+    batch.func_wrap_async("get-many", |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
+        Box::new(async move {
+            let store = guest.data().store.clone();
+            let mut values = Vec::with_capacity(keys.len());
+            for key in keys {
+                match store.get(&key).await {
+                    Ok(value) => values.push(value.map(|value| (key, value))),
+                    Err(error) => return Ok((Err(Error::from(error)),)),
+                }
+            }
+            Ok((Ok(values),))
+        })
+    })?;
+    batch.func_wrap_async(
+        "set-many",
+        |guest, (_, entries): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
+            Box::new(async move {
+                let store = guest.data().store.clone();
+                let time_to_live = guest.data().time_to_live;
+                for (key, value) in entries {
+                    if let Err(error) = store.set(&key, Bytes::from(value), time_to_live).await {
+                        return Ok((Err(Error::from(error)),));
+                    }
+                }
+                Ok((Ok(()),))
+            })
+        },
+    )?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use foretold::bake::bake;
 use foretold::cache_folder::CacheFolder;
 use foretold::model_dir::ModelDir;
-use foretold::pool::{Pool, PoolConfig};
+use foretold::pool::{Pool, PoolConfig, Settings};
 use foretold::program::{Program, Source};
 use foretold::server::{Server, ServerConfig};
 use foretold::store::{RedisUrl, StoreUrl};
@@ -158,7 +158,7 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
     let timeout = Duration::from_millis(options.timeout_ms);
     let max_concurrent_requests = options.max_concurrent_requests as usize;
     let config = PoolConfig {
-        ttl_seconds: options.ttl,
+        settings: Settings { ttl_seconds: options.ttl, ..Settings::default() },
         max_memory_bytes: (options.max_memory_mib as usize) << 20,
         timeout,
         isolate: options.isolate,

@@ -21,10 +21,10 @@ const TICK: Duration = Duration::from_millis(5);
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// What an instance may use, and how it is run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PoolConfig {
-    /// Seconds that a cached prediction is served, instead of the manifest's.
-    pub ttl_seconds: Option<u32>,
+    /// What the component is told.
+    pub settings: Settings,
     /// Bound on the memories and tables of an instance, together.
     pub max_memory_bytes: usize,
     /// Bound on the time of one request, store included.
@@ -33,6 +33,79 @@ pub struct PoolConfig {
     pub isolate: bool,
     /// Instances that are kept for the next request.
     pub max_idle: usize,
+}
+
+/// What the operator decides for the component.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Seconds that a cached prediction is served, instead of all that the manifest says.
+    pub ttl_seconds: Option<u32>,
+    /// The same for single endpoints, by path.
+    pub endpoint_ttl_seconds: Vec<(String, u32)>,
+    /// How keys are made of requests.
+    pub key_kind: KeyKind,
+    /// Secret under which digests are made.
+    pub key_secret: Option<Vec<u8>>,
+    /// Secret under which entries are authenticated.
+    pub mac_secret: Option<Vec<u8>>,
+    /// What clients may do.
+    pub allowed: Allowed,
+}
+
+/// How keys are made of requests; `foretold_core::settings::KeyKind` explains them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ComponentType, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub enum KeyKind {
+    /// The request packed to bits.
+    #[default]
+    #[component(name = "packed")]
+    Packed,
+    /// A digest of it.
+    #[component(name = "digest")]
+    Digest,
+    /// JSON.
+    #[component(name = "readable")]
+    Readable,
+    /// What Python's `repr` gives.
+    #[component(name = "repr")]
+    Repr,
+}
+
+/// What clients may ask of the cache, and see of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
+pub struct Allowed {
+    /// `Cache-Control: no-cache` is followed.
+    #[component(name = "no-cache")]
+    pub no_cache: bool,
+    /// `Cache-Control: no-store` is followed.
+    #[component(name = "no-store")]
+    pub no_store: bool,
+    /// `Cache-Control: max-age` is followed.
+    #[component(name = "max-age")]
+    pub max_age: bool,
+    /// `Cache-Control: only-if-cached` is followed.
+    #[component(name = "only-if-cached")]
+    pub only_if_cached: bool,
+    /// Responses say whether they came from the cache.
+    #[component(name = "cache-status")]
+    pub cache_status: bool,
+    /// The method QUERY is answered.
+    pub query: bool,
+}
+
+impl Default for Allowed {
+    fn default() -> Allowed {
+        Allowed {
+            no_cache: true,
+            no_store: true,
+            max_age: true,
+            only_if_cached: true,
+            cache_status: true,
+            query: true,
+        }
+    }
 }
 
 /// What the host needs to know of a component.
@@ -76,6 +149,9 @@ pub struct Request<'a> {
     pub headers: &'a [RequestHeader<'a>],
     /// The whole body.
     pub body: &'a [u8],
+    /// Whether the store is to be left alone for this request.
+    #[component(name = "bypass-store")]
+    pub bypass_store: bool,
 }
 
 /// One header of a response.
@@ -100,15 +176,73 @@ pub struct Response {
     pub body: Vec<u8>,
     /// What the log should say.
     pub log: Option<String>,
+    /// What the request did.
+    pub report: Report,
+}
+
+/// What a request did. An array of rows counts as that many predictions:
+/// `hits + misses + bypassed + refused` is their number.
+#[derive(Clone, Copy, Debug, Default, ComponentType, Lift)]
+#[component(record)]
+pub struct Report {
+    /// Position in [`Description::endpoints`]; `None` where no endpoint was meant.
+    pub endpoint: Option<u32>,
+    /// Predictions that derive from an entry.
+    pub hits: u32,
+    /// Predictions that were computed because there was no entry to serve.
+    pub misses: u32,
+    /// Predictions that were computed without a look into the store.
+    pub bypassed: u32,
+    /// Rows that got an error instead of a prediction.
+    pub refused: u32,
+    /// Entries that the store confirmed.
+    pub stored: u32,
+    /// Entries that it did not.
+    pub dropped: u32,
+    /// Values that were found and are no entries.
+    pub corrupt: u32,
+    /// Entries that were found and are too old.
+    pub expired: u32,
+    /// Look-ups that the store did not answer.
+    pub unavailable: u32,
+    /// Time that the look-up took.
+    #[component(name = "lookup-ns")]
+    pub lookup_ns: Option<u64>,
+    /// Time that the model took.
+    #[component(name = "model-ns")]
+    pub model_ns: Option<u64>,
 }
 
 /// The record `settings`.
 #[derive(ComponentType, Lower)]
 #[component(record)]
-struct Settings<'a> {
+struct ComponentSettings<'a> {
     store: &'a str,
     #[component(name = "ttl-seconds")]
     ttl_seconds: Option<u32>,
+    #[component(name = "endpoint-ttl-seconds")]
+    endpoint_ttl_seconds: &'a [(String, u32)],
+    #[component(name = "key-kind")]
+    key_kind: KeyKind,
+    #[component(name = "key-secret")]
+    key_secret: Option<&'a [u8]>,
+    #[component(name = "mac-secret")]
+    mac_secret: Option<&'a [u8]>,
+    allowed: Allowed,
+}
+
+impl Settings {
+    fn lower(&self) -> ComponentSettings<'_> {
+        ComponentSettings {
+            store: keyvalue::LABEL,
+            ttl_seconds: self.ttl_seconds,
+            endpoint_ttl_seconds: &self.endpoint_ttl_seconds,
+            key_kind: self.key_kind,
+            key_secret: self.key_secret.as_deref(),
+            mac_secret: self.mac_secret.as_deref(),
+            allowed: self.allowed,
+        }
+    }
 }
 
 /// Why a request got no answer from the component.
@@ -305,9 +439,11 @@ async fn start(
         |name| instance.get_export_index(&mut store, Some(&interface), name).ok_or_else(not_ours);
     let (configure, handle) = (function("configure")?, function("handle")?);
     let configure = instance
-        .get_typed_func::<(Settings<'_>,), (Result<Description, String>,)>(&mut store, configure)?;
+        .get_typed_func::<(ComponentSettings<'_>,), (Result<Description, String>,)>(
+            &mut store, configure,
+        )?;
     let handle = instance.get_typed_func(&mut store, handle)?;
-    let settings = Settings { store: keyvalue::LABEL, ttl_seconds: config.ttl_seconds };
+    let settings = config.settings.lower();
     let (description,) = configure.call_async(&mut store, (settings,)).await?;
     let description = description.map_err(|refusal| anyhow::anyhow!(refusal))?;
     store.data_mut().time_to_live = Duration::from_secs(description.ttl_seconds.into());

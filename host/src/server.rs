@@ -183,8 +183,13 @@ impl Service {
         let headers: Vec<pool::RequestHeader<'_>> =
             values.iter().map(|(name, value)| pool::RequestHeader { name, value }).collect();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let request =
-            pool::Request { method: head.method.as_str(), target, headers: &headers, body: &body };
+        let request = pool::Request {
+            method: head.method.as_str(),
+            target,
+            headers: &headers,
+            body: &body,
+            bypass_store: false,
+        };
         match self.pool.call(request).await {
             Ok(response) => http_response(response).map_err(|error| {
                 warn!("the component's answer to {} {target} is unusable: {error}", head.method);

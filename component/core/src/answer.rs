@@ -2,21 +2,35 @@
 
 use crate::manifest::{Endpoint, Rule};
 
-/// The JSON body that an endpoint gives for a model's outputs, e.g. `{"decision":"ACCEPT"}`.
-///
-/// A number is the shortest decimal text that reads back as the same 32-bit float.
-pub fn body(endpoint: &Endpoint, outputs: &[f32]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(endpoint.field.len() + 32);
-    body.push(b'{');
-    write_json(&mut body, &endpoint.field);
-    body.push(b':');
-    let output = outputs[endpoint.output];
-    match label(&endpoint.rule, output) {
-        Some(label) => write_json(&mut body, label),
-        None => write_json(&mut body, &output),
+/// What an endpoint says of one row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer<'a> {
+    /// The output itself.
+    Number(f32),
+    /// A label of the endpoint.
+    Label(&'a str),
+}
+
+impl<'a> Answer<'a> {
+    /// What an endpoint makes of a model's outputs.
+    pub fn new(endpoint: &'a Endpoint, outputs: &[f32]) -> Answer<'a> {
+        let output = outputs[endpoint.output];
+        label(&endpoint.rule, output).map_or(Answer::Number(output), Answer::Label)
     }
-    body.push(b'}');
-    body
+
+    /// Appends the JSON object, e.g. `{"decision":"ACCEPT"}`.
+    ///
+    /// A number is the shortest decimal text that reads back as the same 32-bit float.
+    pub fn write(self, endpoint: &Endpoint, body: &mut Vec<u8>) {
+        body.push(b'{');
+        write_json(body, &endpoint.field);
+        body.push(b':');
+        match self {
+            Answer::Label(label) => write_json(body, label),
+            Answer::Number(output) => write_json(body, &output),
+        }
+        body.push(b'}');
+    }
 }
 
 /// The label that a rule gives for an output, or `None` where the answer is the number itself.
@@ -49,13 +63,17 @@ mod tests {
             field: "x".into(),
             output: 0,
             rule,
+            ttl_seconds: None,
+            python_class: None,
             description: String::new(),
         }
     }
 
     fn check(rule: &Rule, cases: &[(f32, &str)]) {
         for (output, expected) in cases {
-            let body = body(&endpoint(rule.clone()), &[*output]);
+            let endpoint = endpoint(rule.clone());
+            let mut body = Vec::new();
+            Answer::new(&endpoint, &[*output]).write(&endpoint, &mut body);
             assert_eq!(String::from_utf8(body).unwrap(), *expected, "{output}");
         }
     }

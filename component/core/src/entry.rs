@@ -2,21 +2,25 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 1 | version of this format: 1 |
+//! | 1 | version of this format: 1 with a check, 2 with a MAC |
 //! | 4 | when it was written, seconds since 1970, little endian |
-//! | 4 | check: the first bytes of BLAKE3 over the key, a zero byte, and all other bytes here |
+//! | 4 or 16 | check or MAC: the first bytes of BLAKE3, plain or keyed with the operator's secret, over the key, a zero byte, and all other bytes here |
 //! | 4 each | the outputs in the manifest's order, IEEE binary32, little endian |
 //!
-//! The key is under the check, so a value that ended up under another key is found out. What does
+//! The check finds accidents; the MAC also finds values that somebody else made. A reader with a
+//! secret takes entries with a MAC only. The key is under the check, so a value that ended up under another key is found out. What does
 //! not decode is a miss. Stores have no common notion of expiry, so the reader judges the age.
+
+use crate::settings::Secret;
 
 /// How far ahead the clock of another host may be.
 const MAX_CLOCK_DIFFERENCE_SECONDS: u32 = 60;
-/// Version 1 of the format.
-const VERSION: u8 = 1;
 const WRITTEN_AT: std::ops::Range<usize> = 1..5;
-const CHECK: std::ops::Range<usize> = 5..9;
-const HEADER_BYTES: usize = 9;
+
+/// How an entry is protected: the version byte, and where check or MAC stand.
+fn protection(mac: Option<&Secret>) -> (u8, std::ops::Range<usize>) {
+    if mac.is_some() { (2, 5..21) } else { (1, 5..9) }
+}
 
 /// A decoded entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,27 +33,36 @@ pub struct Entry {
 
 impl Entry {
     /// The bytes to put under a key.
-    pub fn encode(&self, key: &str) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 * self.outputs.len());
-        bytes.push(VERSION);
+    pub fn encode(&self, key: &str, mac: Option<&Secret>) -> Vec<u8> {
+        let (version, range) = protection(mac);
+        let mut bytes = Vec::with_capacity(range.end + 4 * self.outputs.len());
+        bytes.push(version);
         bytes.extend(self.written_at.to_le_bytes());
-        bytes.extend([0; 4]);
+        bytes.resize(range.end, 0);
         for output in &self.outputs {
             bytes.extend(output.to_le_bytes());
         }
-        let check = check(key, &bytes);
-        bytes[CHECK].copy_from_slice(&check);
+        let check = check(key, &bytes, &range, mac);
+        bytes[range.clone()].copy_from_slice(&check.as_bytes()[..range.len()]);
         bytes
     }
 
     /// The entry in the bytes found under a key, or `None` where they are no such entry.
-    pub fn decode(key: &str, bytes: &[u8], outputs: usize) -> Option<Entry> {
-        if bytes.len() != HEADER_BYTES + 4 * outputs || bytes[CHECK] != check(key, bytes) {
+    pub fn decode(key: &str, bytes: &[u8], outputs: usize, mac: Option<&Secret>) -> Option<Entry> {
+        let (version, range) = protection(mac);
+        if bytes.len() != range.end + 4 * outputs || bytes[0] != version {
+            return None;
+        }
+        // Hashes are compared in constant time.
+        let expected = check(key, bytes, &range, mac);
+        let mut found = *expected.as_bytes();
+        found[..range.len()].copy_from_slice(&bytes[range.clone()]);
+        if expected != blake3::Hash::from(found) {
             return None;
         }
         let written_at = written_at(bytes)?;
         let outputs =
-            bytes[HEADER_BYTES..].as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk));
+            bytes[range.end..].as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk));
         let outputs: Vec<f32> = outputs.collect();
         outputs.iter().all(|output| output.is_finite()).then_some(Entry { written_at, outputs })
     }
@@ -69,18 +82,27 @@ impl Entry {
 }
 
 /// When the entry in these bytes was written, in seconds since 1970, or `None` where they are not
-/// an entry of this version. It does not verify the check: it is for stores that set an expiry.
+/// an entry. It does not verify the check: it is for tools that have no model at hand.
 pub fn written_at(bytes: &[u8]) -> Option<u32> {
-    (bytes.len() >= HEADER_BYTES && bytes[0] == VERSION)
+    let header_bytes = match bytes.first()? {
+        1 => 9,
+        2 => 21,
+        _ => return None,
+    };
+    (bytes.len() >= header_bytes)
         .then(|| u32::from_le_bytes(bytes[WRITTEN_AT].try_into().expect("a range of four bytes")))
 }
 
-fn check(key: &str, bytes: &[u8]) -> [u8; 4] {
-    let mut hash = blake3::Hasher::new();
+fn check(
+    key: &str,
+    bytes: &[u8],
+    range: &std::ops::Range<usize>,
+    mac: Option<&Secret>,
+) -> blake3::Hash {
+    let mut hash = mac.map_or_else(blake3::Hasher::new, Secret::hasher);
     hash.update(key.as_bytes());
     hash.update(&[0]);
-    hash.update(&bytes[..CHECK.start]);
-    hash.update(&bytes[CHECK.end..]);
-    let hash = hash.finalize();
-    [hash.as_bytes()[0], hash.as_bytes()[1], hash.as_bytes()[2], hash.as_bytes()[3]]
+    hash.update(&bytes[..range.start]);
+    hash.update(&bytes[range.end..]);
+    hash.finalize()
 }

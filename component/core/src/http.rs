@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::report::Report;
+
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -11,8 +13,14 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// The `Content-Type` header, where there is one.
     pub content_type: Option<&'a str>,
+    /// The `Cache-Control` header, where there is one; several as one list.
+    pub cache_control: Option<&'a str>,
+    /// The `If-None-Match` header, where there is one; several as one list.
+    pub if_none_match: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
+    /// Whether the store is to be left alone for this request: the host found the model cheaper.
+    pub bypass_store: bool,
 }
 
 /// A response with its whole body.
@@ -26,6 +34,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// What the operator's log should say, and the client should not read.
     pub log: Option<String>,
+    /// What the request did.
+    pub report: Report,
 }
 
 /// One header of a response.

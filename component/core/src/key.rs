@@ -5,14 +5,23 @@
 //! injective and reversible, and the model runs on what is unpacked again, so an answer from the
 //! cache and a computed one cannot differ.
 //!
-//! Text form: `foretold:MODEL:pINPUT` or `foretold:MODEL:dDIGEST`, at most 55 characters.
-//! `MODEL` is the [`ModelId`]; `INPUT` the packed row where it has at most 16 bytes, `DIGEST` the
-//! first 16 bytes of its BLAKE3 hash where it has more; each in base64url without padding.
+//! Text form, by [`KeyKind`]; `MODEL` is the [`ModelId`], what follows is base64url without padding:
+//!
+//! | kind | key |
+//! |---|---|
+//! | packed | `foretold:MODEL:p…`: the packed row; where it has more than 16 bytes, as digest |
+//! | digest | `foretold:MODEL:d…`: the first 16 bytes of its BLAKE3 hash; with a secret `k…`, keyed |
+//! | readable | `foretold:MODEL:r{"age":30,"job":"none"}`: the row as JSON, floats with a point |
+//! | repr | `DecisionRequest(age=30, job='none')`: what Python's `repr` gives, without a model |
+//!
+//! Packed and digest keys have at most 55 characters.
 
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::feature::{Domain, Feature, Value};
-use crate::manifest::Manifest;
+use crate::manifest::{Endpoint, Manifest};
+use crate::settings::KeyKind;
+use crate::{python, request};
 
 /// Packed rows up to this many bytes are the key itself.
 const MAX_PACKED_BYTES: usize = 16;
@@ -44,6 +53,17 @@ impl ModelId {
             hash.number(output.column as u64);
         }
         ModelId(first_16(hash.0.finalize()))
+    }
+}
+
+/// Reads what `Display` writes.
+impl std::str::FromStr for ModelId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ModelId, String> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+        let id = bytes.and_then(|bytes| bytes.try_into().ok()).map(ModelId);
+        id.ok_or_else(|| format!("{text:?} is no model id; expected 22 letters, digits, - and _"))
     }
 }
 
@@ -106,6 +126,7 @@ impl Fields {
 #[derive(Clone, Debug)]
 pub struct KeyLayout {
     prefix: String,
+    features: Vec<Feature>,
     columns: Vec<Column>,
     packed_bytes: usize,
 }
@@ -126,7 +147,12 @@ impl KeyLayout {
     pub fn new(model: ModelId, features: &[Feature]) -> KeyLayout {
         let columns: Vec<Column> = features.iter().map(Column::new).collect();
         let bits: usize = columns.iter().map(|column| column.bits as usize).sum();
-        KeyLayout { prefix: format!("foretold:{model}:"), columns, packed_bytes: bits.div_ceil(8) }
+        KeyLayout {
+            prefix: format!("foretold:{model}:"),
+            features: features.to_vec(),
+            columns,
+            packed_bytes: bits.div_ceil(8),
+        }
     }
 
     /// Packs a row, one valid value per feature.
@@ -153,25 +179,59 @@ impl KeyLayout {
         reader.rest_is_zero().then_some(row)
     }
 
-    /// The key of a packed row, as text.
-    pub fn key(&self, packed: &[u8]) -> String {
+    /// The key of a packed row, as text. Only the kind `repr` tells endpoints apart.
+    ///
+    /// # Panics
+    /// If the bytes are no packed row, or if the kind is `repr` and the endpoint has no class,
+    /// which the check of the settings rules out.
+    pub fn key(&self, kind: &KeyKind, endpoint: &Endpoint, packed: &[u8]) -> String {
+        let row = || self.unpack(packed).expect("what was packed unpacks");
+        match kind {
+            KeyKind::Packed if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
+            KeyKind::Packed | KeyKind::Digest { secret: None } => {
+                self.text('d', &first_16(blake3::hash(packed)))
+            }
+            KeyKind::Digest { secret: Some(secret) } => {
+                self.text('k', &first_16(secret.hasher().update(packed).finalize()))
+            }
+            KeyKind::Readable => format!("{}r{}", self.prefix, self.json(&row())),
+            KeyKind::Repr => {
+                let class = endpoint.python_class.as_deref();
+                python::repr(class.expect("the settings were checked"), &self.features, &row())
+            }
+        }
+    }
+
+    fn text(&self, letter: char, bytes: &[u8]) -> String {
         let mut key = String::with_capacity(self.prefix.len() + 23);
         key.push_str(&self.prefix);
-        if packed.len() <= MAX_PACKED_BYTES {
-            key.push('p');
-            BASE64URL_NOPAD.encode_append(packed, &mut key);
-        } else {
-            key.push('d');
-            BASE64URL_NOPAD.encode_append(&first_16(blake3::hash(packed)), &mut key);
-        }
+        key.push(letter);
+        BASE64URL_NOPAD.encode_append(bytes, &mut key);
         key
+    }
+
+    /// A row as a JSON object: a request that gives it. Floats have a point or an exponent, so that
+    /// their type shows.
+    pub fn json(&self, row: &[Value]) -> String {
+        let members = self.features.iter().zip(row).map(|(feature, value)| {
+            let name = serde_json::Value::from(feature.name.as_str());
+            match value {
+                Value::Number(number) => format!("{name}:{number:?}"),
+                _ => format!("{name}:{}", feature.display(*value)),
+            }
+        });
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 
     /// The row behind a key of this model, or `None` where the key is another model's, a digest,
     /// or no key at all.
     pub fn row(&self, key: &str) -> Option<Vec<Value>> {
-        let text = key.strip_prefix(&self.prefix)?.strip_prefix('p')?;
-        self.unpack(&BASE64URL_NOPAD.decode(text.as_bytes()).ok()?)
+        let text = key.strip_prefix(&self.prefix)?;
+        if let Some(json) = text.strip_prefix('r') {
+            let row = request::parse(json.as_bytes(), &self.features).ok()?;
+            return (self.json(&row) == json).then_some(row);
+        }
+        self.unpack(&BASE64URL_NOPAD.decode(text.strip_prefix('p')?.as_bytes()).ok()?)
     }
 }
 

@@ -6,31 +6,37 @@
 //! Start reading at [`pipeline::answer`]: it is the whole flow of a request.
 
 pub mod answer;
+mod batch;
+pub mod cache_control;
 pub mod cache_status;
 pub mod entry;
+pub mod etag;
 pub mod feature;
 pub mod http;
 pub mod key;
 pub mod manifest;
 pub mod pipeline;
 pub mod problem;
+pub mod python;
+pub mod report;
 pub mod request;
+pub mod settings;
 pub mod step;
 pub mod timed;
 
 /// A key-value store as the pipeline needs it. Keys are text, values are bytes.
 pub trait Store {
-    /// The value under a key, or `None` where there is none.
+    /// The values under some keys, in their order; `None` where there is none.
     ///
     /// # Errors
-    /// If the store did not answer. The prediction is then computed.
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// If the store did not answer. The predictions are then computed.
+    fn get(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
-    /// Puts a value under a key, over any that is there.
+    /// Puts values under keys, over any that are there.
     ///
     /// # Errors
-    /// If the store did not confirm. The prediction is answered all the same.
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+    /// If the store did not confirm. The predictions are answered all the same.
+    fn set(&self, entries: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
 }
 
 /// A model as the pipeline needs it.

@@ -15,14 +15,28 @@ pub struct Manifest {
     pub description: String,
     /// File name of the ONNX model, beside the manifest.
     pub file: String,
-    /// Seconds that a cached prediction is served.
-    pub ttl_seconds: u32,
+    /// How long cached predictions are served.
+    pub cache: Cache,
     /// The model's inputs, in key order.
     pub features: Vec<Feature>,
     /// The model's outputs that are kept.
     pub outputs: Vec<Output>,
     /// What is answered where.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// How long cached predictions are served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cache {
+    /// Seconds that a prediction is served.
+    pub ttl_seconds: u32,
+    /// By how much the time to live is shortened at most, in percent: each key by another part of
+    /// it, so that what was stored together does not expire together.
+    pub jitter_percent: u32,
+    /// Scale of early refresh, in seconds: the product of XFetch's beta and delta. 0 turns it off.
+    pub early_refresh_seconds: u32,
+    /// Seconds that an expired prediction is still served where the model fails.
+    pub stale_if_error_seconds: u32,
 }
 
 /// One number that the model gives for a row, and that the cache keeps.
@@ -49,6 +63,11 @@ pub struct Endpoint {
     pub output: usize,
     /// How it derives from it.
     pub rule: Rule,
+    /// Seconds that it serves a cached prediction, where it differs from the model's.
+    pub ttl_seconds: Option<u32>,
+    /// Name of the Python class whose `repr` is the key of this endpoint, to share a Redis with a
+    /// Python service.
+    pub python_class: Option<String>,
     /// What it means, for people.
     pub description: String,
 }

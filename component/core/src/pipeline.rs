@@ -1,15 +1,16 @@
 //! The whole flow of a request, in one function: [`answer()`].
 
-use crate::answer;
-use crate::cache_status::{CacheStatus, Miss};
-use crate::entry::Entry;
-use crate::feature::Value;
+use crate::batch::Batch;
+use crate::cache_control::CacheControl;
+use crate::cache_status::Summary;
 use crate::http::{Header, Request, Response};
 use crate::key::{KeyLayout, ModelId};
-use crate::manifest::{Endpoint, Manifest};
+use crate::manifest::Manifest;
 use crate::problem::Problem;
-use crate::request;
-use crate::{Model, ModelError, Store};
+use crate::report::Report;
+use crate::request::{self, Rows};
+use crate::settings::{Allowed, Settings};
+use crate::{Model, Store, etag};
 
 /// What the pipeline needs to know of a model, made once when it is loaded.
 #[derive(Clone, Debug)]
@@ -18,87 +19,130 @@ pub struct Service {
     layout: KeyLayout,
 }
 
-/// What an operator changes without baking anew.
+/// When a request is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Seconds that a cached prediction is served, instead of the manifest's.
-    pub ttl_seconds: Option<u32>,
+pub struct Moment {
+    /// Seconds since 1970.
+    pub seconds: u32,
+    /// A number that differs from request to request, e.g. of a nanosecond clock: early refresh
+    /// draws with it.
+    pub entropy: u64,
 }
 
 /// Answers one request.
 ///
-/// `now` is the time in seconds since 1970. Whatever the store does, a valid request gets its
-/// prediction; what the cache did is in the `Cache-Status` header.
+/// Whatever the store does, a valid request gets its prediction; what the cache did is in the
+/// `Cache-Status` header.
 pub fn answer(
     service: &Service,
     request: &Request<'_>,
     store: &impl Store,
     model: &impl Model,
     settings: &Settings,
-    now: u32,
+    moment: Moment,
 ) -> Response {
-    let predict = || {
-        let endpoint = service.route(request)?;
-        let row = request::parse(request.body, &service.manifest.features)?;
-        let packed = service.layout.pack(&row);
-        let key = service.layout.key(&packed);
-        let ttl_seconds = service.ttl_seconds(settings);
-        match look_up(service, store, &key, ttl_seconds, now) {
-            Ok(entry) => {
-                let age_seconds = entry.age_seconds(now);
-                let status =
-                    CacheStatus::Hit { ttl_seconds: ttl_seconds - age_seconds, age_seconds };
-                Ok(respond(endpoint, &entry.outputs, status))
-            }
-            Err(miss) => {
-                let row = service.layout.unpack(&packed).expect("what was packed unpacks");
-                let outputs = compute(service, model, &row)?;
-                let entry = Entry { written_at: now, outputs };
-                // A store that did not answer a moment ago is not asked again for this request.
-                let stored =
-                    miss != Miss::StoreUnavailable && store.set(&key, &entry.encode(&key)).is_ok();
-                Ok(respond(endpoint, &entry.outputs, CacheStatus::Miss { miss, stored }))
-            }
+    let mut report = Report::default();
+    let flow = |report: &mut Report| {
+        let endpoint = service.route(request, settings.allowed)?;
+        report.endpoint = Some(endpoint);
+        let control =
+            CacheControl::parse(request.cache_control.unwrap_or_default(), settings.allowed);
+        let (rows, is_array) = match request::rows(request.body, &service.manifest.features)? {
+            Rows::One(row) => (vec![Ok(row)], false),
+            Rows::Many(rows) => (rows, true),
+        };
+        let mut batch = Batch::new(service, settings, endpoint, rows, moment);
+        if control.looks_up() && !request.bypass_store {
+            batch.look_up(store, &control);
         }
+        if control.only_if_cached {
+            batch.refuse_missing();
+        } else {
+            batch.compute(model);
+        }
+        if !control.no_store && !request.bypass_store {
+            batch.store(store);
+        }
+        batch.count(report);
+        respond(service, request, settings, &control, endpoint, &batch, is_array)
     };
-    predict().unwrap_or_else(|problem: Problem| problem.response())
+    let mut response = flow(&mut report).unwrap_or_else(|problem: Problem| {
+        // Where rows were counted, the problem is one of theirs.
+        report.refused = report.refused.max(1);
+        problem.response()
+    });
+    response.report = report;
+    response
 }
 
-/// The entry under a key, where there is one that may be served.
-fn look_up(
+/// The response for all rows: an object, or an array with a problem document in place of each row
+/// that got no prediction.
+///
+/// Other caches may keep the answer to a QUERY, whose content is part of their key; a POST's never.
+fn respond(
     service: &Service,
-    store: &impl Store,
-    key: &str,
-    ttl_seconds: u32,
-    now: u32,
-) -> Result<Entry, Miss> {
-    let bytes = store.get(key).map_err(|_| Miss::StoreUnavailable)?.ok_or(Miss::Absent)?;
-    let entry = Entry::decode(key, &bytes, service.manifest.outputs.len()).ok_or(Miss::Corrupt)?;
-    if entry.is_fresh(now, ttl_seconds) { Ok(entry) } else { Err(Miss::Expired) }
-}
-
-fn compute(service: &Service, model: &impl Model, row: &[Value]) -> Result<Vec<f32>, Problem> {
-    let outputs =
-        model.predict(row).map_err(|ModelError(reason)| Problem::ModelFailed { reason })?;
-    let complete = outputs.len() == service.manifest.outputs.len();
-    if complete && outputs.iter().all(|output| output.is_finite()) {
-        return Ok(outputs);
+    request: &Request<'_>,
+    settings: &Settings,
+    control: &CacheControl,
+    endpoint: usize,
+    batch: &Batch<'_>,
+    is_array: bool,
+) -> Result<Response, Problem> {
+    let endpoint = &service.manifest.endpoints[endpoint];
+    let (mut body, mut log) = (Vec::with_capacity(64), None);
+    let (mut status, mut summary) = (None, Summary::default());
+    if is_array {
+        body.push(b'[');
     }
-    let expected = service.manifest.outputs.len();
-    Err(Problem::ModelFailed {
-        reason: format!("expected {expected} finite outputs, got {outputs:?}"),
-    })
-}
-
-fn respond(endpoint: &Endpoint, outputs: &[f32], status: CacheStatus) -> Response {
-    let mut headers = vec![
-        Header::new("content-type", "application/json"),
-        Header::new("cache-status", status.to_string()),
-    ];
-    if let CacheStatus::Hit { age_seconds, .. } = status {
-        headers.push(Header::new("age", age_seconds.to_string()));
+    for (i, outcome) in batch.outcomes().enumerate() {
+        if i > 0 {
+            body.push(b',');
+        }
+        status = outcome.ok().map(|(_, status)| status);
+        summary.add(status);
+        match outcome {
+            Ok((answer, _)) => answer.write(endpoint, &mut body),
+            Err(problem) if is_array => {
+                log = log.or_else(|| problem.log());
+                body.extend(problem.document(Some(i)).to_string().into_bytes());
+            }
+            Err(problem) => return Err(problem.clone()),
+        }
     }
-    Response { status: 200, headers, body: answer::body(endpoint, outputs), log: None }
+    if is_array {
+        body.push(b']');
+    }
+    let cache_status = match (is_array, status) {
+        (false, Some(status)) => status.to_string(),
+        _ => summary.to_string(),
+    };
+    let etag = etag::of(&body);
+    let is_query = request.method == "QUERY";
+    let mut headers = vec![Header::new("content-type", "application/json")];
+    let visible = settings.allowed.cache_status;
+    let reusable = is_query && visible && !control.no_store;
+    let max_age = summary.max_age_seconds(batch.fresh_seconds()).filter(|_| reusable);
+    headers.push(match max_age {
+        Some(seconds) => Header::new("cache-control", format!("max-age={seconds}")),
+        None => Header::new("cache-control", "no-store"),
+    });
+    if visible {
+        headers.push(Header::new("cache-status", cache_status));
+        let age = summary.age_seconds().map(|age| Header::new("age", age.to_string()));
+        headers.extend(age);
+    }
+    // A 304 is the answer to a safe method only.
+    let unchanged =
+        is_query && request.if_none_match.is_some_and(|tags| etag::matches(tags, &etag));
+    headers.push(Header::new("etag", etag));
+    if is_query {
+        headers.push(Header::new("vary", "content-type"));
+    }
+    let status = if unchanged { 304 } else { 200 };
+    if unchanged {
+        body.clear();
+    }
+    Ok(Response { status, headers, body, log, report: Report::default() })
 }
 
 impl Service {
@@ -118,28 +162,27 @@ impl Service {
         &self.layout
     }
 
-    /// Seconds that a cached prediction is served.
-    pub fn ttl_seconds(&self, settings: &Settings) -> u32 {
-        settings.ttl_seconds.unwrap_or(self.manifest.ttl_seconds)
-    }
-
-    /// The endpoint that a request means.
-    fn route(&self, request: &Request<'_>) -> Result<&Endpoint, Problem> {
+    /// The position of the endpoint that a request means.
+    fn route(&self, request: &Request<'_>, allowed: Allowed) -> Result<usize, Problem> {
         let path = request.target.split('?').next().unwrap_or_default();
         let endpoints = &self.manifest.endpoints;
-        let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.path == path) else {
+        let Some(endpoint) = endpoints.iter().position(|endpoint| endpoint.path == path) else {
             let endpoints = endpoints.iter().map(|endpoint| endpoint.path.clone()).collect();
             return Err(Problem::NotFound { path: path.to_owned(), endpoints });
         };
-        if request.method != "POST" {
+        let is_query = request.method == "QUERY" && allowed.query;
+        if request.method != "POST" && !is_query {
             let method = request.method.to_owned();
-            return Err(Problem::MethodNotAllowed { method, allow: "POST" });
+            return Err(Problem::MethodNotAllowed { method, allow: allowed.methods() });
         }
         match request.content_type {
-            Some(content_type) if !is_json(content_type) => {
-                Err(Problem::UnsupportedMediaType { content_type: content_type.to_owned() })
+            Some(content_type) if is_json(content_type) => Ok(endpoint),
+            // RFC 10008 demands that a query says what it is.
+            None if !is_query => Ok(endpoint),
+            content_type => {
+                let content_type = content_type.map(str::to_owned);
+                Err(Problem::UnsupportedMediaType { content_type })
             }
-            _ => Ok(endpoint),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::http::{Header, Response};
+use crate::report::Report;
 
 /// Why a request gets no prediction.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,8 @@ pub enum Problem {
     },
     /// 415: the body is not JSON by its own account.
     UnsupportedMediaType {
-        /// What the request said it is.
-        content_type: String,
+        /// What the request said it is; `None` where it said nothing and had to.
+        content_type: Option<String>,
     },
     /// 413: the body is too long.
     BodyTooLarge {
@@ -46,6 +47,8 @@ pub enum Problem {
         /// One entry per field, all of them.
         errors: Vec<FieldError>,
     },
+    /// 504: the client asked for an answer from the cache only, and there is none.
+    NotCached,
     /// 500: the model could not be run, or gave no number.
     ModelFailed {
         /// Why, for the log.
@@ -92,7 +95,7 @@ impl Problem {
             Problem::InvalidRequest { .. } => 422,
             Problem::ModelFailed { .. } | Problem::ComponentFailed => 500,
             Problem::Overloaded { .. } => 503,
-            Problem::TimedOut { .. } => 504,
+            Problem::NotCached | Problem::TimedOut { .. } => 504,
         }
     }
 
@@ -106,6 +109,7 @@ impl Problem {
             Problem::BodyIncomplete { .. } => ("body-incomplete", "Incomplete body"),
             Problem::MalformedJson { .. } => ("malformed-json", "Malformed JSON"),
             Problem::InvalidRequest { .. } => ("invalid-request", "Invalid request"),
+            Problem::NotCached => ("not-cached", "Not in the cache"),
             Problem::ModelFailed { .. } => ("model-failed", "The model could not be run"),
             Problem::Overloaded { .. } => ("overloaded", "Too many requests at once"),
             Problem::TimedOut { .. } => ("timed-out", "The answer took too long"),
@@ -122,7 +126,12 @@ impl Problem {
                 format!("{method} is not allowed here; use {allow}")
             }
             Problem::UnsupportedMediaType { content_type } => {
-                format!("the content type is {content_type:?}; send application/json")
+                let found =
+                    content_type.as_ref().map_or("missing".to_owned(), |t| format!("{t:?}"));
+                format!("the content type is {found}; send application/json")
+            }
+            Problem::NotCached => {
+                "the request asks for an answer from the cache only, and there is none".into()
             }
             Problem::BodyTooLarge { max_body_bytes } => {
                 format!("the body is longer than {max_body_bytes} bytes")
@@ -153,8 +162,9 @@ impl Problem {
         }
     }
 
-    /// The response that says so.
-    pub fn response(&self) -> Response {
+    /// The problem document (RFC 9457). Its pointers begin at the body's root, or at the row with
+    /// this number where the body is an array.
+    pub fn document(&self, row: Option<usize>) -> serde_json::Value {
         let (name, title) = self.name();
         let mut document = json!({
             "type": format!("urn:foretold:problem:{name}"),
@@ -165,32 +175,48 @@ impl Problem {
         match self {
             Problem::NotFound { endpoints, .. } => document["endpoints"] = json!(endpoints),
             Problem::InvalidRequest { errors } => {
-                document["errors"] = errors.iter().map(FieldError::to_json).collect();
+                document["errors"] = errors.iter().map(|error| error.to_json(row)).collect();
             }
             _ => {}
         }
+        document
+    }
+
+    /// What the log should say of it.
+    pub fn log(&self) -> Option<String> {
+        match self {
+            Problem::ModelFailed { reason } => {
+                Some(format!("the model could not be run: {reason}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The response that says so.
+    pub fn response(&self) -> Response {
         let mut headers = vec![Header::new("content-type", "application/problem+json")];
         match self {
             Problem::MethodNotAllowed { allow, .. } => headers.push(Header::new("allow", *allow)),
             Problem::Overloaded { .. } => headers.push(Header::new("retry-after", "1")),
             _ => {}
         }
-        let log = match self {
-            Problem::ModelFailed { reason } => {
-                Some(format!("the model could not be run: {reason}"))
-            }
-            _ => None,
-        };
-        Response { status: self.status(), headers, body: document.to_string().into_bytes(), log }
+        Response {
+            status: self.status(),
+            headers,
+            body: self.document(None).to_string().into_bytes(),
+            log: self.log(),
+            report: Report::default(),
+        }
     }
 }
 
 impl FieldError {
     /// The member `errors[i]`: the pointer is RFC 6901.
-    fn to_json(&self) -> serde_json::Value {
+    fn to_json(&self, row: Option<usize>) -> serde_json::Value {
+        let row = row.map_or(String::new(), |row| format!("/{row}"));
         let pointer = match self.field.as_str() {
-            "" => String::new(),
-            field => format!("/{}", field.replace('~', "~0").replace('/', "~1")),
+            "" => row,
+            field => format!("{row}/{}", field.replace('~', "~0").replace('/', "~1")),
         };
         json!({
             "pointer": pointer,

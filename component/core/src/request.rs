@@ -18,15 +18,57 @@ const MAX_ERRORS: usize = 20;
 /// Values longer than this are cut in messages.
 const MAX_SHOWN_BYTES: usize = 100;
 
+/// Rows that one request may have; more would keep others waiting.
+pub const MAX_ROWS: usize = 10_000;
+
+/// What a body asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rows {
+    /// An object: one row.
+    One(Vec<Value>),
+    /// An array of objects: a row each, or what is wrong with it.
+    Many(Vec<Result<Vec<Value>, Problem>>),
+}
+
+/// The row or rows that a request's body describes.
+///
+/// # Errors
+/// If it is neither an object nor an array, or an object with mistakes. Mistakes in a row of an
+/// array are in its place.
+pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return parse(body, features).map(Rows::One);
+    }
+    let text = utf8(body)?;
+    let rows: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|error| malformed(&error, None))?;
+    if rows.len() > MAX_ROWS {
+        let detail = format!(
+            "the array has {} rows; expected at most {MAX_ROWS}: send them in several requests",
+            rows.len()
+        );
+        let (field, value) = (String::new(), None);
+        let expected = format!("an array of at most {MAX_ROWS} rows");
+        return Err(Problem::InvalidRequest {
+            errors: vec![FieldError { field, value, expected, detail }],
+        });
+    }
+    Ok(Rows::Many(rows.into_iter().map(|row| parse(row.get().as_bytes(), features)).collect()))
+}
+
+fn utf8(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
+        detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
+    })
+}
+
 /// The row that a request's body describes: one value per feature, in the features' order.
 ///
 /// # Errors
 /// [`Problem::MalformedJson`] with the position, or [`Problem::InvalidRequest`] with every field
 /// that is wrong.
 pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
-    let text = std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
-        detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
-    })?;
+    let text = utf8(body)?;
     let mut reader = Reader {
         features,
         found: vec![None; features.len()],
@@ -51,7 +93,7 @@ fn malformed(error: &serde_json::Error, field: Option<String>) -> Problem {
 fn not_an_object(text: &str) -> Problem {
     let shown = shorten(text.trim());
     let expected = "an object with a member per feature".to_string();
-    let detail = format!("the body must be {expected}, got {shown}");
+    let detail = format!("expected {expected}, got {shown}");
     let value = Some(shown.into_owned());
     Problem::InvalidRequest {
         errors: vec![FieldError { field: String::new(), value, expected, detail }],

@@ -37,12 +37,12 @@ impl<'a, T, C: Fn() -> u64> Timed<'a, T, C> {
 
 /// Only the lookup is timed: it is what every request pays.
 impl<T: Store, C: Fn() -> u64> Store for Timed<'_, T, C> {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.time(|store| store.get(key))
+    fn get(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.time(|store| store.get(keys))
     }
 
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.inner.set(key, value)
+    fn set(&self, entries: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.inner.set(entries)
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Baked {
     pub(crate) service: Service,
     pub(crate) model: OnnxModel,
     pub(crate) id: ModelId,
+    /// Text of the manifest.
+    pub(crate) manifest: String,
 }
 
 static BAKED: OnceLock<Baked> = OnceLock::new();
@@ -35,14 +37,15 @@ pub(crate) fn baked() -> Result<&'static Baked, String> {
 
 impl Guest for Component {
     fn bake(manifest: String, model: Vec<u8>) -> Result<(), String> {
+        let text = manifest;
         let manifest =
-            Manifest::parse(&manifest).map_err(|errors| format!("the manifest:\n{errors}"))?;
+            Manifest::parse(&text).map_err(|errors| format!("the manifest:\n{errors}"))?;
         let id = ModelId::new(&model, &manifest, SEMANTICS);
         let file = &manifest.file;
         let model = OnnxModel::load(&model, &manifest)
             .map_err(|error| format!("the model {file}: {error}"))?;
         let service = Service::new(manifest, id);
-        BAKED.set(Baked { service, model, id }).map_err(|_| {
+        BAKED.set(Baked { service, model, id, manifest: text }).map_err(|_| {
             "this component has a model already; bake the generic component".to_owned()
         })
     }

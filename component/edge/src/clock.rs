@@ -1,10 +1,13 @@
 //! The host's clocks.
 
+use foretold_core::pipeline::Moment;
+
 use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 
-/// Seconds since 1970.
-pub(crate) fn now_seconds() -> u32 {
-    u32::try_from(wall_clock::now().seconds).unwrap_or(u32::MAX)
+/// The time of a request.
+pub(crate) fn now() -> Moment {
+    let seconds = u32::try_from(wall_clock::now().seconds).unwrap_or(u32::MAX);
+    Moment { seconds, entropy: monotonic_clock::now() }
 }
 
 /// Nanoseconds since some moment.

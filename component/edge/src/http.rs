@@ -4,8 +4,8 @@
 //! store (`default` unless set), and `FORETOLD_TTL_SECONDS`.
 
 use foretold_core::http::{Request, Response};
-use foretold_core::pipeline::Settings;
 use foretold_core::problem::Problem;
+use foretold_core::settings::Settings;
 
 use crate::Component;
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
@@ -13,7 +13,7 @@ use crate::bindings::wasi::http::types::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use crate::bindings::wasi::io::streams::StreamError;
-use crate::handler::Instance;
+use crate::handler::{Instance, REQUEST_HEADERS};
 
 /// Hosts of this interface have no limit of their own; ours refuses longer bodies long before.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -37,17 +37,30 @@ fn respond(request: &IncomingRequest) -> Response {
     };
     let method = request.method();
     let target = request.path_with_query().unwrap_or_else(|| "/".to_owned());
-    let content_type = request.headers().get("content-type").into_iter().next();
-    let content_type = content_type.map(|value| String::from_utf8_lossy(&value).into_owned());
+    let fields = request.headers();
+    let headers = REQUEST_HEADERS.map(|name| list(&fields.get(name)));
+    let [content_type, cache_control, if_none_match] = headers.each_ref().map(Option::as_deref);
     match read_body(request) {
-        Ok(body) => instance.answer(&Request {
-            method: method_name(&method),
-            target: &target,
-            content_type: content_type.as_deref(),
-            body: &body,
-        }),
+        Ok(body) => {
+            let request = Request {
+                method: method_name(&method),
+                target: &target,
+                content_type,
+                cache_control,
+                if_none_match,
+                body: &body,
+                bypass_store: false,
+            };
+            instance.answer(&request).response
+        }
         Err(problem) => problem.response(),
     }
+}
+
+/// The values of a header as one list; `None` where it is not there.
+fn list(values: &[Vec<u8>]) -> Option<String> {
+    let texts: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value)).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 fn configured() -> Result<Instance, String> {
@@ -63,7 +76,7 @@ fn configured() -> Result<Instance, String> {
             }
         },
     };
-    Instance::new(store, Settings { ttl_seconds })
+    Instance::new(store, Settings { ttl_seconds, ..Settings::default() })
 }
 
 fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Problem> {

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use foretold_core::{Store, StoreError};
 
+use crate::bindings::wasi::keyvalue::batch;
 use crate::bindings::wasi::keyvalue::store::{self, Bucket, Error};
 
 /// A store that is opened when it is first used, and stays open.
@@ -28,12 +29,23 @@ impl LabelledStore {
 }
 
 impl Store for LabelledStore {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bucket()?.get(key).map_err(store_error)
+    fn get(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let bucket = self.bucket()?;
+        if let [key] = keys {
+            // One value takes fewer steps alone.
+            return Ok(vec![bucket.get(key).map_err(store_error)?]);
+        }
+        let values = batch::get_many(bucket, keys).map_err(store_error)?;
+        Ok(values.into_iter().map(|entry| entry.map(|(_, value)| value)).collect())
     }
 
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.bucket()?.set(key, value).map_err(store_error)
+    fn set(&self, entries: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        let bucket = self.bucket()?;
+        match entries {
+            [(key, value)] => bucket.set(key, value),
+            entries => batch::set_many(bucket, entries),
+        }
+        .map_err(store_error)
     }
 }
 

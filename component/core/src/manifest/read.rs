@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Endpoint, Manifest, ManifestError, ManifestErrors, Output, Rule};
+use super::{Cache, Endpoint, Manifest, ManifestError, ManifestErrors, Output, Rule};
 use crate::feature::{Domain, Feature, Value};
 use crate::request;
 use crate::step::Step;
@@ -66,19 +66,17 @@ impl<'a> Reader<'a> {
         let cache = self.table(&document, "cache");
         let features = self.tables(&document, "feature");
         let output_tables = self.tables(&document, "output");
-        let endpoints = self.tables(&document, "endpoint");
+        let endpoint_tables = self.tables(&document, "endpoint");
 
         let (name, description, file) =
             model.map_or((None, None, None), |model| self.model(&model));
-        let ttl_seconds = cache.and_then(|cache| {
-            self.known(&cache, &["ttl_seconds"]);
-            self.integer(&cache, "ttl_seconds", 1, MAX_TTL_SECONDS)
-        });
+        let cache = cache.and_then(|cache| self.cache(&cache));
         let features = self.each(&features, Reader::feature);
         let outputs = self.each(&output_tables, Reader::output);
         let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
-        let endpoints = self.each(&endpoints, |reader, table| reader.endpoint(table, &names));
+        let endpoints = self.each(&endpoint_tables, |reader, table| reader.endpoint(table, &names));
         if self.errors.is_empty() {
+            self.distinct_classes(&endpoint_tables, &endpoints);
             for (i, (table, name)) in output_tables.iter().zip(&names).enumerate() {
                 if endpoints.iter().all(|endpoint| endpoint.output != i) {
                     let message = format!("output {name:?} is used by no endpoint; remove it");
@@ -90,7 +88,7 @@ impl<'a> Reader<'a> {
             name: name?,
             description: description.unwrap_or_default(),
             file: file?,
-            ttl_seconds: ttl_seconds? as u32,
+            cache: cache?,
             features,
             outputs,
             endpoints,
@@ -113,6 +111,22 @@ impl<'a> Reader<'a> {
             plain.then_some(()).ok_or("must be the name of a file beside the manifest")
         });
         (name, description, file)
+    }
+
+    fn cache(&mut self, table: &Table<'_, 'a>) -> Option<Cache> {
+        let optional = ["jitter_percent", "early_refresh_seconds", "stale_if_error_seconds"];
+        self.known(table, &[&["ttl_seconds"], &optional[..]].concat());
+        let ttl_seconds = self.integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
+        let [jitter, early, stale] = optional.map(|key| {
+            let maximum = if key == "jitter_percent" { 50 } else { MAX_TTL_SECONDS };
+            self.optional_integer(table, key, 0, maximum).unwrap_or(0) as u32
+        });
+        Some(Cache {
+            ttl_seconds: ttl_seconds? as u32,
+            jitter_percent: jitter,
+            early_refresh_seconds: early,
+            stale_if_error_seconds: stale,
+        })
     }
 
     fn feature(&mut self, table: &Table<'_, 'a>) -> Option<(Range<usize>, String, Feature)> {
@@ -291,7 +305,8 @@ impl<'a> Reader<'a> {
             (_, true) => &["bands"],
             _ => &[],
         };
-        self.known(table, &[&["path", "field", "output", "description"], extra].concat());
+        let common = ["path", "field", "output", "description", "ttl_seconds", "python_class"];
+        self.known(table, &[&common[..], extra].concat());
         let path = self.checked_string(table, "path", |path| {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
             let segments = path.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/'));
@@ -326,9 +341,42 @@ impl<'a> Reader<'a> {
             _ => Some(Rule::Number),
         };
         let description = self.optional_string(table, "description").unwrap_or_default();
-        let endpoint =
-            Endpoint { path: path?, field: field?, output: position?, rule: rule?, description };
+        let ttl_seconds = self.optional_integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
+        let python_class = self.python_class(table);
+        let endpoint = Endpoint {
+            path: path?,
+            field: field?,
+            output: position?,
+            rule: rule?,
+            ttl_seconds: ttl_seconds.map(|seconds| seconds as u32),
+            python_class,
+            description,
+        };
         Some((self.span(table, "path"), endpoint.path.clone(), endpoint))
+    }
+
+    fn python_class(&mut self, table: &Table<'_, 'a>) -> Option<String> {
+        table.table.get("python_class")?;
+        self.checked_string(table, "python_class", |class| {
+            let legal = |c: char| c == '_' || c.is_ascii_alphanumeric();
+            (class.chars().all(legal) && class.starts_with(|c: char| !c.is_ascii_digit()))
+                .then_some(())
+                .ok_or("must be the name of a Python class, like DecisionRequest")
+        })
+    }
+
+    /// Two endpoints with one class would read each other's answers.
+    fn distinct_classes(&mut self, tables: &[Table<'_, 'a>], endpoints: &[Endpoint]) {
+        let mut classes = BTreeSet::new();
+        for (table, endpoint) in tables.iter().zip(endpoints) {
+            if let Some(class) = &endpoint.python_class
+                && !classes.insert(class)
+            {
+                let message =
+                    format!("{}: python_class {class:?} is another endpoint's too", table.name);
+                self.error(self.span(table, "python_class"), message);
+            }
+        }
     }
 
     fn threshold(&mut self, table: &Table<'_, 'a>) -> Option<Rule> {

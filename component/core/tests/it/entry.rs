@@ -7,24 +7,24 @@ use proptest::prelude::*;
 #[test]
 fn an_entry_has_the_golden_bytes() {
     let entry = Entry { written_at: 1_800_000_000, outputs: vec![0.25, -1.5] };
-    let bytes = entry.encode("foretold:x:pAA");
+    let bytes = entry.encode("foretold:x:pAA", None);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "0100d2496b577ffe610000803e0000c0bf");
 }
 
 #[test]
 fn an_entry_under_another_key_is_none() {
-    let bytes = Entry { written_at: 1, outputs: vec![0.5] }.encode("a");
-    assert!(Entry::decode("a", &bytes, 1).is_some());
-    assert_eq!(Entry::decode("b", &bytes, 1), None);
-    assert_eq!(Entry::decode("a", &bytes, 2), None);
+    let bytes = Entry { written_at: 1, outputs: vec![0.5] }.encode("a", None);
+    assert!(Entry::decode("a", &bytes, 1, None).is_some());
+    assert_eq!(Entry::decode("b", &bytes, 1, None), None);
+    assert_eq!(Entry::decode("a", &bytes, 2, None), None);
 }
 
 #[test]
 fn outputs_that_are_no_numbers_are_none() {
     for output in [f32::NAN, f32::INFINITY] {
-        let bytes = Entry { written_at: 1, outputs: vec![output] }.encode("a");
-        assert_eq!(Entry::decode("a", &bytes, 1), None);
+        let bytes = Entry { written_at: 1, outputs: vec![output] }.encode("a", None);
+        assert_eq!(Entry::decode("a", &bytes, 1, None), None);
     }
 }
 
@@ -47,22 +47,22 @@ proptest! {
         outputs in proptest::collection::vec(proptest::num::f32::NORMAL | proptest::num::f32::ZERO, 0..9),
     ) {
         let entry = Entry { written_at: written, outputs };
-        let bytes = entry.encode(&key);
+        let bytes = entry.encode(&key, None);
         prop_assert_eq!(written_at(&bytes), Some(written));
-        prop_assert_eq!(Entry::decode(&key, &bytes, entry.outputs.len()), Some(entry));
+        prop_assert_eq!(Entry::decode(&key, &bytes, entry.outputs.len(), None), Some(entry));
     }
 
     #[test]
     fn one_flipped_bit_is_found(outputs in proptest::collection::vec(0f32..1.0, 1..4), bit in any::<prop::sample::Index>()) {
-        let mut bytes = Entry { written_at: 7, outputs: outputs.clone() }.encode("key");
+        let mut bytes = Entry { written_at: 7, outputs: outputs.clone() }.encode("key", None);
         let bit = bit.index(bytes.len() * 8);
         bytes[bit / 8] ^= 1 << (bit % 8);
-        prop_assert_eq!(Entry::decode("key", &bytes, outputs.len()), None);
+        prop_assert_eq!(Entry::decode("key", &bytes, outputs.len(), None), None);
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(key in ".*", bytes in proptest::collection::vec(any::<u8>(), 0..64), outputs in 0usize..12) {
         let _ = written_at(&bytes);
-        prop_assert_eq!(Entry::decode(&key, &bytes, outputs), None);
+        prop_assert_eq!(Entry::decode(&key, &bytes, outputs, None), None);
     }
 }

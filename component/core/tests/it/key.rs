@@ -4,6 +4,7 @@ use foretold_core::feature::Value;
 use foretold_core::key::{KeyLayout, ModelId};
 use foretold_core::manifest::Manifest;
 use foretold_core::request;
+use foretold_core::settings::KeyKind;
 use proptest::prelude::*;
 
 use crate::{SAMPLE, credit, features_and_rows};
@@ -12,11 +13,16 @@ fn layout(manifest: &Manifest, model: &[u8]) -> KeyLayout {
     KeyLayout::new(ModelId::new(model, manifest, 1), &manifest.features)
 }
 
+/// The key of a row, of the kind that is made unless the operator wants another.
+fn packed_key(layout: &KeyLayout, row: &[Value]) -> String {
+    layout.key(&KeyKind::Packed, &credit().endpoints[0], &layout.pack(row))
+}
+
 fn credit_key(body: &str) -> String {
     let manifest = credit();
     let layout = layout(&manifest, b"model");
     let row = request::parse(body.as_bytes(), &manifest.features).unwrap();
-    layout.key(&layout.pack(&row))
+    packed_key(&layout, &row)
 }
 
 /// The layout of stored keys: when this fails, every cache out there is lost, so mean it.
@@ -103,7 +109,7 @@ fn a_key_is_read_back_only_under_its_own_model() {
     let manifest = credit();
     let (mine, other) = (layout(&manifest, b"mine"), layout(&manifest, b"other"));
     let row = request::parse(SAMPLE.as_bytes(), &manifest.features).unwrap();
-    let key = mine.key(&mine.pack(&row));
+    let key = packed_key(&mine, &row);
     assert_eq!(mine.row(&key), Some(row));
     assert_eq!(other.row(&key), None);
 }
@@ -117,7 +123,7 @@ proptest! {
         prop_assert_eq!(layout.unpack(&packed_one), Some(one.clone()));
         prop_assert_eq!(layout.unpack(&packed_two), Some(two.clone()));
         prop_assert_eq!(packed_one == packed_two, one == two);
-        let (key_one, key_two) = (layout.key(&packed_one), layout.key(&packed_two));
+        let (key_one, key_two) = (packed_key(&layout, &one), packed_key(&layout, &two));
         prop_assert_eq!(key_one == key_two, one == two);
         prop_assert!(key_one.len() < 64);
         if packed_one.len() <= 16 {
@@ -156,7 +162,7 @@ proptest! {
         let prefix = credit_prefix(&layout);
         for key in [text.clone(), format!("{prefix}p{text}")] {
             if let Some(row) = layout.row(&key) {
-                prop_assert_eq!(layout.key(&layout.pack(&row)), key);
+                prop_assert_eq!(packed_key(&layout, &row), key);
             }
         }
     }
@@ -170,6 +176,6 @@ fn credit_prefix(layout: &KeyLayout) -> String {
         Value::Category(0),
         Value::Category(0),
     ];
-    let key = layout.key(&layout.pack(&row));
+    let key = packed_key(&layout, &row);
     key[..key.rfind(':').unwrap() + 1].to_owned()
 }

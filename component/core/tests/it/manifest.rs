@@ -44,7 +44,7 @@ bands = [
 fn the_credit_manifest_reads_as_meant() {
     let manifest = credit();
     assert_eq!(manifest.name, "credit");
-    assert_eq!(manifest.ttl_seconds, 3600);
+    assert_eq!(manifest.cache.ttl_seconds, 3600);
     let names: Vec<&str> = manifest.features.iter().map(|feature| feature.name.as_str()).collect();
     assert_eq!(
         names,

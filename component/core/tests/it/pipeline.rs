@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use foretold_core::feature::Value;
 use foretold_core::http::{Request, Response};
 use foretold_core::key::ModelId;
-use foretold_core::pipeline::{Service, Settings, answer};
+use foretold_core::manifest::Manifest;
+use foretold_core::pipeline::{Moment, Service, answer};
+use foretold_core::settings::Settings;
 use foretold_core::{Model, ModelError, Store, StoreError};
 
 use crate::{SAMPLE, credit};
@@ -16,24 +18,25 @@ use crate::{SAMPLE, credit};
 struct MapStore {
     entries: RefCell<BTreeMap<String, Vec<u8>>>,
     fails: Cell<bool>,
+    gets: Cell<usize>,
     sets: Cell<usize>,
 }
 
 impl Store for MapStore {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    fn get(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.gets.set(self.gets.get() + 1);
         if self.fails.get() {
-            Err(StoreError("away".into()))
-        } else {
-            Ok(self.entries.borrow().get(key).cloned())
+            return Err(StoreError("away".into()));
         }
+        Ok(keys.iter().map(|key| self.entries.borrow().get(key).cloned()).collect())
     }
 
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+    fn set(&self, entries: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         self.sets.set(self.sets.get() + 1);
         if self.fails.get() {
             return Err(StoreError("away".into()));
         }
-        self.entries.borrow_mut().insert(key.to_owned(), value.to_vec());
+        self.entries.borrow_mut().extend(entries.iter().cloned());
         Ok(())
     }
 }
@@ -43,35 +46,71 @@ impl Store for MapStore {
 struct AgeModel {
     runs: Cell<usize>,
     output: Option<f32>,
+    fails_at: Option<i64>,
 }
 
 impl Model for AgeModel {
     fn predict(&self, rows: &[Value]) -> Result<Vec<f32>, ModelError> {
         self.runs.set(self.runs.get() + 1);
-        let Value::Integer(age) = rows[1] else { return Err(ModelError("no age".into())) };
-        Ok(vec![self.output.unwrap_or(age as f32 / 100.0)])
+        let rows = rows.chunks_exact(5).map(|row| match row[1] {
+            Value::Integer(age) if Some(age) == self.fails_at => Err(ModelError("no".into())),
+            Value::Integer(age) => Ok(self.output.unwrap_or(age as f32 / 100.0)),
+            _ => Err(ModelError("no age".into())),
+        });
+        rows.collect()
     }
 }
 
-#[derive(Default)]
 struct World {
+    manifest: Manifest,
     store: MapStore,
     model: AgeModel,
     settings: Settings,
     now: Cell<u32>,
+    entropy: Cell<u64>,
+}
+
+impl Default for World {
+    fn default() -> World {
+        World {
+            manifest: credit(),
+            store: MapStore::default(),
+            model: AgeModel::default(),
+            settings: Settings::default(),
+            now: Cell::new(0),
+            entropy: Cell::new(0),
+        }
+    }
+}
+
+/// A request with the sample as its body.
+fn post(path: &str) -> Request<'_> {
+    Request {
+        method: "POST",
+        target: path,
+        content_type: Some("application/json"),
+        cache_control: None,
+        if_none_match: None,
+        body: SAMPLE.as_bytes(),
+        bypass_store: false,
+    }
 }
 
 impl World {
+    fn answer(&self, request: &Request<'_>) -> Response {
+        let id = ModelId::new(b"model", &self.manifest, 1);
+        let service = Service::new(self.manifest.clone(), id);
+        let moment = Moment { seconds: self.now.get(), entropy: self.entropy.get() };
+        answer(&service, request, &self.store, &self.model, &self.settings, moment)
+    }
+
     fn send(&self, method: &str, target: &str, content_type: Option<&str>, body: &str) -> Response {
-        let manifest = credit();
-        let id = ModelId::new(b"model", &manifest, 1);
-        let request = Request { method, target, content_type, body: body.as_bytes() };
-        let service = Service::new(manifest, id);
-        answer(&service, &request, &self.store, &self.model, &self.settings, self.now.get())
+        let body = body.as_bytes();
+        self.answer(&Request { method, content_type, body, ..post(target) })
     }
 
     fn post(&self, path: &str) -> Response {
-        self.send("POST", path, Some("application/json"), SAMPLE)
+        self.answer(&post(path))
     }
 }
 
@@ -102,7 +141,10 @@ fn one_entry_serves_all_endpoints() {
 
 #[test]
 fn an_entry_ends_with_its_time_to_live() {
-    let world = World { settings: Settings { ttl_seconds: Some(60) }, ..World::default() };
+    let world = World {
+        settings: Settings { ttl_seconds: Some(60), ..Settings::default() },
+        ..World::default()
+    };
     world.post("/decisions");
     world.now.set(59);
     assert_eq!(header(&world.post("/decisions"), "cache-status"), Some("foretold; hit; ttl=1"));
@@ -158,7 +200,7 @@ fn other_methods_paths_and_types_are_refused() {
     let world = World::default();
     let json = Some("application/json");
     let wrong_method = world.send("GET", "/decisions", None, "");
-    assert_eq!((wrong_method.status, header(&wrong_method, "allow")), (405, Some("POST")));
+    assert_eq!((wrong_method.status, header(&wrong_method, "allow")), (405, Some("POST, QUERY")));
     let wrong_path = world.send("POST", "/decision", json, SAMPLE);
     assert_eq!(wrong_path.status, 404);
     assert!(body(&wrong_path).contains("/decisions, /probabilities, /risk_categories"));

@@ -1,0 +1,347 @@
+//! The rows of a request on their way from key to answer. One row is an array of one.
+//!
+//! Rows that are the same are looked up, computed and stored once.
+
+use std::collections::BTreeMap;
+
+use crate::answer::Answer;
+use crate::cache_control::CacheControl;
+use crate::cache_status::{CacheStatus, Miss};
+use crate::entry::Entry;
+use crate::feature::Value;
+use crate::manifest::Endpoint;
+use crate::pipeline::{Moment, Service};
+use crate::problem::Problem;
+use crate::python;
+use crate::report::Report;
+use crate::settings::{KeyKind, Settings};
+use crate::{Model, ModelError, Store};
+
+/// The rows of one request.
+pub(crate) struct Batch<'a> {
+    service: &'a Service,
+    settings: &'a Settings,
+    endpoint: usize,
+    moment: Moment,
+    /// For each row of the request its prediction, or why it gets none.
+    rows: Vec<Result<usize, Problem>>,
+    predictions: Vec<Prediction<'a>>,
+}
+
+/// One distinct row.
+struct Prediction<'a> {
+    key: String,
+    packed: Vec<u8>,
+    state: State<'a>,
+}
+
+enum State<'a> {
+    /// Nothing that may be served; where there is an expired entry, it is kept for an emergency.
+    Missing { miss: Miss, expired: Option<Entry> },
+    /// From the cache.
+    Cached { answer: Answer<'a>, time: Option<(u32, i64)> },
+    /// From the model.
+    Computed { outputs: Vec<f32>, miss: Miss, stored: Option<bool> },
+    /// From nowhere.
+    Failed(Problem),
+}
+
+/// What is answered for one row.
+pub(crate) type Outcome<'a, 'b> = Result<(Answer<'a>, CacheStatus), &'b Problem>;
+
+impl<'a> Batch<'a> {
+    /// Makes the keys.
+    pub(crate) fn new(
+        service: &'a Service,
+        settings: &'a Settings,
+        endpoint: usize,
+        rows: Vec<Result<Vec<Value>, Problem>>,
+        moment: Moment,
+    ) -> Batch<'a> {
+        let (layout, manifest) = (service.key_layout(), service.manifest());
+        let mut predictions: Vec<Prediction<'a>> = Vec::with_capacity(rows.len());
+        let mut known: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        let several = rows.len() > 1;
+        let mut position = |row: Vec<Value>| {
+            let packed = layout.pack(&row);
+            if let Some(position) = known.get(&packed) {
+                return *position;
+            }
+            if several {
+                known.insert(packed.clone(), predictions.len());
+            }
+            let key = layout.key(&settings.keys, &manifest.endpoints[endpoint], &packed);
+            let state = State::Missing { miss: Miss::Bypassed, expired: None };
+            predictions.push(Prediction { key, packed, state });
+            predictions.len() - 1
+        };
+        let rows = rows.into_iter().map(|row| row.map(&mut position)).collect();
+        Batch { service, settings, endpoint, moment, rows, predictions }
+    }
+
+    /// Asks the store for all rows at once, and judges what it has.
+    pub(crate) fn look_up(&mut self, store: &impl Store, control: &CacheControl) {
+        if self.predictions.is_empty() {
+            return;
+        }
+        let keys: Vec<String> = self
+            .predictions
+            .iter_mut()
+            .map(|prediction| std::mem::take(&mut prediction.key))
+            .collect();
+        // A store that gives another number of values is as good as none.
+        let found = store.get(&keys).ok().filter(|values| values.len() == keys.len());
+        let values =
+            found.map_or(vec![Err(()); keys.len()], |found| found.into_iter().map(Ok).collect());
+        for (position, (key, value)) in keys.into_iter().zip(values).enumerate() {
+            let state = match value {
+                Err(()) => State::missing(Miss::StoreUnavailable),
+                Ok(None) => State::missing(Miss::Absent),
+                Ok(Some(bytes)) => self.judge(&key, &bytes, control),
+            };
+            self.predictions[position].key = key;
+            self.predictions[position].state = state;
+        }
+    }
+
+    /// Whether the value under a key may be served.
+    fn judge(&self, key: &str, bytes: &[u8], control: &CacheControl) -> State<'a> {
+        let endpoint = self.endpoint();
+        if self.settings.keys == KeyKind::Repr {
+            return match python::answer(endpoint, bytes) {
+                None => State::missing(Miss::Corrupt),
+                // Nobody knows its age.
+                Some(_) if control.max_age.is_some() => State::missing(Miss::TooOld),
+                Some(answer) => State::Cached { answer, time: None },
+            };
+        }
+        let outputs = self.service.manifest().outputs.len();
+        let Some(entry) = Entry::decode(key, bytes, outputs, self.settings.mac.as_ref()) else {
+            return State::missing(Miss::Corrupt);
+        };
+        let ttl_seconds = self.ttl_seconds(key);
+        let age_seconds = entry.age_seconds(self.moment.seconds);
+        if !entry.is_fresh(self.moment.seconds, ttl_seconds) {
+            return State::Missing { miss: Miss::Expired, expired: Some(entry) };
+        }
+        let left_seconds = ttl_seconds - age_seconds;
+        let miss = if control.max_age.is_some_and(|max_age| age_seconds > max_age) {
+            Miss::TooOld
+        } else if self.refreshes_early(key, left_seconds) {
+            Miss::EarlyRefresh
+        } else {
+            let answer = Answer::new(endpoint, &entry.outputs);
+            return State::Cached { answer, time: Some((age_seconds, left_seconds.into())) };
+        };
+        State::Missing { miss, expired: Some(entry) }
+    }
+
+    /// The time to live of a key, with its jitter.
+    fn ttl_seconds(&self, key: &str) -> u32 {
+        let manifest = self.service.manifest();
+        let ttl_seconds = self.settings.ttl_seconds(manifest, self.endpoint);
+        let percent = manifest.cache.jitter_percent;
+        if percent == 0 {
+            return ttl_seconds;
+        }
+        let span = f64::from(ttl_seconds) * f64::from(percent) / 100.0;
+        let shortened = ttl_seconds - (span * fraction(&[key.as_bytes()])) as u32;
+        shortened.max(1)
+    }
+
+    /// XFetch (Vattani and others, 2015): refresh when `-beta * delta * ln(rand) >= time left`, with
+    /// the manifest's `early_refresh_seconds` for `beta * delta`.
+    fn refreshes_early(&self, key: &str, left_seconds: u32) -> bool {
+        let scale = self.service.manifest().cache.early_refresh_seconds;
+        if scale == 0 {
+            return false;
+        }
+        let random = fraction(&[key.as_bytes(), &self.moment.entropy.to_le_bytes()]);
+        -f64::from(scale) * (1.0 - random).ln() >= f64::from(left_seconds)
+    }
+
+    /// Gives up on all that the cache does not have.
+    pub(crate) fn refuse_missing(&mut self) {
+        for prediction in &mut self.predictions {
+            if let State::Missing { .. } = prediction.state {
+                prediction.state = State::Failed(Problem::NotCached);
+            }
+        }
+    }
+
+    /// Runs the model on all that is missing, as one batch.
+    pub(crate) fn compute(&mut self, model: &impl Model) {
+        let missing: Vec<usize> = (0..self.predictions.len())
+            .filter(|i| matches!(self.predictions[*i].state, State::Missing { .. }))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        // The row is that of the key, so that a hit and a miss cannot differ.
+        let rows: Vec<Value> = missing
+            .iter()
+            .flat_map(|i| {
+                let packed = &self.predictions[*i].packed;
+                self.service.key_layout().unpack(packed).expect("what was packed unpacks")
+            })
+            .collect();
+        let results = self.run(model, &rows, missing.len());
+        for (i, result) in missing.into_iter().zip(results) {
+            let state = std::mem::replace(
+                &mut self.predictions[i].state,
+                State::Failed(Problem::NotCached),
+            );
+            let State::Missing { miss, expired } = state else { unreachable!("it was missing") };
+            let key = &self.predictions[i].key;
+            self.predictions[i].state = match result {
+                Ok(outputs) => State::Computed { outputs, miss, stored: None },
+                Err(problem) => self.instead(key, expired).unwrap_or(State::Failed(problem)),
+            };
+        }
+    }
+
+    /// The outputs of each row. Where the batch fails, each row is tried alone, so that one bad row
+    /// does not take the others with it.
+    fn run(
+        &self,
+        model: &impl Model,
+        rows: &[Value],
+        count: usize,
+    ) -> Vec<Result<Vec<f32>, Problem>> {
+        let width = self.service.manifest().outputs.len();
+        match model.predict(rows) {
+            Ok(outputs) if outputs.len() == count * width => {
+                outputs.chunks_exact(width).map(finite).collect()
+            }
+            Ok(outputs) => {
+                let (found, expected) = (outputs.len(), count * width);
+                let reason = format!("expected {expected} outputs, got {found}");
+                vec![Err(Problem::ModelFailed { reason }); count]
+            }
+            Err(ModelError(reason)) if count == 1 => vec![Err(Problem::ModelFailed { reason })],
+            Err(_) => {
+                let rows = rows.chunks_exact(rows.len() / count);
+                rows.flat_map(|row| self.run(model, row, 1)).collect()
+            }
+        }
+    }
+
+    /// The expired entry instead of a prediction that failed, where the manifest allows it.
+    fn instead(&self, key: &str, expired: Option<Entry>) -> Option<State<'a>> {
+        let entry = expired?;
+        let allowed_seconds = self.service.manifest().cache.stale_if_error_seconds;
+        let ttl_seconds = self.ttl_seconds(key);
+        let longest = ttl_seconds.saturating_add(allowed_seconds);
+        entry.is_fresh(self.moment.seconds, longest).then(|| {
+            let age_seconds = entry.age_seconds(self.moment.seconds);
+            let left = i64::from(ttl_seconds) - i64::from(age_seconds);
+            let answer = Answer::new(self.endpoint(), &entry.outputs);
+            State::Cached { answer, time: Some((age_seconds, left)) }
+        })
+    }
+
+    /// Puts all that was computed into the store, at once. A store that did not answer a moment ago
+    /// is not asked again for this request.
+    pub(crate) fn store(&mut self, store: &impl Store) {
+        let endpoint = self.endpoint();
+        let computed = self.predictions.iter().filter_map(|prediction| match &prediction.state {
+            State::Computed { miss: Miss::StoreUnavailable, .. } => None,
+            State::Computed { outputs, .. } => Some((&prediction.key, outputs)),
+            _ => None,
+        });
+        let entries: Vec<(String, Vec<u8>)> = computed
+            .map(|(key, outputs)| {
+                let value = match self.settings.keys {
+                    KeyKind::Repr => python::value(Answer::new(endpoint, outputs)),
+                    _ => Entry { written_at: self.moment.seconds, outputs: outputs.clone() }
+                        .encode(key, self.settings.mac.as_ref()),
+                };
+                (key.clone(), value)
+            })
+            .collect();
+        if entries.is_empty() {
+            return;
+        }
+        let confirmed = store.set(&entries).is_ok();
+        for prediction in &mut self.predictions {
+            if let State::Computed { miss, stored, .. } = &mut prediction.state
+                && *miss != Miss::StoreUnavailable
+            {
+                *stored = Some(confirmed);
+            }
+        }
+    }
+
+    /// What is answered for each row, in order.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = Outcome<'a, '_>> {
+        let endpoint = self.endpoint();
+        self.rows.iter().map(move |row| match row {
+            Err(problem) => Err(problem),
+            Ok(position) => match &self.predictions[*position].state {
+                State::Cached { answer, time } => Ok((*answer, CacheStatus::Hit { time: *time })),
+                State::Computed { outputs, miss, stored } => {
+                    let status = CacheStatus::Miss { miss: *miss, stored: *stored };
+                    Ok((Answer::new(endpoint, outputs), status))
+                }
+                State::Failed(problem) => Err(problem),
+                State::Missing { .. } => unreachable!("every missing row was computed or refused"),
+            },
+        })
+    }
+
+    /// Seconds that a prediction which is computed now will be served: of the keys here the least.
+    pub(crate) fn fresh_seconds(&self) -> u32 {
+        let all = self.predictions.iter().map(|prediction| self.ttl_seconds(&prediction.key));
+        all.min().unwrap_or(0)
+    }
+
+    /// Counts what happened.
+    pub(crate) fn count(&self, report: &mut Report) {
+        for outcome in self.outcomes() {
+            *match outcome {
+                Ok((_, CacheStatus::Hit { .. })) => &mut report.hits,
+                Ok((_, CacheStatus::Miss { miss: Miss::Bypassed, .. })) => &mut report.bypassed,
+                Ok((_, CacheStatus::Miss { .. })) => &mut report.misses,
+                Err(_) => &mut report.refused,
+            } += 1;
+        }
+        for prediction in &self.predictions {
+            let State::Computed { miss, stored, .. } = &prediction.state else { continue };
+            report.stored += u32::from(*stored == Some(true));
+            report.dropped += u32::from(*stored == Some(false));
+            report.corrupt += u32::from(*miss == Miss::Corrupt);
+            report.expired += u32::from(*miss == Miss::Expired);
+            report.unavailable += u32::from(*miss == Miss::StoreUnavailable);
+        }
+    }
+
+    fn endpoint(&self) -> &'a Endpoint {
+        &self.service.manifest().endpoints[self.endpoint]
+    }
+}
+
+impl State<'_> {
+    fn missing(miss: Miss) -> Self {
+        State::Missing { miss, expired: None }
+    }
+}
+
+fn finite(outputs: &[f32]) -> Result<Vec<f32>, Problem> {
+    if outputs.iter().all(|output| output.is_finite()) {
+        return Ok(outputs.to_vec());
+    }
+    let expected = outputs.len();
+    let reason = format!("expected {expected} finite outputs, got {outputs:?}");
+    Err(Problem::ModelFailed { reason })
+}
+
+/// A number from 0 up to, but not including, 1 that depends on nothing but some bytes.
+fn fraction(parts: &[&[u8]]) -> f64 {
+    let mut hash = blake3::Hasher::new();
+    for part in parts {
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    let bits = u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("32 bytes"));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
