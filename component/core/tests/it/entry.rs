@@ -1,6 +1,7 @@
 //! Entries: they round-trip, and what is no entry under this key is none.
 
 use foretold_core::entry::{Entry, written_at};
+use foretold_core::settings::Secret;
 use proptest::prelude::*;
 
 /// The layout of stored values: when this fails, every cache out there is lost, so mean it.
@@ -39,6 +40,22 @@ fn a_clock_that_was_set_back_gives_no_negative_age() {
     assert!(!entry.is_fresh(110, 10));
 }
 
+#[test]
+fn an_entry_with_a_mac_is_read_with_its_secret_alone() {
+    let secret = |byte| Secret::for_entries(&[byte; 16]).unwrap();
+    let entry = Entry { written_at: 1, outputs: vec![0.5] };
+    let (mine, other) = (secret(1), secret(2));
+    let bytes = entry.encode("a", Some(&mine));
+    assert_eq!(bytes.len(), 25);
+    assert_eq!(written_at(&bytes), Some(1));
+    assert_eq!(Entry::decode("a", &bytes, 1, Some(&mine)), Some(entry.clone()));
+    assert_eq!(Entry::decode("a", &bytes, 1, Some(&other)), None);
+    assert_eq!(Entry::decode("b", &bytes, 1, Some(&mine)), None);
+    assert_eq!(Entry::decode("a", &bytes, 1, None), None);
+    let unprotected = entry.encode("a", None);
+    assert_eq!(Entry::decode("a", &unprotected, 1, Some(&mine)), None);
+}
+
 proptest! {
     #[test]
     fn entries_round_trip(
@@ -63,6 +80,9 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(key in ".*", bytes in proptest::collection::vec(any::<u8>(), 0..64), outputs in 0usize..12) {
         let _ = written_at(&bytes);
-        prop_assert_eq!(Entry::decode(&key, &bytes, outputs, None), None);
+        let secret = Secret::for_entries(&[1; 16]).unwrap();
+        for mac in [None, Some(&secret)] {
+            prop_assert_eq!(Entry::decode(&key, &bytes, outputs, mac), None);
+        }
     }
 }

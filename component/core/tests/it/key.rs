@@ -4,7 +4,7 @@ use foretold_core::feature::Value;
 use foretold_core::key::{KeyLayout, ModelId};
 use foretold_core::manifest::Manifest;
 use foretold_core::request;
-use foretold_core::settings::KeyKind;
+use foretold_core::settings::{KeyKind, Secret};
 use proptest::prelude::*;
 
 use crate::{SAMPLE, credit, features_and_rows};
@@ -114,7 +114,60 @@ fn a_key_is_read_back_only_under_its_own_model() {
     assert_eq!(other.row(&key), None);
 }
 
+/// Keys of the other kinds, which stored entries out there have too.
+#[test]
+fn the_sample_has_golden_keys_of_all_kinds() {
+    let manifest = credit();
+    let layout = layout(&manifest, b"model");
+    let packed = layout.pack(&request::parse(SAMPLE.as_bytes(), &manifest.features).unwrap());
+    let secret = Some(Secret::for_keys(b"sixteen bytes at least").unwrap());
+    for (kind, expected) in [
+        (KeyKind::Packed, "foretold:oqOYiB-NH-T4wBAFvvrK4g:pGRgA"),
+        (
+            KeyKind::Digest { secret: None },
+            "foretold:oqOYiB-NH-T4wBAFvvrK4g:d1LqKSr35o8PiL5c08D3WPA",
+        ),
+        (KeyKind::Digest { secret }, "foretold:oqOYiB-NH-T4wBAFvvrK4g:k63Jtjtf4vrcyCmWCMsQXnw"),
+        (
+            KeyKind::Readable,
+            "foretold:oqOYiB-NH-T4wBAFvvrK4g:r\
+             {\"installment_rate_in_percentage_of_disposable_income\":0.25,\"age_in_years\":30,\
+             \"foreign_worker\":\"yes\",\"present_employment_since\":\"unemployed\",\
+             \"personal_status_and_sex\":\"male: single\"}",
+        ),
+    ] {
+        let key = layout.key(&kind, &manifest.endpoints[0], &packed);
+        assert_eq!(key, expected);
+        let readable = matches!(kind, KeyKind::Packed | KeyKind::Readable);
+        let row = layout.row(&key).map(|row| layout.pack(&row));
+        assert_eq!(row, readable.then(|| packed.clone()));
+    }
+}
+
+#[test]
+fn a_model_id_is_read_back() {
+    let id = ModelId::new(b"model", &credit(), 1);
+    assert_eq!(id.to_string().parse(), Ok(id));
+    assert!("oqOYiB".parse::<ModelId>().is_err());
+}
+
 proptest! {
+    #[test]
+    fn every_kind_of_key_tells_rows_apart((features, one, two) in features_and_rows()) {
+        let manifest = Manifest { features, ..credit() };
+        let layout = layout(&manifest, b"model");
+        let secret = Secret::for_keys(&[3; 16]).ok();
+        let digest = |secret| KeyKind::Digest { secret };
+        for kind in [digest(None), digest(secret), KeyKind::Readable, KeyKind::Repr] {
+            let key = |row| layout.key(&kind, &manifest.endpoints[0], &layout.pack(row));
+            prop_assert_eq!(key(&one) == key(&two), one == two);
+            if kind == KeyKind::Readable {
+                prop_assert_eq!(layout.row(&key(&one)), Some(one.clone()));
+            }
+        }
+    }
+
+
     #[test]
     fn packing_is_reversible_and_injective((features, one, two) in features_and_rows()) {
         let manifest = Manifest { features, ..credit() };
@@ -176,6 +229,6 @@ fn credit_prefix(layout: &KeyLayout) -> String {
         Value::Category(0),
         Value::Category(0),
     ];
-    let key = packed_key(&layout, &row);
+    let key = packed_key(layout, &row);
     key[..key.rfind(':').unwrap() + 1].to_owned()
 }

@@ -1,10 +1,17 @@
 //! Tests of the public interface, natively: the same code runs in every component.
 
+mod cache;
+mod control;
 mod entry;
 mod key;
 mod manifest;
 mod pipeline;
+mod python;
 mod request;
+mod rows;
+mod settings;
+mod time;
+mod world;
 
 use foretold_core::feature::{Domain, Feature, Value};
 use foretold_core::manifest::Manifest;
