@@ -36,6 +36,25 @@ pub enum KeyKind {
     Repr,
 }
 
+impl KeyKind {
+    /// The kind with a name, and the secret that digests are made with.
+    ///
+    /// # Errors
+    /// If there is no kind with this name, or a secret for another than `digest`.
+    pub fn new(name: &str, secret: Option<Secret>) -> Result<KeyKind, String> {
+        match (name, secret) {
+            ("digest", secret) => Ok(KeyKind::Digest { secret }),
+            ("packed" | "readable" | "repr", Some(_)) => {
+                Err(format!("a key secret needs keys of the kind digest, not {name}"))
+            }
+            ("packed", None) => Ok(KeyKind::Packed),
+            ("readable", None) => Ok(KeyKind::Readable),
+            ("repr", None) => Ok(KeyKind::Repr),
+            _ => Err(format!("{name:?} is not one of packed, digest, readable, repr")),
+        }
+    }
+}
+
 /// A secret, at least 16 bytes as the operator gave it; derived to 32 for each purpose.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; 32]);
@@ -119,6 +138,36 @@ impl Allowed {
         query: false,
     };
 
+    /// Reads a list like `no-cache,max-age`, `all` or `none`.
+    ///
+    /// # Errors
+    /// With the names there are, if it has another.
+    pub fn parse(list: &str) -> Result<Allowed, String> {
+        match list {
+            "all" => return Ok(Allowed::ALL),
+            "none" => return Ok(Allowed::NONE),
+            _ => {}
+        }
+        let mut allowed = Allowed::NONE;
+        for name in list.split(',').map(str::trim) {
+            *match name {
+                "no-cache" => &mut allowed.no_cache,
+                "no-store" => &mut allowed.no_store,
+                "max-age" => &mut allowed.max_age,
+                "only-if-cached" => &mut allowed.only_if_cached,
+                "cache-status" => &mut allowed.cache_status,
+                "query" => &mut allowed.query,
+                _ => {
+                    return Err(format!(
+                        "{name:?} is nothing that clients can be allowed; expected all, none, or \
+                         some of no-cache, no-store, max-age, only-if-cached, cache-status, query"
+                    ));
+                }
+            } = true;
+        }
+        Ok(allowed)
+    }
+
     /// The methods that endpoints answer, for the `Allow` header.
     pub fn methods(self) -> &'static str {
         if self.query { "POST, QUERY" } else { "POST" }
@@ -138,6 +187,50 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Reads settings from variables: for hosts that know nothing of Foretold and can but set an
+    /// environment. `variable` gives the value of a variable, where it is set.
+    ///
+    /// | variable | value |
+    /// |---|---|
+    /// | `FORETOLD_TTL_SECONDS` | whole seconds above 0 |
+    /// | `FORETOLD_KEYS` | `packed`, `digest`, `readable` or `repr` |
+    /// | `FORETOLD_KEY_SECRET`, `FORETOLD_MAC_SECRET` | at least 16 bytes |
+    /// | `FORETOLD_ALLOW` | as [`Allowed::parse`] takes it |
+    ///
+    /// # Errors
+    /// With the name of the variable that has no legal value; never with a secret.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
+        let ttl_seconds = match variable("FORETOLD_TTL_SECONDS") {
+            None => None,
+            Some(text) => match text.parse() {
+                Ok(seconds) if seconds > 0 => Some(seconds),
+                _ => {
+                    return Err(format!(
+                        "FORETOLD_TTL_SECONDS is {text:?}; expected whole seconds above 0"
+                    ));
+                }
+            },
+        };
+        let secret = variable("FORETOLD_KEY_SECRET");
+        let secret = secret.map(|secret| Secret::for_keys(secret.as_bytes())).transpose();
+        let secret = secret.map_err(|error| format!("FORETOLD_KEY_SECRET: {error}"))?;
+        let kind = variable("FORETOLD_KEYS").unwrap_or_else(|| "packed".to_owned());
+        let keys =
+            KeyKind::new(&kind, secret).map_err(|error| format!("FORETOLD_KEYS: {error}"))?;
+        let mac = variable("FORETOLD_MAC_SECRET");
+        let mac = mac.map(|secret| Secret::for_entries(secret.as_bytes())).transpose();
+        let mac = mac.map_err(|error| format!("FORETOLD_MAC_SECRET: {error}"))?;
+        let allowed = variable("FORETOLD_ALLOW").map(|list| Allowed::parse(&list)).transpose();
+        let allowed = allowed.map_err(|error| format!("FORETOLD_ALLOW: {error}"))?;
+        Ok(Settings {
+            ttl_seconds,
+            endpoint_ttl_seconds: Vec::new(),
+            keys,
+            mac,
+            allowed: allowed.unwrap_or(Allowed::ALL),
+        })
+    }
+
     /// Checks the settings against a manifest.
     ///
     /// # Errors

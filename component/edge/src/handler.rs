@@ -72,9 +72,9 @@ impl Guest for Component {
             endpoints: manifest.endpoints.iter().map(|endpoint| endpoint.path.clone()).collect(),
             request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
         };
-        INSTANCE
-            .with(|cell| cell.set(instance))
-            .map_err(|_| "this instance is configured already".to_owned())?;
+        if INSTANCE.with(|cell| cell.set(instance).is_err()) {
+            return Err("this instance is configured already".to_owned());
+        }
         Ok(description)
     }
 
@@ -129,19 +129,18 @@ impl Guest for Component {
 
 /// The settings as the pipeline takes them.
 fn read(settings: handler::Settings) -> Result<Settings, String> {
-    let key_secret = settings.key_secret.as_deref().map(Secret::for_keys).transpose()?;
-    let keys = match (settings.key_kind, key_secret) {
-        (handler::KeyKind::Digest, secret) => KeyKind::Digest { secret },
-        (_, Some(_)) => return Err("a key secret needs keys of the kind digest".to_owned()),
-        (handler::KeyKind::Packed, None) => KeyKind::Packed,
-        (handler::KeyKind::Readable, None) => KeyKind::Readable,
-        (handler::KeyKind::Repr, None) => KeyKind::Repr,
+    let secret = settings.key_secret.as_deref().map(Secret::for_keys).transpose()?;
+    let kind = match settings.key_kind {
+        handler::KeyKind::Packed => "packed",
+        handler::KeyKind::Digest => "digest",
+        handler::KeyKind::Readable => "readable",
+        handler::KeyKind::Repr => "repr",
     };
     let allowed = settings.allowed;
     Ok(Settings {
         ttl_seconds: settings.ttl_seconds,
         endpoint_ttl_seconds: settings.endpoint_ttl_seconds,
-        keys,
+        keys: KeyKind::new(kind, secret)?,
         mac: settings.mac_secret.as_deref().map(Secret::for_entries).transpose()?,
         allowed: Allowed {
             no_cache: allowed.no_cache,

@@ -1,7 +1,7 @@
 //! The standard handler, `wasi:http/incoming-handler`, for hosts that know nothing of Foretold.
 //!
 //! Settings come from environment variables there: `FORETOLD_STORE`, the label of the key-value
-//! store (`default` unless set), and `FORETOLD_TTL_SECONDS`.
+//! store (`default` unless set), and those of [`Settings::from_variables`].
 
 use foretold_core::http::{Request, Response};
 use foretold_core::problem::Problem;
@@ -65,18 +65,7 @@ fn list(values: &[Vec<u8>]) -> Option<String> {
 
 fn configured() -> Result<Instance, String> {
     let store = std::env::var("FORETOLD_STORE").unwrap_or_else(|_| "default".to_owned());
-    let ttl_seconds = match std::env::var("FORETOLD_TTL_SECONDS") {
-        Err(_) => None,
-        Ok(text) => match text.parse() {
-            Ok(seconds) if seconds > 0 => Some(seconds),
-            _ => {
-                return Err(format!(
-                    "FORETOLD_TTL_SECONDS is {text:?}; expected whole seconds above 0"
-                ));
-            }
-        },
-    };
-    Instance::new(store, Settings { ttl_seconds, ..Settings::default() })
+    Instance::new(store, Settings::from_variables(|name| std::env::var(name).ok())?)
 }
 
 fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Problem> {

@@ -1,6 +1,6 @@
 //! Settings: what contradicts itself or the manifest is refused before anything is answered.
 
-use foretold_core::settings::{KeyKind, Secret, Settings};
+use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
 
 use crate::credit;
 
@@ -29,4 +29,45 @@ fn a_secret_is_long_enough_and_never_shown() {
     let secret = Secret::for_keys(b"sesame-sesame-sesame").unwrap();
     assert_eq!(format!("{secret:?}"), "Secret(…)");
     assert_ne!(secret, Secret::for_entries(b"sesame-sesame-sesame").unwrap());
+}
+
+#[test]
+fn variables_are_read_and_wrong_ones_are_named() {
+    let read = |variables: &[(&str, &str)]| {
+        Settings::from_variables(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    };
+    assert_eq!(read(&[]), Ok(Settings::default()));
+    let secret = "sixteen bytes at least";
+    let settings = read(&[
+        ("FORETOLD_TTL_SECONDS", "60"),
+        ("FORETOLD_KEYS", "digest"),
+        ("FORETOLD_KEY_SECRET", secret),
+        ("FORETOLD_MAC_SECRET", secret),
+        ("FORETOLD_ALLOW", "max-age, query"),
+    ]);
+    let expected = Settings {
+        ttl_seconds: Some(60),
+        endpoint_ttl_seconds: Vec::new(),
+        keys: KeyKind::Digest { secret: Secret::for_keys(secret.as_bytes()).ok() },
+        mac: Secret::for_entries(secret.as_bytes()).ok(),
+        allowed: Allowed { max_age: true, query: true, ..Allowed::NONE },
+    };
+    assert_eq!(settings, Ok(expected));
+    for (name, value) in [
+        ("FORETOLD_TTL_SECONDS", "0"),
+        ("FORETOLD_TTL_SECONDS", "1h"),
+        ("FORETOLD_KEYS", "json"),
+        ("FORETOLD_KEY_SECRET", "short"),
+        ("FORETOLD_MAC_SECRET", "short"),
+        ("FORETOLD_ALLOW", "no-cash"),
+    ] {
+        let error = read(&[(name, value)]).unwrap_err();
+        assert!(error.contains(name), "{error}");
+        assert!(!error.contains("short"), "{error}");
+    }
+    let error = read(&[("FORETOLD_KEY_SECRET", secret)]).unwrap_err();
+    assert!(error.contains("digest") && !error.contains(secret), "{error}");
 }
