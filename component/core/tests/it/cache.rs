@@ -98,7 +98,8 @@ struct Written {
 struct Model {
     world: World,
     keys: BTreeMap<i64, String>,
-    written: BTreeMap<i64, Written>,
+    /// For each age all that was ever stored, the newest last: an old value may come back.
+    written: BTreeMap<i64, Vec<Written>>,
     store_now: u32,
 }
 
@@ -125,7 +126,8 @@ impl Model {
         let longest = self.world.settings.longest_seconds(&self.world.manifest);
         let mut entries = self.world.store.entries.borrow_mut();
         self.written.retain(|age, written| {
-            let keeps = self.store_now - written.stored_at < longest;
+            let newest = written.last().unwrap();
+            let keeps = self.store_now - newest.stored_at < longest;
             if !keeps {
                 entries.remove(&self.keys[age]);
             }
@@ -136,11 +138,15 @@ impl Model {
     /// Whether the prediction may, and must, come from the cache.
     fn hits(&self, age: i64, endpoint: usize, control: &CacheControl) -> bool {
         let Some(written) = self.written.get(&age) else { return false };
-        let whole = self.world.store.entries.borrow()[&self.keys[&age]] == written.value;
+        let entries = self.world.store.entries.borrow();
+        let value = &entries[&self.keys[&age]];
+        // What was damaged, or belongs to another key, is none of them.
+        let Some(written) = written.iter().find(|written| written.value == *value) else {
+            return false;
+        };
         let now = self.world.now.get();
         let age_seconds = now.saturating_sub(written.at);
-        whole
-            && !self.world.store.fails.get()
+        !self.world.store.fails.get()
             && control.looks_up()
             && age_seconds < TTL_SECONDS[endpoint]
             && written.at <= now + 60
@@ -176,7 +182,7 @@ impl Model {
             for (age, _) in ages.iter().zip(&hits).filter(|(_, hit)| !**hit) {
                 let value = self.world.store.entries.borrow()[&self.keys[age]].clone();
                 let (at, stored_at) = (self.world.now.get(), self.store_now);
-                self.written.insert(*age, Written { value, at, stored_at });
+                self.written.entry(*age).or_default().push(Written { value, at, stored_at });
             }
         }
         assert_eq!(self.world.store.entries.borrow().len(), self.written.len());

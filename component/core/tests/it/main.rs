@@ -2,6 +2,7 @@
 
 mod cache;
 mod control;
+mod decoders;
 mod entry;
 mod key;
 mod manifest;
