@@ -1,7 +1,7 @@
-//! `wasi:keyvalue/store@0.2.0-draft`, over the host's store.
+//! `wasi:keyvalue/store@0.2.0-draft` and `wasi:keyvalue/batch`, over the host's store.
 //!
 //! Written by hand instead of generated, so that keys and values are borrowed from the guest's
-//! memory. Only what a component needs is there: `open`, `get` and `set`.
+//! memory. Only what a component needs is there: `open`, `get`, `set`, `get-many` and `set-many`.
 
 use bytes::Bytes;
 use tracing::debug;
@@ -51,7 +51,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         |guest, (_, key): (Resource<Bucket>, WasmStr)| {
             Box::new(async move {
                 let store = guest.data().store.clone();
-                let value = store.get(&key.to_str(&guest)?).await;
+                let time_to_live = guest.data().time_to_live;
+                let value = store.get(&key.to_str(&guest)?, time_to_live).await;
                 Ok((value.map_err(Error::from),))
             })
         },
@@ -68,34 +69,36 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
             })
         },
     )?;
-    let mut batch = linker.instance("wasi:keyvalue/batch@0.2.0-draft")?;
-    batch.func_wrap_async("get-many", |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
-        Box::new(async move {
-            let store = guest.data().store.clone();
-            let mut values = Vec::with_capacity(keys.len());
-            for key in keys {
-                match store.get(&key).await {
-                    Ok(value) => values.push(value.map(|value| (key, value))),
-                    Err(error) => return Ok((Err(Error::from(error)),)),
-                }
-            }
-            Ok((Ok(values),))
-        })
-    })?;
-    batch.func_wrap_async(
-        "set-many",
-        |guest, (_, entries): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
+    let mut interface = linker.instance("wasi:keyvalue/batch@0.2.0-draft")?;
+    interface.func_wrap_async(
+        "get-many",
+        |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
             Box::new(async move {
                 let store = guest.data().store.clone();
                 let time_to_live = guest.data().time_to_live;
-                for (key, value) in entries {
-                    if let Err(error) = store.set(&key, Bytes::from(value), time_to_live).await {
-                        return Ok((Err(Error::from(error)),));
-                    }
-                }
-                Ok((Ok(()),))
+                let values = store.get_many(&keys, time_to_live).await;
+                let pairs = values.map(|values| pairs(keys, values));
+                Ok((pairs.map_err(Error::from),))
+            })
+        },
+    )?;
+    interface.func_wrap_async(
+        "set-many",
+        |guest, (_, pairs): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
+            Box::new(async move {
+                let store = guest.data().store.clone();
+                let time_to_live = guest.data().time_to_live;
+                let entries =
+                    pairs.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+                let result = store.set_many(entries, time_to_live).await;
+                Ok((result.map_err(Error::from),))
             })
         },
     )?;
     Ok(())
+}
+
+/// Each key with its value, or none.
+fn pairs(keys: Vec<String>, values: Vec<Option<Bytes>>) -> Vec<Option<(String, Bytes)>> {
+    keys.into_iter().zip(values).map(|(key, value)| Some((key, value?))).collect()
 }

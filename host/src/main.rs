@@ -1,5 +1,7 @@
 //! The command `foretold`.
 
+mod store_options;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +15,6 @@ use foretold::model_dir::ModelDir;
 use foretold::pool::{Pool, PoolConfig, Settings};
 use foretold::program::{Program, Source};
 use foretold::server::{Server, ServerConfig};
-use foretold::store::{RedisUrl, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing::level_filters::LevelFilter;
@@ -21,6 +22,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::store_options::StoreOptions;
 
 /// Serves cached predictions from a model in a WebAssembly component.
 #[derive(Parser)]
@@ -58,24 +61,8 @@ struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
 
-    /// Where predictions are cached: `memory`, or `redis://[user:password@]host[:port][/database]`.
-    /// A password is better given in the environment, where no process list shows it.
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "memory",
-        env = "FORETOLD_STORE",
-        hide_env_values = true
-    )]
-    store: String,
-
-    /// Memory that entries of the memory store may take, in MiB; beyond it the least useful go.
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
-    store_memory_mib: u64,
-
-    /// Time a command to Redis may take, in milliseconds; then the prediction is computed.
-    #[arg(long, value_name = "MS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    store_timeout_ms: u64,
+    #[command(flatten)]
+    store: StoreOptions,
 
     /// Seconds that a cached prediction is served [default: the manifest's ttl_seconds].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
@@ -148,7 +135,7 @@ async fn write_baked(options: &Bake) -> Result<()> {
 }
 
 async fn serve(options: Serve, start: Instant) -> Result<()> {
-    let store = options.store_url()?;
+    let store = options.store.store_url()?;
     let folder = match options.cache_dir.clone() {
         Some(folder) => folder,
         None => CacheFolder::of_user()?,
@@ -164,7 +151,7 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
         isolate: options.isolate,
         max_idle: max_concurrent_requests,
     };
-    let pool = Pool::new(program, store.open().await, config).await?;
+    let pool = Pool::new(program, store.open().await?, config).await?;
     let description = pool.description().clone();
     let max_body_bytes = options.max_body_bytes as usize;
     let config = ServerConfig { max_body_bytes, max_concurrent_requests, timeout };
@@ -180,23 +167,6 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
     server.run(stop_signal()?).await;
     info!("stopped");
     Ok(())
-}
-
-impl Serve {
-    fn store_url(&self) -> Result<StoreUrl> {
-        if matches!(self.store.as_str(), "memory" | "memory:") {
-            return Ok(StoreUrl::Memory { max_bytes: self.store_memory_mib << 20 });
-        }
-        if self.store.starts_with("redis:") {
-            let timeout = Duration::from_millis(self.store_timeout_ms);
-            let url = RedisUrl::parse(&self.store, timeout).map_err(anyhow::Error::msg);
-            return Ok(StoreUrl::Redis(url.context("--store is not a usable Redis URL")?));
-        }
-        let scheme = self.store.split(':').next().unwrap_or_default();
-        anyhow::bail!(
-            "--store: expected `memory` or a URL that starts with redis://, not {scheme:?}"
-        )
-    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

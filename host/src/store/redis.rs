@@ -5,226 +5,107 @@
 //! open, commands fail at once and one probe at a time tries to connect. Opening it for a mere
 //! hiccup costs little, since the answer to a miss is a computation of microseconds.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
+mod breaker;
+mod generations;
+mod hash;
+mod inventory;
+mod layout;
+mod name;
+mod packed;
+mod place;
+mod scan;
+mod session;
+mod sweep;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, RedisError,
-};
-use tracing::{info, warn};
+use redis::RedisError;
 
+use self::breaker::Shared;
+pub use self::layout::Layout;
+use self::place::{Moment, Reading, Writing, foreign_names};
+pub use self::url::RedisUrl;
 use super::{Store, StoreError, StoreFuture};
 
-/// First and longest pause between two probes.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A probe may take longer than a command: nobody waits for it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A server that is full refuses every write: one line in a while is enough.
-const REFUSAL_LOG_PAUSE: Duration = Duration::from_secs(10);
-/// Commands that may be under way on the connection: more than requests may be.
-const PIPELINE_BUFFER: usize = 4096;
-
-/// Where a server is, and how long a command to it may take.
-#[derive(Clone)]
-pub struct RedisUrl {
-    info: ConnectionInfo,
-    timeout: Duration,
-}
-
-impl RedisUrl {
-    /// Reads `redis://[user:password@]host[:port][/database]`.
-    ///
-    /// # Errors
-    /// If it is not such a URL; the message does not repeat it, since it may hold a password.
-    pub fn parse(url: &str, timeout: Duration) -> Result<RedisUrl, String> {
-        let info = url.into_connection_info().map_err(|error| {
-            format!("expected redis://[user:password@]host[:port][/database]; {}", describe(&error))
-        })?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Ok(RedisUrl { info, timeout })
-    }
-}
-
-/// Address and database; never user and password.
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "redis at {}, database {}", self.info.addr(), self.info.redis_settings().db())
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Entries in a Redis server, one string key each, with the server's own expiry.
+/// Entries in a Redis server, in one of the layouts.
 pub struct RedisStore {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    url: RedisUrl,
-    config: AsyncConnectionConfig,
-    breaker: RwLock<Breaker>,
-    /// When the log last said that the server refused a command.
-    refusal_logged: Mutex<Option<Instant>>,
-}
-
-enum Breaker {
-    /// The server answered last time.
-    Closed {
-        connection: MultiplexedConnection,
-        /// Which connection this is, so that a late failure of an old one does no harm.
-        number: u64,
-    },
-    /// It did not; a probe is under way.
-    Open { last_number: u64 },
-}
-
-/// Why a command gave nothing.
-enum Failure {
-    /// It was not sent: the breaker is open.
-    Open,
-    Redis(RedisError),
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> StoreError {
-        StoreError(match failure {
-            Failure::Open => "the circuit breaker is open".to_owned(),
-            Failure::Redis(error) => describe(&error),
-        })
-    }
 }
 
 impl RedisStore {
     /// Connects, or starts probing where the server does not answer.
     pub async fn connect(url: &RedisUrl) -> RedisStore {
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(Some(url.timeout))
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_pipeline_buffer_size(PIPELINE_BUFFER);
-        let breaker = RwLock::new(Breaker::Open { last_number: 0 });
-        let refusal_logged = Mutex::default();
-        let shared = Arc::new(Shared { url: url.clone(), config, breaker, refusal_logged });
-        if let Err(error) = shared.probe().await {
-            warn!(
-                "{url} does not answer ({}); predictions go on without a cache",
-                describe(&error)
-            );
-            tokio::spawn(probe_until_closed(Arc::downgrade(&shared)));
+        let shared = Shared::connect(url).await;
+        if url.layout == Layout::Hash {
+            tokio::spawn(sweep::sweep(Arc::downgrade(&shared)));
         }
         RedisStore { shared }
     }
 
-    async fn run<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Failure> {
-        let (mut connection, number) = match &*self.shared.read() {
-            Breaker::Closed { connection, number } => (connection.clone(), *number),
-            Breaker::Open { .. } => return Err(Failure::Open),
+    async fn read(
+        &self,
+        keys: &[&str],
+        time_to_live: Duration,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(vec![]);
+        }
+        let session = self.shared.session()?;
+        // Which generation is the current one is being read: nothing is known to be in it.
+        let Some(generation) = session.generations.view() else {
+            return Ok(vec![None; keys.len()]);
         };
-        command.query_async(&mut connection).await.map_err(|error| {
-            if is_outage(&error) {
-                self.trip(number, &error);
-            } else if !is_wrong_type(&error) {
-                self.shared.log_refusal(&error);
-            }
-            Failure::Redis(error)
-        })
-    }
-
-    /// Opens the breaker, unless the connection that failed has been replaced since.
-    fn trip(&self, failed: u64, error: &RedisError) {
-        let mut breaker = self.shared.breaker.write().expect("nobody panics while holding it");
-        if matches!(&*breaker, Breaker::Closed { number, .. } if *number == failed) {
-            *breaker = Breaker::Open { last_number: failed };
-            drop(breaker);
-            let url = &self.shared.url;
-            warn!("{url} failed ({}); predictions go on without a cache", describe(error));
-            tokio::spawn(probe_until_closed(Arc::downgrade(&self.shared)));
+        let url = &self.shared.url;
+        let moment = Moment { url, session: &session, generation: &generation, time_to_live };
+        let reading = Reading::plan(&moment, keys);
+        let replies = self.shared.run(&session, reading.pipeline(), keys.len()).await?;
+        let values = reading.values(&moment, replies)?;
+        // A purge came in between: these may be of the old generation.
+        if !session.generations.is_current(&generation) {
+            return Ok(vec![None; keys.len()]);
         }
-    }
-}
-
-impl Shared {
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Breaker> {
-        self.breaker.read().expect("nobody panics while holding it")
+        Ok(values)
     }
 
-    /// Says that the server refused a command, unless the log has said so a moment ago.
-    fn log_refusal(&self, error: &RedisError) {
-        let mut logged = self.refusal_logged.lock().expect("nobody panics while holding it");
-        if logged.is_none_or(|logged| logged.elapsed() >= REFUSAL_LOG_PAUSE) {
-            *logged = Some(Instant::now());
-            warn!("{} refuses commands ({}); predictions go on", self.url, describe(error));
+    async fn write(
+        &self,
+        entries: &[(&str, Bytes)],
+        time_to_live: Duration,
+    ) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
         }
-    }
-
-    /// Tries to connect, and closes the breaker if the server answers.
-    async fn probe(&self) -> Result<(), RedisError> {
-        let client = Client::open(self.url.info.clone())?;
-        let mut connection =
-            client.get_multiplexed_async_connection_with_config(&self.config).await?;
-        redis::cmd("PING").exec_async(&mut connection).await?;
-        let mut breaker = self.breaker.write().expect("nobody panics while holding it");
-        if let Breaker::Open { last_number } = &*breaker {
-            *breaker = Breaker::Closed { connection, number: last_number + 1 };
+        let session = self.shared.session()?;
+        let Some(generation) = session.generations.view() else {
+            return Err(StoreError("a purge is under way".to_owned()));
+        };
+        let url = &self.shared.url;
+        let moment = Moment { url, session: &session, generation: &generation, time_to_live };
+        let writing = Writing::plan(&moment, entries);
+        let (pipeline, owners) = writing.commands(&moment, &writing.names());
+        let replies = self.shared.run(&session, pipeline, entries.len()).await?;
+        let foreign = foreign_names(owners, replies)?;
+        if foreign.is_empty() {
+            return Ok(());
         }
+        // Another program's list or the like in our place.
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("UNLINK").arg(&foreign);
+        let replies = self.shared.run(&session, pipeline, 1).await?;
+        replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
+        let (pipeline, _) = writing.commands(&moment, &foreign);
+        let replies = self.shared.run(&session, pipeline, entries.len()).await?;
+        replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
         Ok(())
     }
 }
 
-/// The one probe that runs while the breaker is open. It ends with the store.
-async fn probe_until_closed(shared: std::sync::Weak<Shared>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        let Some(shared) = shared.upgrade() else { return };
-        if shared.probe().await.is_ok() {
-            info!("{} answers again", shared.url);
-            return;
-        }
-    }
-}
-
-/// Whether the server, and not the command, is the trouble. A refused command (out of memory,
-/// read-only replica, wrong type) leaves the connection good for others.
-fn is_outage(error: &RedisError) -> bool {
-    error.is_unrecoverable_error() || matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
-}
-
-/// Whether another program keeps a list or the like under this key.
-fn is_wrong_type(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
-}
-
-/// The error without anything of the URL in it.
-fn describe(error: &RedisError) -> String {
-    match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.category()),
-        None => error.to_string(),
-    }
-}
-
 impl Store for RedisStore {
-    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Bytes>> {
-        let mut command = redis::cmd("GET");
-        command.arg(key);
-        Box::pin(async {
-            match self.run::<Option<Vec<u8>>>(command).await {
-                Ok(value) => Ok(value.map(Bytes::from)),
-                // There is something, but no entry: it will be overwritten.
-                Err(Failure::Redis(error)) if is_wrong_type(&error) => Ok(Some(Bytes::new())),
-                Err(failure) => Err(failure.into()),
-            }
-        })
+    fn get<'a>(&'a self, key: &'a str, time_to_live: Duration) -> StoreFuture<'a, Option<Bytes>> {
+        Box::pin(async move { Ok(self.read(&[key], time_to_live).await?.pop().flatten()) })
     }
 
     fn set<'a>(
@@ -233,8 +114,57 @@ impl Store for RedisStore {
         value: Bytes,
         time_to_live: Duration,
     ) -> StoreFuture<'a, ()> {
-        let mut command = redis::cmd("SET");
-        command.arg(key).arg(&value[..]).arg("EX").arg(time_to_live.as_secs().max(1));
-        Box::pin(async { Ok(self.run(command).await?) })
+        Box::pin(async move { self.write(&[(key, value)], time_to_live).await })
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [String],
+        time_to_live: Duration,
+    ) -> StoreFuture<'a, Vec<Option<Bytes>>> {
+        Box::pin(async move {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            self.read(&keys, time_to_live).await
+        })
+    }
+
+    fn set_many(
+        &self,
+        entries: Vec<(String, Bytes)>,
+        time_to_live: Duration,
+    ) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let entries: Vec<(&str, Bytes)> =
+                entries.iter().map(|(key, value)| (&**key, value.clone())).collect();
+            self.write(&entries, time_to_live).await
+        })
+    }
+}
+
+fn store_error(error: RedisError) -> StoreError {
+    StoreError(describe(&error))
+}
+
+/// Whether another program keeps a list or the like under this key.
+fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+}
+
+/// Whether the server wants a password, or another one.
+fn is_authentication(error: &RedisError) -> bool {
+    matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
+        || error.kind() == redis::ErrorKind::AuthenticationFailed
+}
+
+/// The error without anything of the URL in it.
+fn describe(error: &RedisError) -> String {
+    let category =
+        if is_authentication(error) { "authentication failed" } else { error.category() };
+    match (error.detail(), error.code()) {
+        (Some(detail), _) if is_authentication(error) => format!("{category}: {detail}"),
+        // The categories of some are empty or say nothing.
+        (Some(detail), Some(code)) => format!("{code} {detail}"),
+        (Some(detail), None) => format!("{category}: {detail}"),
+        (None, _) => error.to_string(),
     }
 }

@@ -1,0 +1,61 @@
+//! Time that is comparable between processes, and never steps back within one.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A reading of some clock since 1970, carried on by the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SteadyClock {
+    start: Duration,
+    started: Instant,
+}
+
+impl SteadyClock {
+    /// Goes on from the wall clock as it is now.
+    pub(super) fn from_wall_clock() -> SteadyClock {
+        // Before 1970 it is as wrong as any other clock: entries then expire early or late once.
+        SteadyClock::new(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// Goes on from a reading of now.
+    pub(super) fn new(now: Duration) -> SteadyClock {
+        SteadyClock { start: now, started: Instant::now() }
+    }
+
+    /// Since 1970.
+    pub(super) fn now(&self) -> Duration {
+        self.start + self.started.elapsed()
+    }
+}
+
+/// An expiry as it stands before a value: whole seconds since 1970, 4 bytes, little endian.
+///
+/// It is rounded down, so that an entry goes up to a second early and never late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Expiry(u32);
+
+impl Expiry {
+    pub(super) const BYTES: usize = 4;
+
+    pub(super) fn after(now: Duration, time_to_live: Duration) -> Expiry {
+        // Beyond the year 2106 it is the last second of it.
+        Expiry(u32::try_from((now + time_to_live).as_secs()).unwrap_or(u32::MAX))
+    }
+
+    /// Parts a stored value into expiry and entry, unless it is too short to be ours.
+    pub(super) fn split(stored: &[u8]) -> Option<(Expiry, &[u8])> {
+        let (expiry, value) = stored.split_first_chunk::<{ Expiry::BYTES }>()?;
+        Some((Expiry(u32::from_le_bytes(*expiry)), value))
+    }
+
+    pub(super) fn join(self, value: &[u8]) -> Vec<u8> {
+        [&self.0.to_le_bytes(), value].concat()
+    }
+
+    pub(super) fn time_left(self, now: Duration) -> Option<Duration> {
+        Duration::from_secs(self.0.into()).checked_sub(now).filter(|left| !left.is_zero())
+    }
+
+    pub(super) fn is_past(self, now: Duration) -> bool {
+        self.time_left(now).is_none()
+    }
+}

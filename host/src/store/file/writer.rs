@@ -1,0 +1,213 @@
+//! The one thread that changes the file: it commits all that waits as one transaction, so that
+//! many callers share the time that a disk takes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use super::super::clock::{Expiry, SteadyClock};
+use super::super::key::Key;
+use super::super::{Purge, StoreError};
+use super::{ENTRIES, store_error};
+
+/// Changes that one transaction takes at most.
+const MAX_CHANGES: usize = 4096;
+/// Between two turns of the sweep, the entries it looks at in a step, and the steps of a turn: one,
+/// or more as long as a good part of what they see has expired.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+const SWEEP_ENTRIES: usize = 1000;
+const MAX_SWEEP_STEPS: usize = 20;
+const GOOD_PART: usize = 10;
+/// A disk that is full refuses every write: one line in a while is enough.
+const FAILURE_LOG_PAUSE: Duration = Duration::from_secs(10);
+
+/// What is to be changed.
+pub(super) enum Change {
+    /// Keys and values, expiry included.
+    Set(Vec<(String, Vec<u8>)>),
+    Remove(Vec<String>),
+    Purge(Purge),
+}
+
+struct Request {
+    change: Change,
+    reply: oneshot::Sender<Result<u64, StoreError>>,
+}
+
+/// The thread, which ends with this handle.
+pub(super) struct Writer {
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(database: Arc<Database>, clock: SteadyClock, path: &Path) -> Writer {
+        let (requests, received) = channel();
+        let path = path.to_owned();
+        let mut worker = Worker { database, clock, path, sweep_after: None, failure_logged: None };
+        let thread = std::thread::spawn(move || worker.run(&received));
+        Writer { requests: Some(requests), thread: Some(thread) }
+    }
+
+    /// Makes a change, and returns when it is on the disk. It gives how many entries there were
+    /// of those to remove.
+    pub(super) async fn change(&self, change: Change) -> Result<u64, StoreError> {
+        let (reply, result) = oneshot::channel();
+        let gone = || StoreError("the file's writer has stopped".to_owned());
+        let requests = self.requests.as_ref().ok_or_else(gone)?;
+        requests.send(Request { change, reply }).map_err(|_| gone())?;
+        result.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    /// The file is closed when this returns, and may be opened again.
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // It has panicked, and said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    database: Arc<Database>,
+    clock: SteadyClock,
+    path: PathBuf,
+    /// The key that the sweep goes on after.
+    sweep_after: Option<String>,
+    failure_logged: Option<Instant>,
+}
+
+impl Worker {
+    fn run(&mut self, received: &Receiver<Request>) {
+        let mut swept = Instant::now();
+        loop {
+            match received.recv_timeout(SWEEP_PAUSE.saturating_sub(swept.elapsed())) {
+                Ok(first) => {
+                    let requests: Vec<Request> = std::iter::once(first)
+                        .chain(received.try_iter().take(MAX_CHANGES - 1))
+                        .collect();
+                    self.commit(requests);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if swept.elapsed() >= SWEEP_PAUSE {
+                if let Err(error) = self.sweep() {
+                    self.log(&error);
+                }
+                swept = Instant::now();
+            }
+        }
+    }
+
+    /// One transaction for all requests; they succeed or fail together.
+    fn commit(&mut self, requests: Vec<Request>) {
+        let (changes, replies): (Vec<Change>, Vec<_>) =
+            requests.into_iter().map(|request| (request.change, request.reply)).unzip();
+        let result = self.apply(&changes).inspect_err(|error| self.log(error));
+        let result = result.map_err(store_error);
+        for (index, reply) in replies.into_iter().enumerate() {
+            // Whoever asked may have gone since.
+            let _ = reply.send(result.as_ref().map(|counts| counts[index]).map_err(Clone::clone));
+        }
+    }
+
+    fn apply(&self, changes: &[Change]) -> Result<Vec<u64>, redb::Error> {
+        let now = self.clock.now();
+        let transaction = self.database.begin_write()?;
+        let mut counts = Vec::with_capacity(changes.len());
+        {
+            let mut entries = transaction.open_table(ENTRIES)?;
+            for change in changes {
+                let mut removed = 0;
+                match change {
+                    Change::Set(pairs) => {
+                        for (key, stored) in pairs {
+                            entries.insert(&**key, &**stored)?;
+                        }
+                    }
+                    Change::Remove(keys) => {
+                        for key in keys {
+                            let stored = entries.remove(&**key)?;
+                            let is_past = |stored: &[u8]| {
+                                Expiry::split(stored).is_none_or(|(expiry, _)| expiry.is_past(now))
+                            };
+                            removed +=
+                                u64::from(stored.is_some_and(|stored| !is_past(stored.value())));
+                        }
+                    }
+                    Change::Purge(Purge::All) => entries.retain(|_, _| false)?,
+                    Change::Purge(Purge::Model(model)) => {
+                        let first = Key::join(model, "");
+                        // The character after the colon.
+                        let end = format!("{}{}", first.trim_end_matches(':'), ';');
+                        entries.retain_in::<&str, _>(&*first..&*end, |_, _| false)?;
+                    }
+                }
+                counts.push(removed);
+            }
+        }
+        transaction.commit()?;
+        Ok(counts)
+    }
+
+    /// Removes expired entries among the next ones in the order of keys.
+    fn sweep(&mut self) -> Result<(), redb::Error> {
+        for _ in 0..MAX_SWEEP_STEPS {
+            let (seen, expired) = self.expired()?;
+            if !expired.is_empty() {
+                let transaction = self.database.begin_write()?;
+                {
+                    let mut entries = transaction.open_table(ENTRIES)?;
+                    for key in &expired {
+                        entries.remove(&**key)?;
+                    }
+                }
+                transaction.commit()?;
+            }
+            if seen < SWEEP_ENTRIES || expired.len() * GOOD_PART < seen {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many entries were looked at, and the keys of those that have expired. No one else
+    /// writes, so they stay so.
+    fn expired(&mut self) -> Result<(usize, Vec<String>), redb::Error> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let now = self.clock.now();
+        let transaction = self.database.begin_read()?;
+        let entries = transaction.open_table(ENTRIES)?;
+        let start = self.sweep_after.as_deref().map_or(Unbounded, Excluded);
+        let (mut seen, mut last, mut expired) = (0, None, Vec::new());
+        for row in entries.range::<&str>((start, Unbounded))?.take(SWEEP_ENTRIES) {
+            let (key, stored) = row?;
+            seen += 1;
+            let is_past =
+                Expiry::split(stored.value()).is_none_or(|(expiry, _)| expiry.is_past(now));
+            if is_past {
+                expired.push(key.value().to_owned());
+            }
+            last = Some(key.value().to_owned());
+        }
+        self.sweep_after = last.filter(|_| seen == SWEEP_ENTRIES);
+        Ok((seen, expired))
+    }
+
+    fn log(&mut self, error: &redb::Error) {
+        if self.failure_logged.is_none_or(|logged| logged.elapsed() >= FAILURE_LOG_PAUSE) {
+            self.failure_logged = Some(Instant::now());
+            warn!("{} cannot be changed ({error}); predictions go on", self.path.display());
+        }
+    }
+}

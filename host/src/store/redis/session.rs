@@ -1,0 +1,151 @@
+//! One connection, and what was found out about the server when it was made.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError,
+    RedisResult, Value, from_redis_value,
+};
+
+use super::super::clock::SteadyClock;
+use super::generations::{Generations, Tags};
+use super::url::RedisUrl;
+use super::{Layout, hash, is_authentication, name, packed};
+
+/// A probe may take longer than a command: nobody waits for it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Commands that may be under way on the connection: more than requests may be.
+const PIPELINE_BUFFER: usize = 4096;
+
+pub(super) struct Session {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) generations: Arc<Generations>,
+    /// Whether the server tells when the generations change.
+    pub(super) is_told: bool,
+    /// The server's time, which all of its hosts share.
+    pub(super) clock: SteadyClock,
+    pub(super) field_expiry: hash::FieldExpiry,
+    pub(super) buckets: packed::Buckets,
+    /// Hashes of the layout `hash` that were in use, for the sweep.
+    hashes: Mutex<BTreeSet<String>>,
+}
+
+impl Session {
+    /// Connects and asks what there is to know, in one round trip. Besides the session it gives
+    /// the tags that it read, and the number of changes that they include.
+    pub(super) async fn connect(
+        url: &RedisUrl,
+        last_clock: Option<SteadyClock>,
+    ) -> Result<(Session, u64, Option<Tags>), RedisError> {
+        let generations = Arc::new(Generations::unknown());
+        let (mut connection, can_push) = match dial(url, Some(generations.clone())).await {
+            Err(error) if lacks_resp3(&error) => (dial(url, None).await?, false),
+            connection => (connection?, true),
+        };
+        let hash_name = name::generations(&url.prefix);
+        let mut pipeline = redis::pipe();
+        let changes = generations.changes();
+        if can_push {
+            pipeline.cmd("CLIENT").arg(&["TRACKING", "ON", "BCAST", "PREFIX"]).arg(&hash_name);
+        } else {
+            pipeline.cmd("PING");
+        }
+        pipeline.cmd("HGETALL").arg(&hash_name);
+        pipeline.cmd("TIME");
+        match url.layout {
+            Layout::String => {}
+            Layout::Hash => hash::ask(&mut pipeline),
+            Layout::Packed => packed::ask(&mut pipeline),
+        }
+        let replies: Vec<RedisResult<Value>> =
+            pipeline.ignore_errors().query_async(&mut connection).await?;
+        let mut replies = replies.into_iter();
+        let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
+        let is_told = next().is_ok() && can_push;
+        let tags = Tags::read(next())?;
+        let clock = SteadyClock::new(server_time(next(), last_clock));
+        let (mut field_expiry, mut buckets) = Default::default();
+        match url.layout {
+            Layout::String => {}
+            Layout::Hash => field_expiry = hash::FieldExpiry::read(next()),
+            Layout::Packed => {
+                buckets = packed::Buckets::read(url.capacity, [next(), next(), next()]);
+            }
+        }
+        let hashes = Mutex::default();
+        let session =
+            Session { connection, generations, is_told, clock, field_expiry, buckets, hashes };
+        Ok((session, changes, tags))
+    }
+
+    /// Notes that a hash is in use.
+    pub(super) fn note_hash(&self, name: &str) {
+        let mut hashes = self.hashes.lock().expect("nobody panics while holding it");
+        if !hashes.contains(name) {
+            hashes.insert(name.to_owned());
+        }
+    }
+
+    pub(super) fn forget_hash(&self, name: &str) {
+        self.hashes.lock().expect("nobody panics while holding it").remove(name);
+    }
+
+    pub(super) fn hashes(&self) -> BTreeSet<String> {
+        self.hashes.lock().expect("nobody panics while holding it").clone()
+    }
+}
+
+impl Drop for Session {
+    /// Ends the task that watches it.
+    fn drop(&mut self) {
+        self.generations.changed.notify_one();
+    }
+}
+
+/// Makes a connection: with RESP3 where changes of generations are to be told.
+async fn dial(
+    url: &RedisUrl,
+    generations: Option<Arc<Generations>>,
+) -> Result<MultiplexedConnection, RedisError> {
+    let mut config = AsyncConnectionConfig::new()
+        .set_response_timeout(Some(url.timeout))
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_pipeline_buffer_size(PIPELINE_BUFFER);
+    let mut info = url.info.clone();
+    if let Some(generations) = generations {
+        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        info = info.set_redis_settings(redis);
+        config = config.set_push_sender(move |push: PushInfo| {
+            if push.kind == PushKind::Invalidate {
+                generations.invalidate();
+            }
+            Ok::<(), redis::aio::SendError>(())
+        });
+    }
+    let client = Client::open(info)?;
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// Whether a server that answers refused the protocol, and not the user.
+fn lacks_resp3(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::RESP3NotSupported => true,
+        ErrorKind::Server(_) | ErrorKind::Extension => {
+            !is_authentication(error) && matches!(error.code(), Some("ERR" | "NOPROTO" | "NOPERM"))
+        }
+        _ => false,
+    }
+}
+
+/// The server's time, or this machine's where it does not tell; never before an earlier reading.
+fn server_time(reply: RedisResult<Value>, last: Option<SteadyClock>) -> Duration {
+    let time = reply.ok().and_then(|reply| from_redis_value::<(u64, u32)>(reply).ok());
+    let now = match time {
+        Some((seconds, micros)) => Duration::new(seconds, micros % 1_000_000 * 1000),
+        None => SteadyClock::from_wall_clock().now(),
+    };
+    last.map_or(now, |last| last.now().max(now))
+}
