@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON := .venv/bin/python
 SAMPLE := models/credit/sample.json
 
-.PHONY: help api build component redis request test test-full bench clean
+.PHONY: help api build component redis request test test-full faults bench clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make redis        start a local Redis on 127.0.0.1:6379'
 	@echo 'make build        build target/release/foretold, the component inside it'
 	@echo 'make test         all tests; make test-full adds the slow ones'
+	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
 
 api: build
@@ -59,6 +60,14 @@ test: build .venv/installed
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
+
+# One fault at a time, so that the figures are those of the fault.
+faults: build
+	@$(call need,redis-server)
+	@echo '| fault | layout | requests | hits | p50 ms | p99 ms | slowest ms | hits back after ms |'
+	@echo '|---|---|---|---|---|---|---|---|'
+	@cargo test --quiet --locked --release --package foretold --test end_to_end faults -- \
+		--nocapture --test-threads 1 >$(TARGET)/faults.log || { cat $(TARGET)/faults.log; exit 1; }
 
 bench: build
 	@$(call need,redis-server)

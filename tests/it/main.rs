@@ -6,11 +6,14 @@
 mod bad_input;
 mod bake;
 mod connection;
+mod faults;
 mod golden;
 mod hostile;
 mod imports;
 mod limits;
-mod outage;
+mod load;
+mod proxy;
+mod random;
 mod redis_cache;
 mod serve;
 mod support;
