@@ -87,14 +87,17 @@ def main() -> None:
             distinct = len(manifest["endpoint"]) * len({read(body) for _, body in requests})
             server = Server(stack)
             services = [Python(stack, name, server), Foretold(stack, foretold, folder, server)]
-            written = [share(server, *pair, requests, distinct) for pair in (services, services[::-1])]
-            differences = sorted(written[0] ^ written[1])
-            check(not differences, f"keys that only one of the two writes: {differences[:4]}")
+            (keys, answers), (other_keys, other_answers) = [
+                share(server, *pair, requests, distinct) for pair in (services, services[::-1])
+            ]
+            check(keys == other_keys, f"keys that only one of the two writes: {sorted(keys ^ other_keys)[:4]}")
+            for (path, body), answer, other in zip(requests, answers, other_answers):
+                check(same(answer, other), f"{path} {body}: Python computes {answer}, Foretold {other}")
         print(f"{name}: {len(requests)} requests, {distinct} keys, each found by the other, both ways")
 
 
-def share(server: "Server", first, second, requests: list, distinct: int) -> set[bytes]:
-    """Asks one service everything, then the other; returns the keys."""
+def share(server: "Server", first, second, requests: list, distinct: int) -> tuple[set[bytes], list[dict]]:
+    """Asks one service everything, then the other; returns the keys, and the answers that the first computed."""
     server.client.flushall()
     answers, seen = [], set()
     for path, body in requests:
@@ -113,7 +116,7 @@ def share(server: "Server", first, second, requests: list, distinct: int) -> set
         check(found == "hit", f"{second.name} says {found} for what {first.name} wrote: {path} {body}")
         check(same(answer, other), f"{path} {body}: {first.name} says {answer}, {second.name} {other}")
     check(server.keys() == keys, f"{second.name} wrote keys of its own")
-    return keys
+    return keys, answers
 
 
 def bodies(manifest: dict) -> list[str]:
