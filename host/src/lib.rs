@@ -10,10 +10,13 @@
 //! Invariant: nothing here knows what a request means. The component parses, keys, looks up,
 //! predicts and answers; the host supplies the store, the clocks and the limits.
 
+pub mod auto;
 pub mod bake;
 pub mod cache_folder;
 pub mod component;
+mod http;
 mod keyvalue;
+pub mod metrics;
 pub mod model_dir;
 pub mod pool;
 pub mod program;

@@ -1,28 +1,32 @@
 //! The command `foretold`.
 
+mod serve_options;
 mod store_options;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use foretold::bake::bake;
 use foretold::cache_folder::CacheFolder;
+use foretold::metrics::{Metrics, MetricsListener};
 use foretold::model_dir::ModelDir;
-use foretold::pool::{Pool, PoolConfig, Settings};
+use foretold::pool::Pool;
 use foretold::program::{Program, Source};
-use foretold::server::{Server, ServerConfig};
+use foretold::server::Server;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
 use tracing::level_filters::LevelFilter;
+use tracing::{info, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::serve_options::ServeOptions;
 use crate::store_options::StoreOptions;
 
 /// Serves cached predictions from a model in a WebAssembly component.
@@ -64,10 +68,6 @@ struct Serve {
     #[command(flatten)]
     store: StoreOptions,
 
-    /// Seconds that a cached prediction is served [default: the manifest's ttl_seconds].
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
-    ttl: Option<u32>,
-
     /// Least severe messages to log: off, error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
@@ -77,30 +77,13 @@ struct Serve {
     #[arg(long, value_name = "FOLDER")]
     cache_dir: Option<PathBuf>,
 
-    /// Give every request a fresh instance, which knows nothing of earlier requests.
-    #[arg(long)]
-    isolate: bool,
-
     /// Load the model into each new instance instead of baking it first: the first start with a
     /// changed model or manifest is quick, every new instance slower. For development.
     #[arg(long)]
     no_snapshot: bool,
 
-    /// Longest body of a request, in bytes; a longer one gets 413.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
-    max_body_bytes: u64,
-
-    /// Memory of an instance, in MiB; a request that needs more gets 500.
-    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    max_memory_mib: u64,
-
-    /// Time a request may take once its body is there, in milliseconds; then it gets 504.
-    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    timeout_ms: u64,
-
-    /// Requests that may be under way at once; one more gets 503.
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..=65_536))]
-    max_concurrent_requests: u64,
+    #[command(flatten)]
+    serve: ServeOptions,
 }
 
 #[tokio::main]
@@ -136,26 +119,26 @@ async fn write_baked(options: &Bake) -> Result<()> {
 
 async fn serve(options: Serve, start: Instant) -> Result<()> {
     let store = options.store.store_url()?;
+    let pool_config = options.serve.pool_config()?;
+    if let Some(warning) = options.serve.warning() {
+        warn!("{warning}");
+    }
     let folder = match options.cache_dir.clone() {
         Some(folder) => folder,
         None => CacheFolder::of_user()?,
     };
     let source = Source::read(&options.source, !options.no_snapshot)?;
     let program = Program::load(source, &CacheFolder::open(&folder)?).await?;
-    let timeout = Duration::from_millis(options.timeout_ms);
-    let max_concurrent_requests = options.max_concurrent_requests as usize;
-    let config = PoolConfig {
-        settings: Settings { ttl_seconds: options.ttl, ..Settings::default() },
-        max_memory_bytes: (options.max_memory_mib as usize) << 20,
-        timeout,
-        isolate: options.isolate,
-        max_idle: max_concurrent_requests,
-    };
-    let pool = Pool::new(program, store.open().await?, config).await?;
+    let pool = Pool::new(program, store.open().await?, pool_config).await?;
     let description = pool.description().clone();
-    let max_body_bytes = options.max_body_bytes as usize;
-    let config = ServerConfig { max_body_bytes, max_concurrent_requests, timeout };
-    let server = Server::bind(options.listen, pool, config).await?;
+    let metrics = Arc::new(Metrics::new(&description));
+    let config = options.serve.server_config();
+    let server = Server::bind(options.listen, pool, config, metrics.clone()).await?;
+    if let Some(address) = options.serve.metrics {
+        let listener = MetricsListener::bind(address).await?;
+        info!("metrics at http://{}/metrics", listener.address()?);
+        tokio::spawn(listener.run(metrics));
+    }
     info!(
         "serving {} at http://{}: POST {}; store: {store}; ttl: {} s; ready in {} ms",
         description.model,

@@ -95,6 +95,19 @@ pub struct Allowed {
     pub query: bool,
 }
 
+impl Allowed {
+    /// Nothing.
+    pub const NONE: Allowed = Allowed {
+        no_cache: false,
+        no_store: false,
+        max_age: false,
+        only_if_cached: false,
+        cache_status: false,
+        query: false,
+    };
+}
+
+/// Everything.
 impl Default for Allowed {
     fn default() -> Allowed {
         Allowed {
@@ -120,7 +133,7 @@ pub struct Description {
     /// Seconds that a store needs to keep an entry.
     #[component(name = "ttl-seconds")]
     pub ttl_seconds: u32,
-    /// The paths that answer POST.
+    /// The paths that answer POST, and QUERY where it is allowed.
     pub endpoints: Vec<String>,
     /// The request headers that the component reads, in lower case.
     #[component(name = "request-headers")]

@@ -2,27 +2,30 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use foretold_core::problem::Problem;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use crate::pool::{self, CallError, Pool};
+use crate::auto::{Auto, Reason};
+use crate::http::{self, HttpResponse};
+use crate::metrics::Metrics;
+use crate::pool::{self, CallError, Pool, Report};
 
 /// How long a client may take to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,20 +39,6 @@ const DRAIN: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// More headers than any component has a use for.
-const MAX_RESPONSE_HEADERS: usize = 64;
-/// Headers that belong to the connection: a component that sets them could end a response early
-/// and pass the rest off as the next one.
-const CONNECTION_HEADERS: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::DATE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
 /// What the server refuses.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -59,6 +48,17 @@ pub struct ServerConfig {
     pub max_concurrent_requests: usize,
     /// The pool's time limit, for the message.
     pub timeout: Duration,
+    /// When the store is used.
+    pub cache_use: CacheUse,
+}
+
+/// When the store is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheUse {
+    /// For every request that does not ask otherwise.
+    Always,
+    /// While [`Auto`] finds that it saves time.
+    Auto,
 }
 
 /// A server that listens but does not answer yet.
@@ -70,24 +70,32 @@ pub struct Server {
 struct Service {
     pool: Pool,
     config: ServerConfig,
+    metrics: Arc<Metrics>,
+    /// Where the store is used only while it saves time.
+    auto: Option<Mutex<Auto>>,
     permits: Semaphore,
     stopping: AtomicBool,
 }
-
-type HttpResponse = Response<Full<Bytes>>;
 
 impl Server {
     /// Listens at an address; port 0 takes any free one.
     ///
     /// # Errors
     /// If the address is taken or not this machine's.
-    pub async fn bind(listen: SocketAddr, pool: Pool, config: ServerConfig) -> Result<Server> {
+    pub async fn bind(
+        listen: SocketAddr,
+        pool: Pool,
+        config: ServerConfig,
+        metrics: Arc<Metrics>,
+    ) -> Result<Server> {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         let permits = Semaphore::new(config.max_concurrent_requests);
         let stopping = AtomicBool::new(false);
-        Ok(Server { listener, service: Arc::new(Service { pool, config, permits, stopping }) })
+        let auto = (config.cache_use == CacheUse::Auto).then(Mutex::default);
+        let service = Service { pool, config, metrics, auto, permits, stopping };
+        Ok(Server { listener, service: Arc::new(service) })
     }
 
     /// The address it listens at.
@@ -157,10 +165,11 @@ fn serve_connection(
 impl Service {
     async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
         let (head, body) = request.into_parts();
-        let mut response = match self.predict(&head, body).await {
-            Ok(response) => response,
-            Err(problem) => problem_response(&problem),
+        let (mut response, report) = match self.predict(&head, body).await {
+            Ok(answered) => answered,
+            Err(problem) => (http::problem_response(&problem), self.refused(&head)),
         };
+        self.metrics.count(&report, response.status().as_u16());
         if self.stopping.load(Ordering::Relaxed) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -169,7 +178,11 @@ impl Service {
         response
     }
 
-    async fn predict(&self, head: &Parts, body: Incoming) -> Result<HttpResponse, Problem> {
+    async fn predict(
+        &self,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<(HttpResponse, Report), Problem> {
         let body = self.read(body).await?;
         let Ok(_permit) = self.permits.try_acquire() else {
             let max_concurrent_requests = self.config.max_concurrent_requests;
@@ -178,33 +191,63 @@ impl Service {
         let names = &self.pool.description().request_headers;
         let values: Vec<(&str, Cow<'_, str>)> = names
             .iter()
-            .filter_map(|name| Some((&**name, header_value(&head.headers, name)?)))
+            .filter_map(|name| Some((&**name, http::header_value(&head.headers, name)?)))
             .collect();
         let headers: Vec<pool::RequestHeader<'_>> =
             values.iter().map(|(name, value)| pool::RequestHeader { name, value }).collect();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let bypass = self.bypass();
         let request = pool::Request {
             method: head.method.as_str(),
             target,
             headers: &headers,
             body: &body,
-            bypass_store: false,
+            bypass_store: bypass.is_some(),
         };
-        match self.pool.call(request).await {
-            Ok(response) => http_response(response).map_err(|error| {
-                warn!("the component's answer to {} {target} is unusable: {error}", head.method);
-                Problem::ComponentFailed
-            }),
-            Err(CallError::TimedOut) => {
+        let response = self.pool.call(request).await.map_err(|error| match error {
+            CallError::TimedOut => {
                 let timeout_ms = self.config.timeout.as_millis() as u64;
                 warn!("{} {target} was not answered within {timeout_ms} ms", head.method);
-                Err(Problem::TimedOut { timeout_ms })
+                Problem::TimedOut { timeout_ms }
             }
-            Err(CallError::Failed(error)) => {
+            CallError::Failed(error) => {
                 warn!("the component broke down on {} {target}: {error:#}", head.method);
-                Err(Problem::ComponentFailed)
+                Problem::ComponentFailed
             }
+        })?;
+        let report = response.report;
+        let mut response = http::component_response(response).map_err(|error| {
+            warn!("the component's answer to {} {target} is unusable: {error}", head.method);
+            Problem::ComponentFailed
+        })?;
+        if let Some(reason) = bypass {
+            http::explain_bypass(&mut response, reason);
         }
+        self.observe(&report);
+        Ok((response, report))
+    }
+
+    /// Why this request is to go past the store, if it is.
+    fn bypass(&self) -> Option<Reason> {
+        self.auto.as_ref()?.lock().expect("nobody panics while holding it").next()
+    }
+
+    /// Lets `--cache auto` learn from a request.
+    fn observe(&self, report: &Report) {
+        let Some(auto) = &self.auto else { return };
+        let mut auto = auto.lock().expect("nobody panics while holding it");
+        if let Some(change) = auto.observe(report) {
+            info!("{change}");
+            self.metrics.set_cache_bypassed(auto.is_bypassed());
+        }
+    }
+
+    /// The report of a request that the host itself refused.
+    fn refused(&self, head: &Parts) -> Report {
+        let endpoints = &self.pool.description().endpoints;
+        let endpoint = endpoints.iter().position(|path| path == head.uri.path());
+        let endpoint = endpoint.map(|position| position as u32);
+        Report { endpoint, refused: 1, ..Report::default() }
     }
 
     /// The whole body, if it is not too long and comes in time.
@@ -225,55 +268,4 @@ impl Service {
             }
         }
     }
-}
-
-/// The value of a request header; the values of one that is there more than once as one list.
-fn header_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
-    let mut values =
-        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let first = values.next()?;
-    Some(values.fold(first, |list, value| Cow::Owned(format!("{list}, {value}"))))
-}
-
-/// The error says what is wrong with the component's response.
-fn http_response(response: pool::Response) -> Result<HttpResponse, String> {
-    if let Some(log) = &response.log {
-        // A line break in it must not look like another line of the log.
-        warn!("{}", log.escape_debug());
-    }
-    let status = response.status;
-    if !(200..=599).contains(&status) {
-        return Err(format!("its status is {status}; expected 200 to 599"));
-    }
-    if response.headers.len() > MAX_RESPONSE_HEADERS {
-        let count = response.headers.len();
-        return Err(format!("it has {count} headers; expected at most {MAX_RESPONSE_HEADERS}"));
-    }
-    let mut http = Response::new(Full::new(Bytes::from(response.body)));
-    *http.status_mut() = StatusCode::from_u16(status).expect("it is in the legal range");
-    for pool::ResponseHeader { name, value } in response.headers {
-        match (name.parse::<HeaderName>(), HeaderValue::from_maybe_shared(Bytes::from(value))) {
-            (Ok(name), Ok(value)) if !CONNECTION_HEADERS.contains(&name) => {
-                http.headers_mut().append(name, value);
-            }
-            _ => warn!("the component sent an illegal header {name:?}"),
-        }
-    }
-    Ok(http)
-}
-
-fn problem_response(problem: &Problem) -> HttpResponse {
-    let response = problem.response();
-    let mut http = Response::new(Full::new(Bytes::from(response.body)));
-    *http.status_mut() =
-        StatusCode::from_u16(response.status).expect("every problem has a legal status");
-    for header in response.headers {
-        let value = HeaderValue::from_str(&header.value).expect("headers of problems are ASCII");
-        http.headers_mut().append(HeaderName::from_static(header.name), value);
-    }
-    // The body was not read to its end, so the connection is of no more use.
-    if matches!(problem, Problem::BodyTooLarge { .. } | Problem::BodyIncomplete { .. }) {
-        http.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    http
 }

@@ -38,7 +38,10 @@ pub(crate) fn cache_folder() -> PathBuf {
 /// A `foretold` that is not running yet.
 pub(crate) fn foretold() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_foretold"));
-    command.env_remove("FORETOLD_STORE").stdin(Stdio::null());
+    for variable in ["FORETOLD_STORE", "FORETOLD_KEY_SECRET", "FORETOLD_MAC_SECRET"] {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::null());
     command
 }
 
