@@ -16,5 +16,8 @@ mod proxy;
 mod random;
 mod redis_cache;
 mod serve;
+mod store_choice;
+mod store_model;
+mod stores;
 mod support;
 mod wasi_http;

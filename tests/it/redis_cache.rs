@@ -1,6 +1,6 @@
 //! Predictions in a real Redis.
 
-use crate::support::{Host, Redis, SAMPLE, aged, change, copy_of_credit};
+use crate::support::{Host, Redis, SAMPLE, aged, change, copy_of_credit, credit};
 
 #[test]
 fn a_restarted_host_finds_its_predictions() {
@@ -98,17 +98,21 @@ fn a_server_that_refuses_writes_still_lets_predictions_through() {
     );
 }
 
+/// Serves with a URL that the environment gives.
+fn host_with(url: &str) -> Host {
+    let options = ["--no-snapshot", "--log", "trace"];
+    Host::start_in(&credit(), &options, &[("FORETOLD_STORE", url)])
+}
+
 #[test]
 fn a_password_is_used_and_never_logged() {
     let redis = Redis::start();
     redis.cli(&["CONFIG", "SET", "requirepass", "sesame-7"]);
-    let url = redis.url().replace("redis://", "redis://:sesame-7@");
-    let host = Host::credit(&["--store", &url, "--log", "trace"]);
+    let host = host_with(&redis.url().replace("redis://", "redis://:sesame-7@"));
     host.post("/decisions", SAMPLE);
     assert!(host.post("/decisions", SAMPLE).is_hit());
     assert!(!host.log().contains("sesame"), "{}", host.log());
-    let wrong = redis.url().replace("redis://", "redis://:wrong-pass@");
-    let mut host = Host::credit(&["--store", &wrong, "--log", "trace"]);
+    let mut host = host_with(&redis.url().replace("redis://", "redis://:wrong-pass@"));
     host.wait_for_log("authentication failed", std::time::Duration::from_secs(5));
     assert_eq!(host.post("/decisions", SAMPLE).status, 200);
     assert!(!host.log().contains("wrong-pass"), "{}", host.log());

@@ -38,7 +38,9 @@ pub(crate) fn cache_folder() -> PathBuf {
 /// A `foretold` that is not running yet.
 pub(crate) fn foretold() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_foretold"));
-    for variable in ["FORETOLD_STORE", "FORETOLD_KEY_SECRET", "FORETOLD_MAC_SECRET"] {
+    let variables =
+        ["FORETOLD_STORE", "FORETOLD_STORE_PASSWORD", "FORETOLD_KEY_SECRET", "FORETOLD_MAC_SECRET"];
+    for variable in variables {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null());
@@ -69,7 +71,13 @@ impl Host {
 
     /// Serves a model folder or a component on a free port, and waits until it answers.
     pub(crate) fn start(source: &Path, options: &[&str]) -> Host {
+        Host::start_in(source, options, &[])
+    }
+
+    /// Serves with variables in the environment.
+    pub(crate) fn start_in(source: &Path, options: &[&str], variables: &[(&str, &str)]) -> Host {
         let mut command = foretold();
+        command.envs(variables.iter().copied());
         command.arg("serve").arg(source).args(["--listen", "127.0.0.1:0", "--cache-dir"]);
         command.arg(cache_folder()).args(options).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -184,10 +192,17 @@ impl Redis {
     }
 
     pub(crate) fn start_on(port: u16) -> Redis {
+        Redis::start_with(port, &[])
+    }
+
+    /// Starts the `redis-server` of the variable `FORETOLD_TEST_REDIS`, or the one of the path.
+    pub(crate) fn start_with(port: u16, options: &[&str]) -> Redis {
         let folder = TempDir::new().unwrap();
-        let child = Command::new("redis-server")
+        let program = std::env::var_os("FORETOLD_TEST_REDIS").unwrap_or("redis-server".into());
+        let child = Command::new(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(folder.path())
+            .args(options)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed (`make test` sees to it)");

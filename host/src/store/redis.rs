@@ -88,16 +88,32 @@ impl RedisStore {
         let (pipeline, owners) = writing.commands(&moment, &writing.names());
         let replies = self.shared.run(&session, pipeline, entries.len()).await?;
         let foreign = foreign_names(owners, replies)?;
-        if foreign.is_empty() {
-            return Ok(());
+        if !foreign.is_empty() {
+            self.write_over(&moment, &writing, &foreign, entries.len()).await?;
         }
-        // Another program's list or the like in our place.
+        if session.generations.is_current(&generation) {
+            Ok(())
+        } else {
+            Err(StoreError("a purge came in between".to_owned()))
+        }
+    }
+
+    /// Writes where another program has a list or the like in our place.
+    async fn write_over(
+        &self,
+        moment: &Moment<'_>,
+        writing: &Writing,
+        foreign: &[String],
+        entries: usize,
+    ) -> Result<(), StoreError> {
+        let session = moment.session;
+        let (commands, _) = writing.commands(moment, foreign);
         let mut pipeline = redis::pipe();
-        pipeline.cmd("UNLINK").arg(&foreign);
-        let replies = self.shared.run(&session, pipeline, 1).await?;
-        replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
-        let (pipeline, _) = writing.commands(&moment, &foreign);
-        let replies = self.shared.run(&session, pipeline, entries.len()).await?;
+        pipeline.cmd("UNLINK").arg(foreign);
+        for command in commands.cmd_iter() {
+            pipeline.add_command(command.clone());
+        }
+        let replies = self.shared.run(session, pipeline, entries).await?;
         replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
         Ok(())
     }

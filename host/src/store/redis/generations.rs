@@ -78,6 +78,10 @@ impl Generations {
     /// Takes what was read after so many changes.
     pub(super) fn learn(&self, changes: u64, tags: Tags) {
         let mut known = self.known.write().expect("nobody panics while holding it");
+        // A reading that took longer than a later one.
+        if known.changes > changes {
+            return;
+        }
         let mut includes = changes;
         if *known.tags != tags {
             // Reads that are under way began with other tags, whoever told of the change.

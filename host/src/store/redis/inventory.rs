@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{RedisError, Value, from_redis_value};
+use redis::{RedisError, Value};
 
 use super::super::clock::Expiry;
 use super::super::inventory::{Counts, Position};
@@ -23,6 +23,8 @@ use super::{Layout, RedisStore, hash, name, scan, store_error};
 
 /// Names of a page of SCAN whose memory is measured, to stand for all of them.
 const SAMPLE: usize = 20;
+/// How often the generations are read at most until they are not changed meanwhile.
+const MAX_READINGS: usize = 10;
 
 impl Inventory for RedisStore {
     fn page<'a>(&'a self, selection: &'a Selection, cursor: Cursor) -> StoreFuture<'a, Page> {
@@ -54,12 +56,16 @@ impl RedisStore {
         &self.shared.url.prefix
     }
 
-    /// The connection and the current generation.
-    fn current(&self) -> Result<(Arc<Session>, View), StoreError> {
-        let session = self.shared.session()?;
-        let view = session.generations.view();
-        let view = view.ok_or_else(|| StoreError("a purge is under way".to_owned()))?;
-        Ok((session, view))
+    /// The connection and the current generation, read again if need be.
+    async fn current(&self) -> Result<(Arc<Session>, View), StoreError> {
+        for _ in 0..MAX_READINGS {
+            let session = self.shared.session()?;
+            if let Some(view) = session.generations.view() {
+                return Ok((session, view));
+            }
+            self.shared.refresh(&session).await;
+        }
+        Err(StoreError("one purge follows the other".to_owned()))
     }
 
     /// A name of the layout in use and the current generation, taken apart.
@@ -81,7 +87,7 @@ impl RedisStore {
     }
 
     async fn read_page(&self, selection: &Selection, cursor: Cursor) -> Result<Page, StoreError> {
-        let (session, generation) = self.current()?;
+        let (session, generation) = self.current().await?;
         let (scan, mut hashes, within) = match cursor.0 {
             Position::Start => (Some(0), vec![], 0),
             Position::Scan { scan, hashes, within } => (scan, hashes, within),
@@ -191,7 +197,7 @@ impl RedisStore {
     }
 
     async fn remove_keys(&self, keys: &[String]) -> Result<u64, StoreError> {
-        let (session, generation) = self.current()?;
+        let (session, generation) = self.current().await?;
         let mut strings: Vec<String> = Vec::new();
         let mut by_model: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for key in keys {
@@ -279,8 +285,7 @@ impl RedisStore {
         let replies = self.shared.run_tool(&session, pipeline).await?;
         replies.into_iter().collect::<Result<Vec<Value>, RedisError>>().map_err(store_error)?;
         session.generations.invalidate();
-        self.shared.refresh(&session).await;
-        Ok(())
+        self.current().await.map(drop)
     }
 
     async fn free(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Result<u64, StoreError> {
@@ -291,7 +296,7 @@ impl RedisStore {
             let mut page = scan::names(&self.shared, &session, cursor, &pattern, None).await?;
             // The tags as they are after the names were read: none of them is newer.
             self.shared.refresh(&session).await;
-            let (session, generation) = self.current()?;
+            let (session, generation) = self.current().await?;
             page.names.retain(|name| {
                 Name::parse(self.prefix(), name)
                     .is_some_and(|name| name.tag != generation.tag(name.model))
@@ -311,7 +316,7 @@ impl RedisStore {
     }
 
     async fn count(&self) -> Result<Statistics, StoreError> {
-        let (session, generation) = self.current()?;
+        let (session, generation) = self.current().await?;
         let pattern = name::pattern(&format!("{}{OURS}", self.prefix()));
         let mut counts = Counts::default();
         let (mut cursor, mut bytes) = (0, 0);

@@ -169,6 +169,8 @@ pub(super) fn write(
     moment: &Moment<'_>,
 ) {
     let now = moment.now();
+    let longest = fields.iter().map(|(field, value)| field.len().max(value.len())).max();
+    moment.session.note_length(moment.url, longest.unwrap_or_default() as u64);
     let command = pipeline.cmd("HSET").arg(name);
     for (field, value) in fields {
         command.arg(field).arg(&value[..]);

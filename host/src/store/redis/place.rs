@@ -1,6 +1,7 @@
 //! Where entries lie, and the commands that read and write many of them in one round trip.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use super::{Layout, hash, is_wrong_type, name, packed, store_error};
 /// What names of entries depend on besides the key.
 pub(super) struct Moment<'a> {
     pub(super) url: &'a RedisUrl,
-    pub(super) session: &'a Session,
+    pub(super) session: &'a Arc<Session>,
     pub(super) generation: &'a View,
     pub(super) time_to_live: Duration,
 }

@@ -1,7 +1,7 @@
 //! One connection, and what was found out about the server when it was made.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -9,6 +9,8 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError,
     RedisResult, Value, from_redis_value,
 };
+
+use tracing::warn;
 
 use super::super::clock::SteadyClock;
 use super::generations::{Generations, Tags};
@@ -31,6 +33,8 @@ pub(super) struct Session {
     pub(super) buckets: packed::Buckets,
     /// Hashes of the layout `hash` that were in use, for the sweep.
     hashes: Mutex<BTreeSet<String>>,
+    /// Whether the log has said that an entry is too long for the layout `packed`.
+    long_entry: Once,
 }
 
 impl Session {
@@ -75,9 +79,17 @@ impl Session {
                 buckets = packed::Buckets::read(url.capacity, [next(), next(), next()]);
             }
         }
-        let hashes = Mutex::default();
-        let session =
-            Session { connection, generations, is_told, clock, field_expiry, buckets, hashes };
+        let (hashes, long_entry) = (Mutex::default(), Once::new());
+        let session = Session {
+            connection,
+            generations,
+            is_told,
+            clock,
+            field_expiry,
+            buckets,
+            hashes,
+            long_entry,
+        };
         Ok((session, changes, tags))
     }
 
@@ -86,6 +98,18 @@ impl Session {
         let mut hashes = self.hashes.lock().expect("nobody panics while holding it");
         if !hashes.contains(name) {
             hashes.insert(name.to_owned());
+        }
+    }
+
+    /// Says once that entries take more memory than they would need to.
+    pub(super) fn note_length(&self, url: &RedisUrl, bytes: u64) {
+        if let Some(limit) = self.buckets.max_value_bytes.filter(|limit| bytes > *limit) {
+            self.long_entry.call_once(|| {
+                warn!(
+                    "an entry has {bytes} bytes, {url} packs at most {limit}: raise its setting \
+                     hash-max-listpack-value, or choose another layout"
+                );
+            });
         }
     }
 

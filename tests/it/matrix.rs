@@ -1,0 +1,278 @@
+//! Every store and layout with every kind of key, through the real host: hits after a restart,
+//! expiry to the second, memory freed after it, purges that other hosts see at once.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Host, Redis, SAMPLE, foretold};
+
+const SECRET: &str = "sixteen bytes at least, for the tests";
+/// Seconds, for the tests that wait for the end of an entry.
+const TTL_SECONDS: u64 = 3;
+
+/// A place for entries that outlives a host.
+struct Place {
+    url: String,
+    is_memory: bool,
+    redis: Option<Redis>,
+    _folder: Option<TempDir>,
+}
+
+fn places() -> Vec<(&'static str, Place)> {
+    let redis = |layout: &str| {
+        let redis = Redis::start();
+        let url = format!("{}?layout={layout}&capacity=10000", redis.url());
+        Place { url, is_memory: false, redis: Some(redis), _folder: None }
+    };
+    let folder = TempDir::new().unwrap();
+    let url = format!("file:{}", folder.path().join("entries").display());
+    let file = Place { url, is_memory: false, redis: None, _folder: Some(folder) };
+    let memory = Place { url: "memory:".into(), is_memory: true, redis: None, _folder: None };
+    vec![
+        ("memory", memory),
+        ("file", file),
+        ("string", redis("string")),
+        ("hash", redis("hash")),
+        ("packed", redis("packed")),
+    ]
+}
+
+/// The kinds of keys that a layout can hold.
+fn kinds(layout: &str) -> Vec<Vec<&'static str>> {
+    let mut kinds =
+        vec![vec!["--keys", "packed"], vec!["--keys", "digest"], vec!["--keys", "readable"]];
+    if !matches!(layout, "hash" | "packed") {
+        kinds.push(vec!["--keys", "repr"]);
+    }
+    kinds
+}
+
+impl Place {
+    fn host(&self, options: &[&str]) -> Host {
+        Host::credit(&[&["--store", &self.url], options].concat())
+    }
+
+    /// Runs a tool on it, and returns what it prints.
+    fn tool(&self, arguments: &[&str]) -> String {
+        let output = foretold()
+            .args(["cache"])
+            .args(arguments)
+            .args(["--store", &self.url])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+#[test]
+fn a_hit_comes_from_every_store_with_every_kind_of_key_and_after_a_restart() {
+    for (name, place) in places() {
+        for kind in kinds(name) {
+            let host = place.host(&kind);
+            let first = host.post("/decisions", SAMPLE);
+            assert!(first.header("cache-status").contains("fwd=miss; stored"), "{name} {kind:?}");
+            let is_hit = |host: &Host| {
+                host.post("/decisions", SAMPLE).header("cache-status").starts_with("foretold; hit")
+            };
+            assert!(is_hit(&host), "{name} {kind:?}");
+            assert!(host.stop().success());
+            if !place.is_memory {
+                assert!(is_hit(&place.host(&kind)), "{name} {kind:?} after a restart");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_entry_ends_to_the_second_in_every_store() {
+    std::thread::scope(|scope| {
+        for (name, place) in places() {
+            scope.spawn(move || {
+                for kind in kinds(name) {
+                    let ttl = TTL_SECONDS.to_string();
+                    let host = place.host(&[&["--ttl", &ttl], &kind[..]].concat());
+                    let start = Instant::now();
+                    assert!(!host.post("/decisions", SAMPLE).is_hit());
+                    let mut last_hit = Duration::ZERO;
+                    let first_miss = loop {
+                        let asked = start.elapsed();
+                        let answer = host.post("/decisions", SAMPLE);
+                        if !answer.header("cache-status").starts_with("foretold; hit") {
+                            break start.elapsed();
+                        }
+                        last_hit = asked;
+                        std::thread::sleep(Duration::from_millis(20));
+                    };
+                    // Entries are dated in whole seconds, so an end is up to one second early; an
+                    // entry without a date ends with the store's own expiry.
+                    let ttl = Duration::from_secs(TTL_SECONDS);
+                    assert!(last_hit < ttl + Duration::from_millis(10), "{name} {kind:?}: {last_hit:?}");
+                    assert!(
+                        first_miss > ttl - Duration::from_secs(1),
+                        "{name} {kind:?}: {first_miss:?}"
+                    );
+                }
+            });
+        }
+    });
+}
+
+/// An array of so many different rows.
+fn rows(count: usize) -> String {
+    let rows = (0..count).map(|i| {
+        let (age, rate) = (18 + i % 110, (i / 110) as f64 / 100.0);
+        SAMPLE.replace("30", &age.to_string()).replace("0.25", &rate.to_string())
+    });
+    format!("[{}]", rows.collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn memory_is_freed_after_the_end_in_every_layout() {
+    std::thread::scope(|scope| {
+        for (name, place) in places() {
+            let Some(redis) = place.redis.as_ref() else { continue };
+            let used = || -> i64 {
+                let info = redis.cli(&["INFO", "memory"]);
+                let line = info.iter().find_map(|line| line.strip_prefix("used_memory_dataset:"));
+                line.unwrap().trim().parse().unwrap()
+            };
+            let host = place.host(&["--ttl", "2"]);
+            host.post("/decisions", SAMPLE);
+            let empty = used();
+            let answer = host.post("/decisions", &rows(10_000));
+            assert_eq!(answer.status, 200);
+            let taken = used() - empty;
+            assert!(taken > 150_000, "{name}: {taken}");
+            scope.spawn(move || {
+                let _host = host;
+                let start = Instant::now();
+                // Windows of the packed layout end up to two times to live later.
+                while used() - empty > taken / 5 {
+                    assert!(
+                        start.elapsed() < Duration::from_secs(30),
+                        "{name}: {} of {taken} bytes are still taken",
+                        used() - empty
+                    );
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                let _ = &place;
+            });
+        }
+    });
+}
+
+#[test]
+fn a_purge_is_seen_by_every_host_at_once() {
+    for (name, place) in places() {
+        if place.redis.is_none() {
+            continue;
+        }
+        let hosts = [place.host(&[]), place.host(&[])];
+        let model = hosts[0].post("/decisions", SAMPLE);
+        assert!(!model.is_hit());
+        let model_id = place.tool(&["ls"]);
+        let model_id = model_id.split(':').nth(1).unwrap().to_owned();
+        for purge in [vec!["purge", "--all"], vec!["purge", "--model", &model_id]] {
+            assert!(hosts.iter().all(|host| host.post("/decisions", SAMPLE).is_hit()), "{name}");
+            place.tool(&purge);
+            assert!(!hosts[0].post("/decisions", SAMPLE).is_hit(), "{name} {purge:?}");
+            assert!(hosts[1].post("/decisions", SAMPLE).is_hit(), "{name}: stored anew by the other");
+            assert_eq!(place.tool(&["ls"]).lines().count(), 1, "{name} {purge:?}");
+        }
+    }
+}
+
+#[test]
+fn another_model_output_order_or_step_never_meets_the_old_entries() {
+    let redis = Redis::start();
+    for layout in ["string", "hash", "packed"] {
+        let store = format!("{}?layout={layout}&prefix={layout}-", redis.url());
+        let options = ["--no-snapshot", "--store", &store];
+        let first = Host::start(&crate::support::credit(), &options);
+        first.post("/probabilities", SAMPLE);
+        let expected = first.post("/probabilities", SAMPLE);
+        assert!(expected.is_hit());
+        for (from, to) in [
+            ("column = 1", "column = 0"),
+            (r#"["yes", "no"]"#, r#"["no", "yes"]"#),
+            ("step = 0.01", "step = 0.05"),
+            ("maximum = 127", "maximum = 255"),
+        ] {
+            let folder = crate::support::copy_of_credit();
+            crate::support::change(folder.path(), "manifest.toml", from, to);
+            let other = Host::start(folder.path(), &options);
+            assert!(!other.post("/probabilities", SAMPLE).is_hit(), "{layout} {to}");
+            assert!(other.post("/probabilities", SAMPLE).is_hit(), "{layout} {to}");
+            let again = first.post("/probabilities", SAMPLE);
+            assert!(again.is_hit() && again.body == expected.body, "{layout} {to}");
+        }
+    }
+}
+
+#[test]
+fn a_file_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let store = format!("file:{}", folder.path().join("entries").display());
+    let host = Host::credit(&["--store", &store]);
+    let answer = host.post("/decisions", &rows(500));
+    assert!(answer.header("cache-status").contains("; stored"));
+    host.signal(rustix::process::Signal::KILL);
+    drop(host);
+    let host = Host::credit(&["--store", &store]);
+    let again = host.post("/decisions", &rows(500));
+    assert_eq!(again.body, answer.body);
+    assert!(again.header("cache-status").contains("500 hits"), "{}", again.header("cache-status"));
+}
+
+#[test]
+fn a_file_in_use_or_of_another_kind_is_refused_with_its_path() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("entries");
+    let store = format!("file:{}", path.display());
+    let _host = Host::credit(&["--store", &store]);
+    refused(&store, &path, "another process");
+    let text = folder.path().join("text");
+    std::fs::write(&text, "not a database").unwrap();
+    refused(&format!("file:{}", text.display()), &text, "");
+}
+
+fn refused(store: &str, path: &Path, text: &str) {
+    let model = crate::support::credit();
+    let mut command: Command = foretold();
+    command.arg("serve").arg(model).args(["--listen", "127.0.0.1:0", "--store", store]);
+    command.args(["--no-snapshot", "--cache-dir"]).arg(crate::support::cache_folder());
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains(&path.display().to_string()) && error.contains(text), "{error}");
+}
+
+#[test]
+fn a_secret_makes_digests_that_others_do_not_find() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let options = ["--store", &url, "--keys", "digest", "--no-snapshot"];
+    let with_secret = |secret: &str| {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, secret).unwrap();
+        let file = file.display().to_string();
+        let host = Host::start(
+            &crate::support::credit(),
+            &[&options[..], &["--key-secret-file", &file]].concat(),
+        );
+        host.post("/decisions", SAMPLE).is_hit()
+    };
+    assert!(!with_secret(SECRET));
+    assert!(with_secret(SECRET));
+    assert!(!with_secret("another secret, as long"));
+    let plain = Host::start(&crate::support::credit(), &options);
+    assert!(!plain.post("/decisions", SAMPLE).is_hit());
+    let keys = redis.cli(&["--scan"]);
+    assert_eq!(keys.iter().filter(|key| key.contains(":k")).count(), 2, "{keys:?}");
+    assert_eq!(keys.iter().filter(|key| key.contains(":d")).count(), 1, "{keys:?}");
+}
