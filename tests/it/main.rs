@@ -12,6 +12,7 @@ mod hostile;
 mod imports;
 mod limits;
 mod load;
+mod matrix;
 mod proxy;
 mod random;
 mod redis_cache;

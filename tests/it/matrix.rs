@@ -110,7 +110,10 @@ fn an_entry_ends_to_the_second_in_every_store() {
                     // Entries are dated in whole seconds, so an end is up to one second early; an
                     // entry without a date ends with the store's own expiry.
                     let ttl = Duration::from_secs(TTL_SECONDS);
-                    assert!(last_hit < ttl + Duration::from_millis(10), "{name} {kind:?}: {last_hit:?}");
+                    assert!(
+                        last_hit < ttl + Duration::from_millis(10),
+                        "{name} {kind:?}: {last_hit:?}"
+                    );
                     assert!(
                         first_miss > ttl - Duration::from_secs(1),
                         "{name} {kind:?}: {first_miss:?}"
@@ -134,35 +137,32 @@ fn rows(count: usize) -> String {
 fn memory_is_freed_after_the_end_in_every_layout() {
     std::thread::scope(|scope| {
         for (name, place) in places() {
-            let Some(redis) = place.redis.as_ref() else { continue };
-            let used = || -> i64 {
-                let info = redis.cli(&["INFO", "memory"]);
-                let line = info.iter().find_map(|line| line.strip_prefix("used_memory_dataset:"));
-                line.unwrap().trim().parse().unwrap()
-            };
-            let host = place.host(&["--ttl", "2"]);
-            host.post("/decisions", SAMPLE);
-            let empty = used();
-            let answer = host.post("/decisions", &rows(10_000));
-            assert_eq!(answer.status, 200);
-            let taken = used() - empty;
-            assert!(taken > 150_000, "{name}: {taken}");
-            scope.spawn(move || {
-                let _host = host;
-                let start = Instant::now();
-                // Windows of the packed layout end up to two times to live later.
-                while used() - empty > taken / 5 {
-                    assert!(
-                        start.elapsed() < Duration::from_secs(30),
-                        "{name}: {} of {taken} bytes are still taken",
-                        used() - empty
-                    );
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                let _ = &place;
-            });
+            scope.spawn(move || frees_memory(name, &place));
         }
     });
+}
+
+fn frees_memory(name: &str, place: &Place) {
+    let Some(redis) = &place.redis else { return };
+    let used_bytes = || -> i64 {
+        let info = redis.cli(&["INFO", "memory"]);
+        let line = info.iter().find_map(|line| line.strip_prefix("used_memory_dataset:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let host = place.host(&["--ttl", "2"]);
+    host.post("/decisions", SAMPLE);
+    let empty = used_bytes();
+    assert_eq!(host.post("/decisions", &rows(10_000)).status, 200);
+    let taken = used_bytes() - empty;
+    assert!(taken > 150_000, "{name}: {taken}");
+    let start = Instant::now();
+    // A window of the packed layout is freed up to two times to live later.
+    while used_bytes() - empty > taken / 5 {
+        let left = used_bytes() - empty;
+        let limit = Duration::from_secs(30);
+        assert!(start.elapsed() < limit, "{name}: {left} of {taken} bytes are still taken");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 #[test]
@@ -180,7 +180,10 @@ fn a_purge_is_seen_by_every_host_at_once() {
             assert!(hosts.iter().all(|host| host.post("/decisions", SAMPLE).is_hit()), "{name}");
             place.tool(&purge);
             assert!(!hosts[0].post("/decisions", SAMPLE).is_hit(), "{name} {purge:?}");
-            assert!(hosts[1].post("/decisions", SAMPLE).is_hit(), "{name}: stored anew by the other");
+            assert!(
+                hosts[1].post("/decisions", SAMPLE).is_hit(),
+                "{name}: stored anew by the other"
+            );
             assert_eq!(place.tool(&["ls"]).lines().count(), 1, "{name} {purge:?}");
         }
     }
