@@ -144,7 +144,7 @@ fn run(layout: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let cases = AtomicU32::new(0);
     let operations = prop::collection::vec((any::<bool>(), operation()), 1..40);
-    let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&operations, |operations| {
         let case = cases.fetch_add(1, Ordering::Relaxed);
         let url = format!("{}?layout={layout}&capacity=1000&prefix={case}:", redis.url());

@@ -326,14 +326,17 @@ async fn what_others_put_in_our_place_is_overwritten() {
     }
 }
 
+/// What the server uses.
+fn used_memory(redis: &Redis) -> i64 {
+    let lines = redis.cli(&["INFO", "memory"]);
+    let line = lines.iter().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_freed_after_expiry() {
     let redis = Redis::start();
-    let used = || {
-        let lines = redis.cli(&["INFO", "memory"]);
-        let line = lines.iter().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-        line.trim().parse::<i64>().unwrap()
-    };
+    let used = || used_memory(&redis);
     for layout in LAYOUTS {
         let store =
             open(&format!("{}?layout={layout}&capacity=30000&prefix={layout}", redis.url())).await;
@@ -381,5 +384,75 @@ async fn the_memory_and_the_file_store_free_what_has_expired() {
             assert!(bytes < full * 2, "{url}: {full} bytes, then {bytes}");
         }
         assert_eq!(store.get(&row_key(OTHER_MODEL, 0, 4), LONG).await.unwrap(), Some(value(0)));
+    }
+}
+
+/// Writes many entries into an empty server of its own, and gives the bytes that each takes.
+async fn bytes_per_entry(layout: &str, row_bytes: usize, entries: u32) -> f64 {
+    let redis = Redis::start();
+    let store = open(&format!("{}?layout={layout}&capacity={entries}", redis.url())).await;
+    let before = used_memory(&redis);
+    let rows: Vec<u32> = (0..entries).collect();
+    for rows in rows.chunks(10_000) {
+        // What a prediction with one output takes.
+        let value = Bytes::from_static(b"v1234567890ab");
+        let pairs = rows.iter().map(|&row| (row_key(MODEL, row, row_bytes), value.clone()));
+        store.set_many(pairs.collect(), LONG).await.unwrap();
+    }
+    let counted: u64 = store.statistics().await.unwrap().models.iter().map(|m| m.entries).sum();
+    assert_eq!(counted, u64::from(entries), "{layout}");
+    (used_memory(&redis) - before) as f64 / f64::from(entries)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_prediction_takes_at_most_30_bytes() {
+    let bytes = bytes_per_entry("packed", 8, 100_000).await;
+    assert!(bytes <= 30.0, "{bytes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints a table of figures; a minute"]
+async fn bytes_of_a_million_predictions() {
+    for layout in LAYOUTS {
+        // 20 bytes are too many for a field of the packed layout, which takes a digest of 12.
+        for row_bytes in [3, 8, 10, 12, 20] {
+            let bytes = bytes_per_entry(layout, row_bytes, 1_000_000).await;
+            eprintln!("{layout:7} {row_bytes:2} bytes of row: {bytes:.1} bytes per prediction");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_expires_in_the_way_that_the_server_knows() {
+    let newest = Redis::start();
+    let has = |redis: &Redis, command: &str| redis.cli(&["COMMAND", "INFO", command]).len() > 1;
+    let mut servers = vec![];
+    if has(&newest, "HSETEX") {
+        // As servers are that have only HEXPIRE.
+        let options = ["--rename-command", "HSETEX", ""];
+        servers.push(Redis::start_with(crate::support::free_port(), &options));
+    }
+    servers.push(newest);
+    for redis in servers {
+        let store = open(&format!("{}?layout=hash", redis.url())).await;
+        let pairs = (0..3).map(|row| (row_key(MODEL, row, 2), value(1)));
+        store.set_many(pairs.collect(), LONG).await.unwrap();
+        let name = format!("foretold:{MODEL}:H");
+        let mut connection = redis.client().get_connection().unwrap();
+        let fields: Vec<(String, Vec<u8>)> =
+            redis::cmd("HGETALL").arg(&name).query(&mut connection).unwrap();
+        assert_eq!(fields.len(), 3);
+        let (seconds, _): (u32, u32) = redis::cmd("TIME").query(&mut connection).unwrap();
+        for (field, stored) in fields {
+            let (expiry, entry) = stored.split_first_chunk::<4>().unwrap();
+            assert_eq!(entry, value(1));
+            let left = u32::from_le_bytes(*expiry) - seconds;
+            assert!((500..=600).contains(&left), "{left}");
+            if has(&redis, "HEXPIRE") {
+                let command = ["HTTL", &name, "FIELDS", "1", &field];
+                let left: i64 = redis.cli(&command)[0].parse().unwrap();
+                assert!((500..=600).contains(&left), "{left}");
+            }
+        }
     }
 }

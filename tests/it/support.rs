@@ -1,5 +1,6 @@
 //! Guards that start real programs on free ports, and stop them when dropped.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -195,10 +196,14 @@ impl Redis {
         Redis::start_with(port, &[])
     }
 
-    /// Starts the `redis-server` of the variable `FORETOLD_TEST_REDIS`, or the one of the path.
+    /// Starts the server that the variable `FORETOLD_TEST_REDIS` names, to test with a newer one.
     pub(crate) fn start_with(port: u16, options: &[&str]) -> Redis {
-        let folder = TempDir::new().unwrap();
         let program = std::env::var_os("FORETOLD_TEST_REDIS").unwrap_or("redis-server".into());
+        Redis::start_program(&program, port, options)
+    }
+
+    pub(crate) fn start_program(program: &OsStr, port: u16, options: &[&str]) -> Redis {
+        let folder = TempDir::new().unwrap();
         let child = Command::new(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(folder.path())
@@ -228,7 +233,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    fn client(&self) -> redis::Client {
+    pub(crate) fn client(&self) -> redis::Client {
         redis::Client::open(self.url()).unwrap()
     }
 
