@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError,
-    RedisResult, Value, from_redis_value,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
+    RedisError, RedisResult, Value, from_redis_value,
 };
 
 use tracing::warn;
@@ -138,7 +138,7 @@ async fn dial(
         .set_response_timeout(Some(url.timeout))
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_pipeline_buffer_size(PIPELINE_BUFFER);
-    let mut info = url.info.clone();
+    let mut info = ConnectionInfo::clone(&url.info);
     if let Some(generations) = generations {
         let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         info = info.set_redis_settings(redis);

@@ -22,7 +22,7 @@ const MAX_CAPACITY: u64 = 10_000_000_000;
 /// Where a server is, how entries lie in it, and how long a command to it may take.
 #[derive(Clone)]
 pub struct RedisUrl {
-    pub(super) info: ConnectionInfo,
+    pub(super) info: Box<ConnectionInfo>,
     pub(super) timeout: Duration,
     pub(super) layout: Layout,
     /// Entries per time to live, for the packed layout.
@@ -84,6 +84,7 @@ impl RedisUrl {
             }
             None => info,
         };
+        let info = Box::new(info);
         Ok(RedisUrl { info, timeout: settings.timeout, layout, capacity, prefix })
     }
 }
