@@ -34,7 +34,7 @@ macro_rules! for_layouts {
     };
 }
 
-for_layouts!(string; [
+for_layouts!(string, hash, packed; [
     no_fault,
     killed,
     restarted_empty,
@@ -52,14 +52,6 @@ for_layouts!(string; [
     foreign_types
 ]);
 
-/// What the host is told to use a layout.
-fn options(layout: &str) -> Vec<&str> {
-    match layout {
-        "string" => vec![],
-        other => vec!["--layout", other],
-    }
-}
-
 /// Runs clients against a host while `strike` makes a fault, until hits are back after `repair`.
 /// `detail` is what `Cache-Status` says of some answers meanwhile, so the fault was felt.
 fn survive(
@@ -69,8 +61,8 @@ fn survive(
     strike: impl FnOnce(),
     repair: impl FnOnce(),
 ) -> Host {
-    let host =
-        Host::credit(&[&["--store", url, "--ttl", TTL_SECONDS], &options(layout)[..]].concat());
+    let url = format!("{url}?layout={layout}");
+    let host = Host::credit(&["--store", &url, "--ttl", TTL_SECONDS]);
     let load = Load::start(&host);
     load.wait_for_hit(Instant::now(), RETURN_LIMIT);
     std::thread::sleep(Duration::from_secs(1));
