@@ -56,6 +56,8 @@ test: build .venv/installed
 	$(PYTHON) component/inference/tests/models/generate.py --check
 	$(PYTHON) component/inference/tests/operators/generate.py --check
 	$(PYTHON) component/inference/tests/operators/malformed.py --check
+	$(PYTHON) tests/python/generate.py --check
+	$(PYTHON) tests/python/share_redis.py $(TARGET)/release/foretold
 
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
@@ -76,9 +78,9 @@ bench: build
 	python3 bench/startup.py $(TARGET)/release/foretold
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 
-.venv/installed: models/requirements.txt models/requirements-data.txt
+.venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt
+	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt --requirement tests/python/requirements.txt
 	$(PYTHON) -m pip install --quiet --no-deps --requirement models/requirements-data.txt
 	@touch $@
 
