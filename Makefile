@@ -77,6 +77,7 @@ bench: build
 	cargo build --locked --release --manifest-path bench/native/Cargo.toml --target-dir $(TARGET)/bench
 	python3 bench/startup.py $(TARGET)/release/foretold
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
+	python3 bench/rows.py $(TARGET)/release/foretold
 
 .venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt
 	python3 -m venv .venv

@@ -49,13 +49,13 @@ pub struct Auto {
     model_ns: Option<u64>,
 }
 
-/// What was seen since the last judgement, per row.
+/// What was seen since the last judgement: per row, each request with the same weight.
 #[derive(Debug, Default)]
 struct Window {
     lookups_ns: Vec<u64>,
     models_ns: Vec<u64>,
-    hits: u64,
-    misses: u64,
+    /// The shares of rows that hit, added up.
+    hit_rates: f64,
 }
 
 /// Why a request is to go past the store.
@@ -96,7 +96,7 @@ pub struct Costs {
     pub lookup_ns: u64,
     /// Median time of the model, per row.
     pub model_ns: u64,
-    /// Share of the rows that hit, from 0 to 1.
+    /// Mean share of the rows that hit, from 0 to 1.
     pub hit_rate: f64,
 }
 
@@ -122,7 +122,7 @@ impl Auto {
     /// Takes in what a request did. Look-ups that the store did not answer say nothing of what it
     /// costs when it does.
     pub fn observe(&mut self, report: &Report) -> Option<Change> {
-        let Window { lookups_ns, models_ns, hits, misses } = &mut self.window;
+        let Window { lookups_ns, models_ns, hit_rates } = &mut self.window;
         let computed = u64::from(report.misses) + u64::from(report.bypassed);
         if let Some(nanoseconds) = report.model_ns
             && computed > 0
@@ -137,8 +137,7 @@ impl Auto {
             return None;
         };
         lookups_ns.push(nanoseconds / looked_up);
-        *hits += u64::from(report.hits);
-        *misses += u64::from(report.misses);
+        *hit_rates += f64::from(report.hits) / looked_up as f64;
         if lookups_ns.len() < WINDOW {
             return None;
         }
@@ -148,7 +147,7 @@ impl Auto {
             self.samples_left = MODEL_SAMPLES;
             return None;
         };
-        let hit_rate = window.hits as f64 / (window.hits + window.misses) as f64;
+        let hit_rate = window.hit_rates / WINDOW as f64;
         let lookup_ns = median(window.lookups_ns).unwrap_or(0);
         self.judge(Costs { lookup_ns, model_ns, hit_rate })
     }

@@ -119,6 +119,7 @@ async fn write_baked(options: &Bake) -> Result<()> {
 
 async fn serve(options: Serve, start: Instant) -> Result<()> {
     let store = options.store.store_url()?;
+    options.serve.check_store(&store)?;
     let pool_config = options.serve.pool_config()?;
     if let Some(warning) = options.serve.warning() {
         warn!("{warning}");

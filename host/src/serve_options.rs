@@ -11,6 +11,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, value_parser};
 use foretold::pool::{Allowed, KeyKind, PoolConfig, Settings};
 use foretold::server::{CacheUse, ServerConfig};
+use foretold::store::{Layout, StoreUrl};
 
 /// Longest time to live: ten years.
 const MAX_TTL_SECONDS: u32 = 315_360_000;
@@ -127,6 +128,23 @@ impl ServeOptions {
                 Cache::Always => CacheUse::Always,
                 Cache::Auto => CacheUse::Auto,
             },
+        }
+    }
+
+    /// Checks the options against the store.
+    ///
+    /// # Errors
+    /// If the store keeps entries in another form than the keys are for.
+    pub(crate) fn check_store(&self, store: &StoreUrl) -> Result<()> {
+        match store {
+            StoreUrl::Redis(url) if self.keys == Keys::Repr && url.layout() != Layout::String => {
+                bail!(
+                    "--keys repr needs the layout string, not {}: a Python service finds entries \
+                     in no other",
+                    url.layout()
+                )
+            }
+            _ => Ok(()),
         }
     }
 

@@ -215,7 +215,8 @@ impl Service {
                 Problem::ComponentFailed
             }
         })?;
-        let report = response.report;
+        let mut report = response.report;
+        report.endpoint = report.endpoint.or_else(|| self.endpoint(head));
         let mut response = http::component_response(response).map_err(|error| {
             warn!("the component's answer to {} {target} is unusable: {error}", head.method);
             Problem::ComponentFailed
@@ -244,10 +245,14 @@ impl Service {
 
     /// The report of a request that the host itself refused.
     fn refused(&self, head: &Parts) -> Report {
+        Report { endpoint: self.endpoint(head), refused: 1, ..Report::default() }
+    }
+
+    /// The endpoint whose path a request has.
+    fn endpoint(&self, head: &Parts) -> Option<u32> {
         let endpoints = &self.pool.description().endpoints;
-        let endpoint = endpoints.iter().position(|path| path == head.uri.path());
-        let endpoint = endpoint.map(|position| position as u32);
-        Report { endpoint, refused: 1, ..Report::default() }
+        let position = endpoints.iter().position(|path| path == head.uri.path());
+        position.map(|position| position as u32)
     }
 
     /// The whole body, if it is not too long and comes in time.

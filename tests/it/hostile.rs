@@ -17,7 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A component that answers with the number of requests its instance has seen, or its last digit.
 ///
-/// Addresses: from 0x100 texts, 0x200 the result of `configure`, 0x300 the response, 0x320 its
+/// Addresses: from 0x100 texts, 0x200 the result of `configure`, 0x300 the response, 0x380 its
 /// header, 0x400 what the import returns, from 0x1000 what the host puts into memory.
 const COMPONENT: &str = r#"
 (component
@@ -43,7 +43,7 @@ const COMPONENT: &str = r#"
     (data (memory $memory) (i32.const 0x130) "0\r\nx: 0")
     (data (memory $memory) (i32.const 0x140) "content-length0")
 
-    (func (export "configure") (param i32 i32 i32 i32) (result i32)
+    (func (export "configure") (param i32) (result i32)
       CONFIGURE
       ;; model: hostile, the same as model-id; one endpoint: /answer
       (i32.store (i32.const 0x204) (i32.const 0x100)) (i32.store (i32.const 0x208) (i32.const 7))
@@ -54,7 +54,7 @@ const COMPONENT: &str = r#"
       (i32.const 0x200))
 
     (func (export "handle")
-      (param i32 i32) (param $target i32) (param i32 i32 i32 i32 i32) (result i32)
+      (param i32 i32) (param $target i32) (param i32 i32 i32 i32 i32 i32) (result i32)
       (local $act i32) (local $i i32) (local $j i32) (local $name i32) (local $header i32)
       (local.set $act (i32.load8_u offset=1 (local.get $target)))
       (i32.store8 (i32.const 0x118)
@@ -62,11 +62,13 @@ const COMPONENT: &str = r#"
           (i32.rem_u (i32.sub (i32.load8_u (i32.const 0x118)) (i32.const 47)) (i32.const 10))))
       ;; status: 200; headers: x-requests, with the number; body: the number; log: none
       (i32.store16 (i32.const 0x300) (i32.const 200))
-      (i32.store (i32.const 0x304) (i32.const 0x320)) (i32.store (i32.const 0x308) (i32.const 1))
-      (i32.store (i32.const 0x320) (i32.const 0x10e)) (i32.store (i32.const 0x324) (i32.const 10))
-      (i32.store (i32.const 0x328) (i32.const 0x118)) (i32.store (i32.const 0x32c) (i32.const 1))
+      (i32.store (i32.const 0x304) (i32.const 0x380)) (i32.store (i32.const 0x308) (i32.const 1))
+      (i32.store (i32.const 0x380) (i32.const 0x10e)) (i32.store (i32.const 0x384) (i32.const 10))
+      (i32.store (i32.const 0x388) (i32.const 0x118)) (i32.store (i32.const 0x38c) (i32.const 1))
       (i32.store (i32.const 0x30c) (i32.const 0x118)) (i32.store (i32.const 0x310) (i32.const 1))
       (i32.store8 (i32.const 0x314) (i32.const 0))
+      ;; report, from 0x320: no endpoint, and nothing done
+      (memory.fill (i32.const 0x320) (i32.const 0) (i32.const 80))
       ACTS
       (i32.const 0x300)))
 
@@ -74,7 +76,17 @@ const COMPONENT: &str = r#"
     (with "memory" (instance $memory))
     (with "host" (instance (export "call" (func $call))))))
 
-  (type $settings' (record (field "store" string) (field "ttl-seconds" (option u32))))
+  (type $kind' (enum "packed" "digest" "readable" "repr"))
+  (export $kind "key-kind" (type $kind'))
+  (type $allowed' (record
+    (field "no-cache" bool) (field "no-store" bool) (field "max-age" bool)
+    (field "only-if-cached" bool) (field "cache-status" bool) (field "query" bool)))
+  (export $allowed "allowed" (type $allowed'))
+  (type $settings' (record
+    (field "store" string) (field "ttl-seconds" (option u32))
+    (field "endpoint-ttl-seconds" (list (tuple string u32)))
+    (field "key-kind" $kind) (field "key-secret" (option (list u8)))
+    (field "mac-secret" (option (list u8))) (field "allowed" $allowed)))
   (type $description' (record
     (field "model" string) (field "model-id" string) (field "ttl-seconds" u32)
     (field "endpoints" (list string)) (field "request-headers" (list string))))
@@ -84,10 +96,16 @@ const COMPONENT: &str = r#"
   (export $header "header" (type $header'))
   (type $request' (record
     (field "method" string) (field "target" string) (field "headers" (list $header))
-    (field "body" (list u8))))
+    (field "body" (list u8)) (field "bypass-store" bool)))
+  (type $report' (record
+    (field "endpoint" (option u32)) (field "hits" u32) (field "misses" u32)
+    (field "bypassed" u32) (field "refused" u32) (field "stored" u32) (field "dropped" u32)
+    (field "corrupt" u32) (field "expired" u32) (field "unavailable" u32)
+    (field "lookup-ns" (option u64)) (field "model-ns" (option u64))))
+  (export $report "report" (type $report'))
   (type $response' (record
     (field "status" u16) (field "headers" (list $header)) (field "body" (list u8))
-    (field "log" (option string))))
+    (field "log" (option string)) (field "report" $report)))
   (export $request "request" (type $request'))
   (export $response "response" (type $response'))
   (func $configure (param "settings" $settings) (result (result $description (error string)))
@@ -99,6 +117,8 @@ const COMPONENT: &str = r#"
       (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))
       (post-return (core func $memory "reset"))))
   (instance (export "foretold:component/handler@0.1.0")
+    (export "key-kind" (type $kind)) (export "allowed" (type $allowed))
+    (export "report" (type $report))
     (export "settings" (type $settings)) (export "description" (type $description))
     (export "header" (type $header)) (export "request" (type $request))
     (export "response" (type $response))
@@ -106,7 +126,7 @@ const COMPONENT: &str = r#"
 "#;
 
 /// What a request for a path makes `handle` do; the first letter of the path decides.
-const ACTS: [(&str, &str); 15] = [
+const ACTS: [(&str, &str); 16] = [
     ("/loop", "(loop $again (br $again))"),
     ("/trap", "unreachable"),
     // A word for the log.
@@ -145,19 +165,19 @@ const ACTS: [(&str, &str); 15] = [
     // A status that announces another response.
     ("/early", "(i32.store16 (i32.const 0x300) (i32.const 103))"),
     // A header's name with a space in it.
-    ("/name", "(i32.store (i32.const 0x320) (i32.const 0x120))"),
+    ("/name", "(i32.store (i32.const 0x380) (i32.const 0x120))"),
     // A header's value with a line break in it.
     (
         "/value",
-        "(i32.store (i32.const 0x328) (i32.const 0x130))
-         (i32.store (i32.const 0x32c) (i32.const 7))",
+        "(i32.store (i32.const 0x388) (i32.const 0x130))
+         (i32.store (i32.const 0x38c) (i32.const 7))",
     ),
     // A length of 0 for a body of 1.
     (
         "/cut",
-        "(i32.store (i32.const 0x320) (i32.const 0x140))
-         (i32.store (i32.const 0x324) (i32.const 14))
-         (i32.store (i32.const 0x328) (i32.const 0x14e))",
+        "(i32.store (i32.const 0x380) (i32.const 0x140))
+         (i32.store (i32.const 0x384) (i32.const 14))
+         (i32.store (i32.const 0x388) (i32.const 0x14e))",
     ),
     // 40000 headers: their names from 0x10000, four letters each, the list from 0x40000.
     (
@@ -182,6 +202,13 @@ const ACTS: [(&str, &str); 15] = [
            (br_if $again (i32.lt_u (local.get $i) (i32.const 40000))))
          (i32.store (i32.const 0x304) (i32.const 0x40000))
          (i32.store (i32.const 0x308) (i32.const 40000))",
+    ),
+    // A report of the greatest numbers, for an endpoint that is not there.
+    (
+        "/xerxes",
+        "(memory.fill (i32.const 0x320) (i32.const 0xff) (i32.const 80))
+         (i32.store8 (i32.const 0x320) (i32.const 1))
+         (i32.store8 (i32.const 0x350) (i32.const 1)) (i32.store8 (i32.const 0x360) (i32.const 1))",
     ),
     // The answer is the length of the list that the import returns.
     (
@@ -348,6 +375,19 @@ fn a_response_that_http_cannot_carry_gets_500() {
         assert_problem(&host.post(path, ""), path, 500, "component-failed");
         assert_eq!(host.post("/answer", "").status, 200, "after {path}");
     }
+}
+
+#[test]
+fn a_report_of_nonsense_does_no_harm() {
+    let mut host = serve(&["--metrics", "127.0.0.1:0", "--cache", "auto"]);
+    for _ in 0..3 {
+        let answer = host.post("/xerxes", "");
+        assert_eq!((answer.status, answer.header("x-requests")), (200, answer.body.as_str()));
+    }
+    let metrics = host.metrics();
+    assert_eq!(metrics.value("foretold_hits_total", &[("endpoint", "")]), 3.0 * 4294967295.0);
+    assert_eq!(metrics.value("foretold_requests_total", &[("endpoint", "")]), 12.0 * 4294967295.0);
+    assert_eq!(metrics.value("foretold_requests_total", &[("endpoint", "/answer")]), 0.0);
 }
 
 #[test]

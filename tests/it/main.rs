@@ -3,19 +3,26 @@
 //! Hosts run the generic component and load the model into each instance (`--no-snapshot`), so
 //! that one compiled form serves all tests; `bake.rs` tests the snapshot.
 
+mod auto;
 mod bad_input;
 mod bake;
 mod connection;
+mod control;
 mod faults;
 mod golden;
 mod hostile;
 mod imports;
+mod keys;
 mod limits;
 mod load;
 mod matrix;
+mod metrics;
+mod options;
 mod proxy;
 mod random;
 mod redis_cache;
+mod rows;
+mod scrape;
 mod serve;
 mod store_choice;
 mod store_model;

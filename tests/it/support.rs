@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::scrape::Scrape;
+
 /// The sample request of the README.
 pub(crate) const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 0.25, "age_in_years": 30, "foreign_worker": "yes", "present_employment_since": "unemployed", "personal_status_and_sex": "male: single"}"#;
 
@@ -29,6 +31,16 @@ pub(crate) fn credit() -> PathBuf {
 /// The sample request with another age: a request of its own.
 pub(crate) fn aged(age: usize) -> String {
     SAMPLE.replace("30", &age.to_string())
+}
+
+/// An array of so many rows, all different.
+pub(crate) fn array(rows: usize) -> String {
+    let rows: Vec<String> = (0..rows)
+        .map(|i| {
+            aged(18 + i % 110).replace("0.25", &format!("{}.{:02}", i / 11_000, i / 110 % 100))
+        })
+        .collect();
+    format!("[{}]", rows.join(","))
 }
 
 /// The folder of compiled components that all tests share.
@@ -125,6 +137,36 @@ impl Host {
         answer(request.content_type("application/json").send(body))
     }
 
+    /// Sends a request with any method and headers.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let request = ureq::http::Request::builder().method(method);
+        let request = request.uri(format!("{}{path}", self.address));
+        // Without a length the client would take the body of an unknown method for none.
+        let request = request.header("content-length", body.len());
+        let add = |request: ureq::http::request::Builder, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let request = headers.iter().fold(request, add);
+        answer(self.agent.run(request.body(body.to_owned()).unwrap()))
+    }
+
+    /// The metrics of a host that serves them.
+    pub(crate) fn metrics(&mut self) -> Scrape {
+        let line = self.wait_for_log("metrics at http://", Duration::ZERO);
+        let url = &line[line.find("http://").unwrap()..];
+        let scraped = answer(self.agent.get(url).call());
+        assert_eq!(scraped.status, 200);
+        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        assert_eq!(scraped.header("content-type"), content_type);
+        Scrape::parse(&scraped.body)
+    }
+
     pub(crate) fn agent(&self) -> &ureq::Agent {
         &self.agent
     }
@@ -153,6 +195,7 @@ impl Drop for Host {
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .allow_non_standard_methods(true)
         .timeout_global(Some(Duration::from_secs(30)))
         .max_idle_connections_per_host(64)
         .build()

@@ -98,7 +98,7 @@ impl Metrics {
         encoder: &mut DescriptorEncoder<'_>,
         counts: &Counts,
     ) -> Result<(), Error> {
-        let bounds = BOUNDS_NS.map(seconds).into_iter().chain([f64::MAX]);
+        let bounds = BOUNDS_NS.map(seconds).into_iter().chain([f64::INFINITY]);
         for (name, help, times) in HISTOGRAMS {
             let unit = Some(&Unit::Seconds);
             let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;

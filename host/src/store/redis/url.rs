@@ -40,6 +40,11 @@ struct Files {
 }
 
 impl RedisUrl {
+    /// How entries lie.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     /// Reads a URL, and the files that it names.
     ///
     /// # Errors

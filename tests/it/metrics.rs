@@ -1,0 +1,183 @@
+//! `/metrics`: what it says adds up, and is what clients saw.
+
+use crate::scrape::Scrape;
+use crate::support::{Host, Redis, SAMPLE, aged, answer, array, copy_of_credit, foretold};
+
+fn host(options: &[&str]) -> Host {
+    Host::credit(&[&["--metrics", "127.0.0.1:0"], options].concat())
+}
+
+/// The value of a counter of one endpoint.
+fn count(metrics: &Scrape, name: &str, endpoint: &str) -> f64 {
+    metrics.value(&format!("foretold_{name}_total"), &[("endpoint", endpoint), ("model", "credit")])
+}
+
+/// Asserts requests, hits, misses, bypassed and refused of an endpoint.
+fn assert_counts(metrics: &Scrape, endpoint: &str, expected: [f64; 5]) {
+    let names = ["requests", "hits", "misses", "bypassed", "refused"];
+    assert_eq!(names.map(|name| count(metrics, name, endpoint)), expected, "{endpoint}");
+    assert_eq!(expected[0], expected[1..].iter().sum::<f64>());
+}
+
+#[test]
+fn all_series_are_there_from_the_start() {
+    let mut host = host(&[]);
+    let metrics = host.metrics();
+    let endpoints = ["", "/decisions", "/probabilities", "/risk_categories"];
+    for endpoint in endpoints {
+        assert_counts(&metrics, endpoint, [0.0; 5]);
+        let names = ["entries_stored", "entries_dropped", "entries_corrupt", "entries_expired"];
+        for name in [&names[..], &["lookups_unavailable", "model_seconds_saved"]].concat() {
+            assert_eq!(count(&metrics, name, endpoint), 0.0);
+        }
+        for name in ["foretold_lookup_seconds_count", "foretold_model_seconds_count"] {
+            assert_eq!(metrics.value(name, &[("endpoint", endpoint)]), 0.0);
+        }
+    }
+    assert_eq!(metrics.value("foretold_cache_bypassed", &[("model", "credit")]), 0.0);
+    let build = [("version", env!("CARGO_PKG_VERSION")), ("model", "credit")];
+    assert_eq!(metrics.value("foretold_build_info", &build), 1.0);
+    assert_eq!(metrics.label_values("model_id").first().unwrap().len(), 22);
+}
+
+#[test]
+fn every_request_is_counted_once_whatever_becomes_of_it() {
+    let mut host = host(&["--max-body-bytes", "100000"]);
+    let no_cache = [("content-type", "application/json"), ("cache-control", "no-cache")];
+    // A miss, three hits, one past the cache.
+    for path in ["/decisions", "/decisions", "/probabilities", "/decisions"] {
+        assert_eq!(host.post(path, SAMPLE).status, 200);
+    }
+    assert_eq!(host.send("POST", "/probabilities", &no_cache, SAMPLE).status, 200);
+    // Of an array: two that are the same and not there, one hit, and one that is refused.
+    let rows = [&aged(31), &aged(31), SAMPLE, "{}"].join(",");
+    assert_eq!(host.post("/risk_categories", &format!("[{rows}]")).status, 200);
+    assert_eq!(host.post("/risk_categories", "[]").status, 200);
+    // Refused by the component: malformed, invalid, of another type, with another method, nowhere.
+    assert_eq!(host.post("/decisions", "{").status, 400);
+    assert_eq!(host.post("/decisions", "{}").status, 422);
+    assert_eq!(host.send("POST", "/decisions", &[("content-type", "a/b")], SAMPLE).status, 415);
+    assert_eq!(answer(host.agent().get(format!("{}/decisions", host.address)).call()).status, 405);
+    assert_eq!(host.post("/nowhere", SAMPLE).status, 404);
+    assert_eq!(host.post("/nowhere/else", SAMPLE).status, 404);
+    // Refused by the host.
+    assert_eq!(host.post("/probabilities?x=1", &" ".repeat(100_001)).status, 413);
+    assert_eq!(host.post("/nowhere", &" ".repeat(100_001)).status, 413);
+
+    let metrics = host.metrics();
+    assert_counts(&metrics, "/decisions", [7.0, 2.0, 1.0, 0.0, 4.0]);
+    assert_counts(&metrics, "/probabilities", [3.0, 1.0, 0.0, 1.0, 1.0]);
+    assert_counts(&metrics, "/risk_categories", [4.0, 1.0, 2.0, 0.0, 1.0]);
+    assert_counts(&metrics, "", [3.0, 0.0, 0.0, 0.0, 3.0]);
+    let stored = |endpoint| count(&metrics, "entries_stored", endpoint);
+    assert_eq!((stored("/decisions"), stored("/probabilities")), (1.0, 1.0));
+    assert_eq!(stored("/risk_categories"), 1.0);
+    let responses = |endpoint, code| {
+        metrics.value("foretold_responses_total", &[("endpoint", endpoint), ("code", code)])
+    };
+    assert_eq!(responses("/decisions", "200"), 3.0);
+    for code in ["400", "422", "415", "405"] {
+        assert_eq!(responses("/decisions", code), 1.0, "{code}");
+    }
+    assert_eq!(
+        (responses("/probabilities", "200"), responses("/probabilities", "413")),
+        (2.0, 1.0)
+    );
+    assert_eq!((responses("/risk_categories", "200")), 2.0);
+    assert_eq!((responses("", "404"), responses("", "413")), (2.0, 1.0));
+    // Look-ups: the three of /decisions, the one of the array; the model: a miss, no-cache, array.
+    let of = |name, endpoint| metrics.value(name, &[("endpoint", endpoint)]);
+    assert_eq!(of("foretold_lookup_seconds_count", "/decisions"), 3.0);
+    assert_eq!(of("foretold_lookup_seconds_count", "/probabilities"), 1.0);
+    assert_eq!(of("foretold_lookup_seconds_count", "/risk_categories"), 1.0);
+    assert_eq!(of("foretold_model_seconds_count", "/decisions"), 1.0);
+    assert_eq!(of("foretold_model_seconds_count", "/probabilities"), 1.0);
+    assert_eq!(of("foretold_model_seconds_count", "/risk_categories"), 1.0);
+    assert!(of("foretold_model_seconds_sum", "/decisions") > 0.0);
+    let saved = |endpoint| count(&metrics, "model_seconds_saved", endpoint);
+    assert!(saved("/decisions") > 0.0 && saved("/probabilities") > 0.0);
+    assert_eq!(saved(""), 0.0);
+    // Nothing of a request is a label.
+    let endpoints = ["", "/decisions", "/probabilities", "/risk_categories"];
+    assert!(metrics.label_values("endpoint").into_iter().eq(endpoints));
+}
+
+#[test]
+fn what_the_store_did_is_counted() {
+    let redis = Redis::start();
+    let mut host = host(&["--store", &redis.url(), "--ttl", "1"]);
+    host.post("/decisions", SAMPLE);
+    let key = redis.cli(&["--scan"]).remove(0);
+    redis.cli(&["SET", &key, "something else"]);
+    host.post("/decisions", SAMPLE);
+    // Redis is made to keep it for longer than it may be served.
+    redis.cli(&["PERSIST", &key]);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    host.post("/decisions", SAMPLE);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    host.post("/decisions", &aged(40));
+    drop(redis);
+    while host.metrics().value("foretold_lookups_unavailable_total", &[]) == 0.0 {
+        assert_eq!(host.post("/decisions", SAMPLE).status, 200);
+    }
+    let metrics = host.metrics();
+    let decisions = |name| count(&metrics, name, "/decisions");
+    assert_eq!(decisions("entries_corrupt"), 1.0);
+    assert_eq!(decisions("entries_expired"), 1.0);
+    assert_eq!(decisions("entries_dropped"), 1.0);
+    assert_eq!(decisions("entries_stored"), 3.0);
+    assert_eq!(decisions("requests"), decisions("misses"));
+}
+
+#[test]
+fn only_get_metrics_is_answered_there() {
+    let mut host = host(&[]);
+    let line = host.wait_for_log("metrics at ", std::time::Duration::ZERO);
+    let url = &line[line.find("http://").unwrap()..];
+    let agent = host.agent();
+    let post = answer(agent.post(url).send("x"));
+    assert_eq!((post.status, post.header("allow")), (405, "GET"));
+    for path in ["/", "/metrics/", "/decisions"] {
+        assert_eq!(answer(agent.get(url.replace("/metrics", path)).call()).status, 404, "{path}");
+    }
+    // And the other way round.
+    assert_eq!(answer(agent.get(format!("{}/metrics", host.address)).call()).status, 404);
+}
+
+#[test]
+fn rows_of_many_clients_add_up() {
+    let mut host = host(&[]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for age in 18..68 {
+                    assert_eq!(host.post("/decisions", &aged(age)).status, 200);
+                    assert_eq!(host.post("/decisions", &array(10)).status, 200);
+                }
+            });
+        }
+    });
+    let metrics = host.metrics();
+    assert_eq!(count(&metrics, "requests", "/decisions"), 4.0 * 50.0 * 11.0);
+    let sum =
+        ["hits", "misses"].map(|name| count(&metrics, name, "/decisions")).iter().sum::<f64>();
+    assert_eq!(sum, 4.0 * 50.0 * 11.0);
+    let stored = count(&metrics, "entries_stored", "/decisions");
+    assert_eq!(stored, count(&metrics, "misses", "/decisions"));
+}
+
+#[test]
+fn an_address_for_metrics_that_is_taken_is_said_before_anything_is_served() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let model = copy_of_credit();
+    let output = foretold()
+        .args(["serve", "--no-snapshot", "--listen", "127.0.0.1:0", "--cache-dir"])
+        .arg(crate::support::cache_folder())
+        .args(["--metrics", &taken.local_addr().unwrap().to_string()])
+        .arg(model.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("for metrics") && !error.contains("serving"), "{error}");
+}

@@ -1,0 +1,34 @@
+//! Options that make no sense are refused before anything listens, with what would.
+
+use crate::support::{cache_folder, credit, foretold};
+
+fn refusal(options: &[&str]) -> String {
+    let mut command = foretold();
+    command.args(["serve", "--no-snapshot", "--listen", "127.0.0.1:0", "--cache-dir"]);
+    let output = command.arg(cache_folder()).arg(credit()).args(options).output().unwrap();
+    assert!(!output.status.success(), "{options:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!error.contains("serving"), "{error}");
+    error
+}
+
+#[test]
+fn each_mistake_is_named_with_what_would_be_right() {
+    let cases: [(&[&str], &str); 11] = [
+        (&["--ttl", "0"], "expected whole seconds from 1 to 315360000, not \"0\""),
+        (&["--ttl", "/decisions=1h"], "expected whole seconds from 1 to 315360000, not \"1h\""),
+        (&["--ttl", "decisions=60"], "expected the path of an endpoint before `=`"),
+        (&["--ttl", "1", "--ttl", "2"], "--ttl is given twice for all endpoints"),
+        (&["--ttl", "/a=1", "--ttl", "/a=2"], "--ttl is given twice for /a"),
+        (&["--ttl", "/a=1"], "the endpoints are /decisions, /probabilities, /risk_categories"),
+        (&["--keys", "json"], "packed, digest, readable, repr"),
+        (&["--allow", "no-cahce"], "there is no \"no-cahce\"; expected a list of no-cache"),
+        (&["--allow", "none,query"], "there is no \"none\""),
+        (&["--cache", "never"], "always, auto"),
+        (&["--metrics", "9090"], "expected an IP address and a port"),
+    ];
+    for (options, expected) in cases {
+        let error = refusal(options);
+        assert!(error.contains(expected), "{options:?}: {error}");
+    }
+}
