@@ -37,7 +37,7 @@ fn all_series_are_there_from_the_start() {
     assert_eq!(metrics.value("foretold_cache_bypassed", &[("model", "credit")]), 0.0);
     let build = [("version", env!("CARGO_PKG_VERSION")), ("model", "credit")];
     assert_eq!(metrics.value("foretold_build_info", &build), 1.0);
-    assert_eq!(metrics.label_values("model_id").first().unwrap().len(), 22);
+    assert_eq!(metrics.label_values("model_id").first().unwrap().len(), 15);
 }
 
 #[test]

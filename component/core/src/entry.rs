@@ -2,10 +2,13 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 1 | version of this format: 1 with a check, 2 with a MAC |
 //! | 4 | when it was written, seconds since 1970, little endian |
-//! | 4 or 16 | check or MAC: the first bytes of BLAKE3, plain or keyed with the operator's secret, over the key, a zero byte, and all other bytes here |
+//! | 4 or 16 | check or MAC: the first bytes of a keyed BLAKE3 over the key, a zero byte, and all other bytes here |
 //! | 4 each | the outputs in the manifest's order, IEEE binary32, little endian |
+//!
+//! The hash of the check is keyed with the name and version of this format, so an entry of another
+//! version fails its check; that of a MAC with the operator's secret. With 12 bytes for one output,
+//! a value takes 32 bytes in Redis; one more would make it 48.
 //!
 //! The check finds accidents; the MAC also finds values that somebody else made. A reader with a
 //! secret takes entries with a MAC only. The key is under the check, so a value that ended up under another key is found out. What does
@@ -15,11 +18,13 @@ use crate::settings::Secret;
 
 /// How far ahead the clock of another host may be.
 const MAX_CLOCK_DIFFERENCE_SECONDS: u32 = 60;
-const WRITTEN_AT: std::ops::Range<usize> = 1..5;
+const WRITTEN_AT: std::ops::Range<usize> = 0..4;
+/// Key of the check: public, and different for each version of the format.
+const VERSION: &[u8; 32] = b"foretold: cache entry, version 1";
 
-/// How an entry is protected: the version byte, and where check or MAC stand.
-fn protection(mac: Option<&Secret>) -> (u8, std::ops::Range<usize>) {
-    if mac.is_some() { (2, 5..21) } else { (1, 5..9) }
+/// Where check or MAC stand.
+fn protection(mac: Option<&Secret>) -> std::ops::Range<usize> {
+    if mac.is_some() { 4..20 } else { 4..8 }
 }
 
 /// A decoded entry.
@@ -34,9 +39,8 @@ pub struct Entry {
 impl Entry {
     /// The bytes to put under a key.
     pub fn encode(&self, key: &str, mac: Option<&Secret>) -> Vec<u8> {
-        let (version, range) = protection(mac);
+        let range = protection(mac);
         let mut bytes = Vec::with_capacity(range.end + 4 * self.outputs.len());
-        bytes.push(version);
         bytes.extend(self.written_at.to_le_bytes());
         bytes.resize(range.end, 0);
         for output in &self.outputs {
@@ -49,8 +53,8 @@ impl Entry {
 
     /// The entry in the bytes found under a key, or `None` where they are no such entry.
     pub fn decode(key: &str, bytes: &[u8], outputs: usize, mac: Option<&Secret>) -> Option<Entry> {
-        let (version, range) = protection(mac);
-        if bytes.len() != range.end + 4 * outputs || bytes[0] != version {
+        let range = protection(mac);
+        if bytes.len() != range.end + 4 * outputs {
             return None;
         }
         // Hashes are compared in constant time.
@@ -81,16 +85,11 @@ impl Entry {
     }
 }
 
-/// When the entry in these bytes was written, in seconds since 1970, or `None` where they are not
-/// an entry. It does not verify the check: it is for tools that have no model at hand.
+/// When the entry in these bytes was written, in seconds since 1970, or `None` where they are too
+/// few for an entry. It does not verify the check: it is for tools that have no model at hand.
 pub fn written_at(bytes: &[u8]) -> Option<u32> {
-    let header_bytes = match bytes.first()? {
-        1 => 9,
-        2 => 21,
-        _ => return None,
-    };
-    (bytes.len() >= header_bytes)
-        .then(|| u32::from_le_bytes(bytes[WRITTEN_AT].try_into().expect("a range of four bytes")))
+    let bytes = bytes.get(WRITTEN_AT).filter(|_| bytes.len() >= 8)?;
+    Some(u32::from_le_bytes(bytes.try_into().expect("a range of four bytes")))
 }
 
 fn check(
@@ -99,7 +98,8 @@ fn check(
     range: &std::ops::Range<usize>,
     mac: Option<&Secret>,
 ) -> blake3::Hash {
-    let mut hash = mac.map_or_else(blake3::Hasher::new, Secret::hasher);
+    let version = || blake3::Hasher::new_keyed(VERSION);
+    let mut hash = mac.map_or_else(version, Secret::hasher);
     hash.update(key.as_bytes());
     hash.update(&[0]);
     hash.update(&bytes[..range.start]);

@@ -14,7 +14,7 @@
 //! | readable | `foretold:MODEL:r{"age":30,"job":"none"}`: the row as JSON, floats with a point |
 //! | repr | `DecisionRequest(age=30, job='none')`: what Python's `repr` gives, without a model |
 //!
-//! Packed and digest keys have at most 55 characters.
+//! Packed and digest keys have at most 48 characters.
 
 use data_encoding::BASE64URL_NOPAD;
 
@@ -25,14 +25,17 @@ use crate::{python, request};
 
 /// Packed rows up to this many bytes are the key itself.
 const MAX_PACKED_BYTES: usize = 16;
+const DIGEST_BYTES: usize = 16;
+const MODEL_ID_BYTES: usize = 11;
 
-/// A digest of everything that decides a model's outputs, 128 bits.
+/// A digest of everything that decides a model's outputs, 88 bits: with more, the shortest keys
+/// would take another 16 bytes each in Redis.
 ///
 /// It covers the model's bytes, the features with their domains and order, the outputs that are
 /// kept, and the version of the inference code. Thresholds, labels, descriptions and the time to
 /// live are left out: changing them keeps every entry valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ModelId([u8; 16]);
+pub struct ModelId([u8; MODEL_ID_BYTES]);
 
 impl ModelId {
     /// The id of a model under a manifest. `semantics` is the version of the inference code: the
@@ -52,7 +55,7 @@ impl ModelId {
             hash.bytes(output.tensor.as_bytes());
             hash.number(output.column as u64);
         }
-        ModelId(first_16(hash.0.finalize()))
+        ModelId(first(hash.0.finalize()))
     }
 }
 
@@ -63,7 +66,7 @@ impl std::str::FromStr for ModelId {
     fn from_str(text: &str) -> Result<ModelId, String> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
         let id = bytes.and_then(|bytes| bytes.try_into().ok()).map(ModelId);
-        id.ok_or_else(|| format!("{text:?} is no model id; expected 22 letters, digits, - and _"))
+        id.ok_or_else(|| format!("{text:?} is no model id; expected 15 letters, digits, - and _"))
     }
 }
 
@@ -73,9 +76,10 @@ impl std::fmt::Display for ModelId {
     }
 }
 
-fn first_16(hash: blake3::Hash) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash.as_bytes()[..16]);
+/// The first bytes of a hash.
+fn first<const N: usize>(hash: blake3::Hash) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&hash.as_bytes()[..N]);
     bytes
 }
 
@@ -189,10 +193,10 @@ impl KeyLayout {
         match kind {
             KeyKind::Packed if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
             KeyKind::Packed | KeyKind::Digest { secret: None } => {
-                self.text('d', &first_16(blake3::hash(packed)))
+                self.text('d', &first::<DIGEST_BYTES>(blake3::hash(packed)))
             }
             KeyKind::Digest { secret: Some(secret) } => {
-                self.text('k', &first_16(secret.hasher().update(packed).finalize()))
+                self.text('k', &first::<DIGEST_BYTES>(secret.hasher().update(packed).finalize()))
             }
             KeyKind::Readable => format!("{}r{}", self.prefix, self.json(&row())),
             KeyKind::Repr => {

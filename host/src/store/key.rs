@@ -1,7 +1,7 @@
 //! What stores know of a component's keys: the model, and the rest.
 
-/// Characters of a model id: 16 bytes in base64url.
-const MODEL_CHARACTERS: usize = 22;
+/// Characters of a model id: 11 bytes in base64url.
+const MODEL_CHARACTERS: usize = 15;
 /// What every structured key begins with.
 pub(super) const OURS: &str = "foretold:";
 

@@ -278,7 +278,7 @@ impl RedisStore {
             }
             Purge::Model(model) => {
                 return Err(StoreError(format!(
-                    "{model:?} is no model id: expected 22 characters"
+                    "{model:?} is no model id: expected 15 characters"
                 )));
             }
         }

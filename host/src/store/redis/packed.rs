@@ -17,8 +17,11 @@ use redis::{Pipeline, RedisResult, Value, from_redis_value};
 
 use super::place::{Moment, Place};
 
-/// Longest row that is a field itself, and length of the digests of others.
-const FIELD_BYTES: usize = 12;
+/// Longest row that is a field itself.
+const MAX_ROW_BYTES: usize = 12;
+/// Length of the digests of others. The check in an entry is over the whole key, so that a wrong
+/// one is found out.
+const DIGEST_BYTES: usize = 11;
 /// What the rest of a key begins with where the key is not known, only its digest.
 pub(super) const UNKNOWN: char = '?';
 /// What Redis has unless it is configured otherwise.
@@ -53,16 +56,16 @@ impl Fields {
 fn field(rest: &str) -> (Fields, Vec<u8>) {
     let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).ok();
     if let Some(row) = rest.strip_prefix('p').and_then(decode)
-        && row.len() <= FIELD_BYTES
+        && row.len() <= MAX_ROW_BYTES
     {
         return (Fields::Rows, row);
     }
     if let Some(digest) = rest.strip_prefix(UNKNOWN).and_then(decode)
-        && digest.len() == FIELD_BYTES
+        && digest.len() == DIGEST_BYTES
     {
         return (Fields::Digests, digest);
     }
-    (Fields::Digests, blake3::hash(rest.as_bytes()).as_bytes()[..FIELD_BYTES].to_vec())
+    (Fields::Digests, blake3::hash(rest.as_bytes()).as_bytes()[..DIGEST_BYTES].to_vec())
 }
 
 /// A span of time that entries are written in.
