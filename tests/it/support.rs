@@ -16,6 +16,9 @@ use crate::scrape::Scrape;
 /// The sample request of the README.
 pub(crate) const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 0.25, "age_in_years": 30, "foreign_worker": "yes", "present_employment_since": "unemployed", "personal_status_and_sex": "male: single"}"#;
 
+/// For tests in which Redis answers at all times, on machines where it takes its time.
+pub(crate) const PATIENCE: [&str; 2] = ["--store-timeout-ms", "5000"];
+
 /// Longer than any start takes, first compilation included.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
