@@ -205,7 +205,7 @@ class Foretold(Service):
         port = free_port()
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         start(stack, port, command, "serve", str(model), "--listen", f"127.0.0.1:{port}", "--keys", "repr",
-              "--store", server.url, "--cache-dir", cache, "--no-snapshot", "--log", "warn")
+              "--store", server.url, "--cache-dir", cache, "--no-snapshot", "--log", "error")
         super().__init__(port)
 
     def found(self, response: http.client.HTTPResponse) -> str:
