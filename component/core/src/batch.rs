@@ -9,6 +9,7 @@ use crate::cache_control::CacheControl;
 use crate::cache_status::{CacheStatus, Miss};
 use crate::entry::Entry;
 use crate::feature::Value;
+use crate::fraction::fraction;
 use crate::manifest::Endpoint;
 use crate::pipeline::{Moment, Service};
 use crate::problem::Problem;
@@ -138,15 +139,7 @@ impl<'a> Batch<'a> {
 
     /// The time to live of a key, with its jitter.
     fn ttl_seconds(&self, key: &str) -> u32 {
-        let manifest = self.service.manifest();
-        let ttl_seconds = self.settings.ttl_seconds(manifest, self.endpoint);
-        let percent = manifest.cache.jitter_percent;
-        if percent == 0 {
-            return ttl_seconds;
-        }
-        let span = f64::from(ttl_seconds) * f64::from(percent) / 100.0;
-        let shortened = ttl_seconds - (span * fraction(&[key.as_bytes()])) as u32;
-        shortened.max(1)
+        self.settings.key_ttl_seconds(self.service.manifest(), self.endpoint, key)
     }
 
     /// XFetch (Vattani and others, 2015): refresh when `-beta * delta * ln(rand) >= time left`, with
@@ -333,15 +326,4 @@ fn finite(outputs: &[f32]) -> Result<Vec<f32>, Problem> {
     let expected = outputs.len();
     let reason = format!("expected {expected} finite outputs, got {outputs:?}");
     Err(Problem::ModelFailed { reason })
-}
-
-/// A number from 0 up to, but not including, 1 that depends on nothing but some bytes.
-fn fraction(parts: &[&[u8]]) -> f64 {
-    let mut hash = blake3::Hasher::new();
-    for part in parts {
-        hash.update(part);
-    }
-    let hash = hash.finalize();
-    let bits = u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("32 bytes"));
-    (bits >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -64,7 +64,7 @@ impl Entry {
         if expected != blake3::Hash::from(found) {
             return None;
         }
-        let written_at = written_at(bytes)?;
+        let written_at = u32::from_le_bytes(bytes[WRITTEN_AT].try_into().ok()?);
         let outputs =
             bytes[range.end..].as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk));
         let outputs: Vec<f32> = outputs.collect();
@@ -85,11 +85,31 @@ impl Entry {
     }
 }
 
-/// When the entry in these bytes was written, in seconds since 1970, or `None` where they are too
-/// few for an entry. It does not verify the check: it is for tools that have no model at hand.
-pub fn written_at(bytes: &[u8]) -> Option<u32> {
-    let bytes = bytes.get(WRITTEN_AT).filter(|_| bytes.len() >= 8)?;
-    Some(u32::from_le_bytes(bytes.try_into().expect("a range of four bytes")))
+/// What the bytes of an entry say of themselves: for tools that have no model or no secret at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// When it was written, in seconds since 1970.
+    pub written_at: u32,
+    /// Whether its check is right. If not, it has a MAC, or is damaged: only the secret tells.
+    pub is_checked: bool,
+    /// How many outputs it has.
+    pub outputs: usize,
+}
+
+impl Header {
+    /// The header in the bytes found under a key, or `None` where they have not the form of an
+    /// entry.
+    pub fn read(key: &str, bytes: &[u8]) -> Option<Header> {
+        let written_at = u32::from_le_bytes(bytes.get(WRITTEN_AT)?.try_into().ok()?);
+        let outputs = |mac_bytes: usize| {
+            let rest = bytes.len().checked_sub(WRITTEN_AT.end + mac_bytes)?;
+            (rest > 0 && rest.is_multiple_of(4)).then_some(rest / 4)
+        };
+        let checked = outputs(4)?;
+        let is_checked = Entry::decode(key, bytes, checked, None).is_some();
+        let outputs = if is_checked { checked } else { outputs(16).unwrap_or(checked) };
+        Some(Header { written_at, is_checked, outputs })
+    }
 }
 
 fn check(

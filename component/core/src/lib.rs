@@ -12,6 +12,7 @@ pub mod cache_status;
 pub mod entry;
 pub mod etag;
 pub mod feature;
+mod fraction;
 pub mod http;
 pub mod key;
 pub mod manifest;

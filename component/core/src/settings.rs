@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fraction::fraction;
 use crate::manifest::Manifest;
 
 /// What an operator changes without baking anew.
@@ -270,6 +271,19 @@ impl Settings {
             .or(self.ttl_seconds)
             .or(endpoint.ttl_seconds)
             .unwrap_or(manifest.cache.ttl_seconds)
+    }
+
+    /// Seconds that an endpoint serves the prediction under a key: its time to live, shortened by
+    /// the key's own part of the jitter.
+    pub fn key_ttl_seconds(&self, manifest: &Manifest, endpoint: usize, key: &str) -> u32 {
+        let ttl_seconds = self.ttl_seconds(manifest, endpoint);
+        let percent = manifest.cache.jitter_percent;
+        if percent == 0 {
+            return ttl_seconds;
+        }
+        let span = f64::from(ttl_seconds) * f64::from(percent) / 100.0;
+        let shortened = ttl_seconds - (span * fraction(&[key.as_bytes()])) as u32;
+        shortened.max(1)
     }
 
     /// Longest that an entry may be of use, in seconds: how long a store needs to keep it.

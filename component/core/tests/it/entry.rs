@@ -1,6 +1,6 @@
 //! Entries: they round-trip, and what is no entry under this key is none.
 
-use foretold_core::entry::{Entry, written_at};
+use foretold_core::entry::{Entry, Header};
 use foretold_core::settings::Secret;
 use proptest::prelude::*;
 
@@ -47,7 +47,8 @@ fn an_entry_with_a_mac_is_read_with_its_secret_alone() {
     let (mine, other) = (secret(1), secret(2));
     let bytes = entry.encode("a", Some(&mine));
     assert_eq!(bytes.len(), 24);
-    assert_eq!(written_at(&bytes), Some(1));
+    let header = Header { written_at: 1, is_checked: false, outputs: 1 };
+    assert_eq!(Header::read("a", &bytes), Some(header));
     assert_eq!(Entry::decode("a", &bytes, 1, Some(&mine)), Some(entry.clone()));
     assert_eq!(Entry::decode("a", &bytes, 1, Some(&other)), None);
     assert_eq!(Entry::decode("b", &bytes, 1, Some(&mine)), None);
@@ -65,7 +66,9 @@ proptest! {
     ) {
         let entry = Entry { written_at: written, outputs };
         let bytes = entry.encode(&key, None);
-        prop_assert_eq!(written_at(&bytes), Some(written));
+        let outputs = entry.outputs.len();
+        let header = (outputs > 0).then_some(Header { written_at: written, is_checked: true, outputs });
+        prop_assert_eq!(Header::read(&key, &bytes), header);
         prop_assert_eq!(Entry::decode(&key, &bytes, entry.outputs.len(), None), Some(entry));
     }
 
@@ -79,7 +82,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(key in ".*", bytes in proptest::collection::vec(any::<u8>(), 0..64), outputs in 0usize..12) {
-        let _ = written_at(&bytes);
+        let _ = Header::read(&key, &bytes);
         let secret = Secret::for_entries(&[1; 16]).unwrap();
         for mac in [None, Some(&secret)] {
             prop_assert_eq!(Entry::decode(&key, &bytes, outputs, mac), None);

@@ -123,10 +123,7 @@ fn the_sample_has_golden_keys_of_all_kinds() {
     let secret = Some(Secret::for_keys(b"sixteen bytes at least").unwrap());
     for (kind, expected) in [
         (KeyKind::Packed, "foretold:oqOYiB-NH-T4wBA:pGRgA"),
-        (
-            KeyKind::Digest { secret: None },
-            "foretold:oqOYiB-NH-T4wBA:d1LqKSr35o8PiL5c08D3WPA",
-        ),
+        (KeyKind::Digest { secret: None }, "foretold:oqOYiB-NH-T4wBA:d1LqKSr35o8PiL5c08D3WPA"),
         (KeyKind::Digest { secret }, "foretold:oqOYiB-NH-T4wBA:k63Jtjtf4vrcyCmWCMsQXnw"),
         (
             KeyKind::Readable,
