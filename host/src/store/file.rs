@@ -217,8 +217,8 @@ impl Inventory for FileStore {
     }
 
     /// It simply removes them.
-    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, ()> {
-        Box::pin(async move { self.writer.change(Change::Purge(purge.clone())).await.map(drop) })
+    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
+        Box::pin(self.writer.change(Change::Purge(purge.clone())))
     }
 
     fn free_old_generations<'a>(

@@ -17,11 +17,12 @@ pub trait Inventory: Store {
     /// were.
     fn remove<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, u64>;
 
-    /// Makes all of a generation's entries misses, at once and in every host.
-    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, ()>;
+    /// Makes all of a generation's entries misses, at once and in every host. It gives how many
+    /// entries that has already freed.
+    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64>;
 
     /// Frees what older generations left, with the count so far told as it grows. It gives how
-    /// many names of the store (in Redis: keys) were freed.
+    /// many entries were freed.
     fn free_old_generations<'a>(
         &'a self,
         progress: &'a mut (dyn FnMut(u64) + Send),

@@ -155,14 +155,15 @@ impl Inventory for MemoryStore {
     }
 
     /// It simply removes them.
-    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, ()> {
+    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
+        let before = self.entries.len();
         match purge {
             Purge::All => self.entries.clear(),
             Purge::Model(model) => {
                 self.entries.retain(|key, _| Key::parse(key).model() != model);
             }
         }
-        ready(())
+        ready(before.saturating_sub(self.entries.len()) as u64)
     }
 
     fn free_old_generations<'a>(

@@ -125,6 +125,8 @@ impl Worker {
         let now = self.clock.now();
         let transaction = self.database.begin_write()?;
         let mut counts = Vec::with_capacity(changes.len());
+        let is_past =
+            |stored: &[u8]| Expiry::split(stored).is_none_or(|(expiry, _)| expiry.is_past(now));
         {
             let mut entries = transaction.open_table(ENTRIES)?;
             for change in changes {
@@ -138,19 +140,22 @@ impl Worker {
                     Change::Remove(keys) => {
                         for key in keys {
                             let stored = entries.remove(&**key)?;
-                            let is_past = |stored: &[u8]| {
-                                Expiry::split(stored).is_none_or(|(expiry, _)| expiry.is_past(now))
-                            };
                             removed +=
                                 u64::from(stored.is_some_and(|stored| !is_past(stored.value())));
                         }
                     }
-                    Change::Purge(Purge::All) => entries.retain(|_, _| false)?,
+                    Change::Purge(Purge::All) => entries.retain(|_, stored| {
+                        removed += u64::from(!is_past(stored));
+                        false
+                    })?,
                     Change::Purge(Purge::Model(model)) => {
                         let first = Key::join(model, "");
                         // The character after the colon.
                         let end = format!("{}{}", first.trim_end_matches(':'), ';');
-                        entries.retain_in::<&str, _>(&*first..&*end, |_, _| false)?;
+                        entries.retain_in::<&str, _>(&*first..&*end, |_, stored| {
+                            removed += u64::from(!is_past(stored));
+                            false
+                        })?;
                     }
                 }
                 counts.push(removed);

@@ -17,7 +17,7 @@ use super::super::{
 use super::breaker::Failure;
 use super::generations::{ALL, View, new_tag};
 use super::name::Name;
-use super::packed::Bucket;
+use super::packed::{Bucket, FieldIndex};
 use super::session::Session;
 use super::{Layout, RedisStore, hash, name, scan, store_error};
 
@@ -35,8 +35,8 @@ impl Inventory for RedisStore {
         Box::pin(self.remove_keys(keys))
     }
 
-    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, ()> {
-        Box::pin(self.write_generation(purge))
+    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
+        Box::pin(async move { self.write_generation(purge).await.map(|()| 0) })
     }
 
     fn free_old_generations<'a>(
@@ -245,14 +245,17 @@ impl RedisStore {
     ) -> Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
         let pattern = name::pattern(&format!("{stem}:"));
         let mut found = Vec::new();
+        let mut indexes: BTreeMap<u64, FieldIndex> = BTreeMap::new();
         let mut cursor = 0;
         loop {
             let page = scan::names(&self.shared, session, cursor, &pattern, Some("hash")).await?;
             for bucket_name in page.names {
                 let Some(name) = Name::parse(self.prefix(), &bucket_name) else { continue };
                 let Some(bucket) = Bucket::parse(name.rest) else { continue };
-                let fields: Vec<Vec<u8>> =
-                    rests.iter().filter_map(|rest| bucket.field(rest)).collect();
+                let index = indexes
+                    .entry(bucket.count())
+                    .or_insert_with(|| FieldIndex::new(bucket.count(), rests));
+                let fields = index.of(&bucket).to_vec();
                 if !fields.is_empty() {
                     found.push((bucket_name, fields));
                 }
@@ -303,9 +306,16 @@ impl RedisStore {
             });
             if !page.names.is_empty() {
                 let mut pipeline = redis::pipe();
+                for name in &page.names {
+                    pipeline.cmd("HLEN").arg(name);
+                }
                 pipeline.cmd("UNLINK").arg(&page.names);
-                let reply = self.shared.run_tool(&session, pipeline).await?.remove(0);
-                freed += read::<u64>(&reply.map_err(store_error)?)?;
+                let mut replies = self.shared.run_tool(&session, pipeline).await?;
+                replies.pop().transpose().map_err(store_error)?;
+                for reply in replies {
+                    // What is no hash is a string: one entry.
+                    freed += reply.ok().map_or(Ok(1), |length| read::<u64>(&length))?;
+                }
                 progress(freed);
             }
             cursor = page.next;

@@ -9,6 +9,7 @@
 //! In buckets `P` a field is the packed row itself, in buckets `D` a digest of the key's rest: a row
 //! and a digest are never taken for each other.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,7 +29,7 @@ pub(super) const UNKNOWN: char = '?';
 const DEFAULT_LISTPACK_ENTRIES: u64 = 512;
 
 /// What the fields of a bucket are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fields {
     Rows,
     Digests,
@@ -157,11 +158,29 @@ impl<'a> Bucket<'a> {
         parts.next().is_none().then_some(Bucket { fields, count, window, index })
     }
 
-    /// The field that a key has in this bucket, if it belongs here.
-    pub(super) fn field(&self, rest: &str) -> Option<Vec<u8>> {
-        let (fields, field) = field(rest);
-        let buckets = Buckets { count: self.count, max_value_bytes: None };
-        (fields == self.fields && buckets.index(&field) == self.index).then_some(field)
+    /// How many buckets there are of its kind.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// The fields of some keys, by the one of so many buckets that they belong to.
+pub(super) struct FieldIndex(HashMap<(Fields, u64), Vec<Vec<u8>>>);
+
+impl FieldIndex {
+    pub(super) fn new(count: u64, rests: &[&str]) -> FieldIndex {
+        let buckets = Buckets { count, max_value_bytes: None };
+        let mut index: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
+        for rest in rests {
+            let (fields, field) = field(rest);
+            index.entry((fields, buckets.index(&field))).or_default().push(field);
+        }
+        FieldIndex(index)
+    }
+
+    /// Those that belong to a bucket.
+    pub(super) fn of(&self, bucket: &Bucket<'_>) -> &[Vec<u8>] {
+        self.0.get(&(bucket.fields, bucket.index)).map_or(&[], Vec::as_slice)
     }
 }
 
