@@ -1,6 +1,7 @@
 //! The command `foretold`.
 
 mod serve_options;
+mod settings_options;
 mod store_options;
 
 use std::net::SocketAddr;
