@@ -1,5 +1,6 @@
 //! The command `foretold`.
 
+mod cache;
 mod serve_options;
 mod settings_options;
 mod store_options;
@@ -27,6 +28,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::cache::Cache;
 use crate::serve_options::ServeOptions;
 use crate::store_options::StoreOptions;
 
@@ -42,6 +44,7 @@ struct Cli {
 enum Command {
     Bake(Bake),
     Serve(Serve),
+    Cache(Cache),
 }
 
 /// Makes a component of a model: one file that any host of WASI components can run.
@@ -98,6 +101,11 @@ async fn main() -> ExitCode {
         Command::Serve(options) => {
             log_from(options.log);
             serve(options, start).await
+        }
+        Command::Cache(cache) => {
+            // That compiling takes its time; of the store a tool speaks itself.
+            log(Targets::new().with_target("foretold::program", LevelFilter::INFO));
+            cache.run().await
         }
     };
     match result {
@@ -170,13 +178,17 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
+/// Logs this crate's messages from a level on.
+fn log_from(level: LevelFilter) {
+    log(Targets::new().with_target("foretold", level));
+}
+
 /// Logs to standard error. Only this crate's messages: those of others may repeat what they were
 /// given, passwords included.
-fn log_from(level: LevelFilter) {
+fn log(ours: Targets) {
     let messages = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    let ours = Targets::new().with_target("foretold", level);
     tracing_subscriber::registry().with(messages.with_filter(ours)).init();
 }

@@ -329,6 +329,7 @@ pub struct Pool {
 /// An instance that has been configured.
 struct Instance {
     store: Store<Guest>,
+    component: wasmtime::component::Instance,
     handle: TypedFunc<(Request<'static>,), (Response,)>,
 }
 
@@ -358,6 +359,25 @@ impl Pool {
     /// What the component says of itself.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The manifest that the component has, as TOML text: for tools that read its entries.
+    ///
+    /// # Errors
+    /// If the component has none.
+    pub async fn manifest(&self) -> Result<String> {
+        let Pool { pre, program, store, config, .. } = self;
+        let (Instance { mut store, component, .. }, _) = start(pre, program, store, config).await?;
+        let interface = component.get_export_index(&mut store, None, INTERFACE);
+        let function = interface
+            .and_then(|interface| {
+                component.get_export_index(&mut store, Some(&interface), "manifest")
+            })
+            .with_context(|| format!("the component has no function `manifest` in {INTERFACE}"))?;
+        let function =
+            component.get_typed_func::<(), (Result<String, String>,)>(&mut store, function)?;
+        let (manifest,) = function.call_async(&mut store, ()).await?;
+        manifest.map_err(anyhow::Error::msg)
     }
 
     /// Answers one request, within the time limit.
@@ -460,7 +480,7 @@ async fn start(
     let (description,) = configure.call_async(&mut store, (settings,)).await?;
     let description = description.map_err(|refusal| anyhow::anyhow!(refusal))?;
     store.data_mut().time_to_live = Duration::from_secs(description.ttl_seconds.into());
-    Ok((Instance { store, handle }, description))
+    Ok((Instance { store, component: instance, handle }, description))
 }
 
 /// Counts time for the engine's instances, as long as the engine lives.

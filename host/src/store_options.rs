@@ -9,6 +9,8 @@ use foretold::store::{Layout, StoreSettings, StoreUrl};
 
 const URL_VARIABLE: &str = "FORETOLD_STORE";
 const PASSWORD_VARIABLE: &str = "FORETOLD_STORE_PASSWORD";
+/// What a command to Redis may take in a tool, at least.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where predictions are cached.
 #[derive(Args)]
@@ -44,6 +46,15 @@ pub(crate) struct StoreOptions {
 impl StoreOptions {
     /// The store that the options and the environment choose.
     pub(crate) fn store_url(&self) -> Result<StoreUrl> {
+        self.store_url_within(Duration::from_millis(self.store_timeout_ms))
+    }
+
+    /// The same for a tool, which has no client that waits: a command may take longer.
+    pub(crate) fn store_url_for_tools(&self) -> Result<StoreUrl> {
+        self.store_url_within(Duration::from_millis(self.store_timeout_ms).max(TOOL_TIMEOUT))
+    }
+
+    fn store_url_within(&self, timeout: Duration) -> Result<StoreUrl> {
         let (url, source) = match &self.store {
             Some(url) if StoreUrl::has_password(url) => bail!(
                 "--store: a password on the command line is seen in the process list; give it in \
@@ -55,7 +66,7 @@ impl StoreOptions {
         };
         let settings = StoreSettings {
             max_bytes: self.store_memory_mib << 20,
-            timeout: Duration::from_millis(self.store_timeout_ms),
+            timeout,
             layout: self.layout,
             password: self.password()?,
         };

@@ -1,0 +1,150 @@
+//! `foretold cache purge`: forgets entries.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use foretold::pool;
+use foretold::store::{self, Cursor, Selection};
+use foretold_core::entry::Header;
+use foretold_core::key::ModelId;
+use serde_json::json;
+
+use super::model::{FolderOptions, Model};
+use super::progress::Progress;
+use super::{Create, OpenStore, duration, now_seconds, open, print_line};
+use crate::store_options::StoreOptions;
+
+/// Keys that are removed at once.
+const BATCH: usize = 10_000;
+
+/// Removes entries.
+///
+/// --all and --model take effect at once in all hosts, and then free the memory. What hosts share
+/// with a Python service (--keys repr) has neither a model nor a time; --key removes it.
+#[derive(Args)]
+pub(super) struct Purge {
+    #[command(flatten)]
+    what: What,
+
+    #[command(flatten)]
+    store: StoreOptions,
+
+    #[command(flatten)]
+    folder: FolderOptions,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The entries of all models.
+    #[arg(long)]
+    all: bool,
+
+    /// The entries of one model: its id, as it stands in the keys, or the path that hosts serve.
+    #[arg(long, value_name = "ID|PATH")]
+    model: Option<String>,
+
+    /// One entry, by its key.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+
+    /// Entries that were written so long ago or longer: 30s, 15m, 12h or 7d.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    older_than: Option<Duration>,
+}
+
+/// What became of the entries.
+#[derive(Default)]
+struct Outcome {
+    removed: u64,
+    /// Values that say nothing of their age.
+    undated: u64,
+}
+
+impl Purge {
+    pub(super) async fn run(self) -> Result<()> {
+        let store = open(&self.store, Create::No).await?;
+        let outcome = match &self.what {
+            What { model: Some(model), .. } => {
+                let id = self.model_id(&store, model).await?;
+                change_generation(&store, &store::Purge::Model(id)).await?
+            }
+            What { key: Some(key), .. } => {
+                let removed = store.inventory.remove(std::slice::from_ref(key)).await?;
+                Outcome { removed, undated: 0 }
+            }
+            What { older_than: Some(age), .. } => remove_older(&store, *age).await?,
+            What { .. } => change_generation(&store, &store::Purge::All).await?,
+        };
+        let Outcome { removed, undated } = outcome;
+        if self.json {
+            print_line(json!({ "removed": removed, "undated": undated }))?;
+            return Ok(());
+        }
+        let entries = if removed == 1 { "entry" } else { "entries" };
+        print_line(format_args!("removed {removed} {entries} from the {}", store.url))?;
+        if undated > 0 {
+            print_line(format_args!(
+                "left {undated} values that are no entries: they have no time"
+            ))?;
+        }
+        Ok(())
+    }
+
+    async fn model_id(&self, store: &OpenStore, model: &str) -> Result<String> {
+        let path = Path::new(model);
+        if let Ok(id) = model.parse::<ModelId>()
+            && !path.exists()
+        {
+            return Ok(id.to_string());
+        }
+        let settings = pool::Settings::default();
+        let model = Model::load(path, &self.folder, settings, &store.inventory).await?;
+        Ok(model.id().to_owned())
+    }
+}
+
+async fn change_generation(store: &OpenStore, purge: &store::Purge) -> Result<Outcome> {
+    let at_once = store.inventory.change_generation(purge).await?;
+    let mut progress = Progress::new();
+    let mut show =
+        |freed: u64| progress.show(|_| format!("nothing is served any more; {freed} freed"));
+    let freed = store.inventory.free_old_generations(&mut show).await?;
+    Ok(Outcome { removed: at_once + freed, undated: 0 })
+}
+
+async fn remove_older(store: &OpenStore, age: Duration) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let (mut old, mut seen) = (Vec::new(), 0);
+    let mut progress = Progress::new();
+    let mut cursor = Some(Cursor::default());
+    while let Some(from) = cursor {
+        let page = store.inventory.page(&Selection::All, from).await?;
+        seen += page.entries.len();
+        cursor = page.next;
+        let now = now_seconds();
+        for entry in page.entries {
+            match Header::read(&entry.value) {
+                None => outcome.undated += 1,
+                Some(header) => {
+                    let age_seconds = u64::from(now.saturating_sub(header.written_at));
+                    if age_seconds >= age.as_secs() {
+                        old.push(entry.key);
+                    }
+                }
+            }
+        }
+        if old.len() >= BATCH || cursor.is_none() {
+            outcome.removed += store.inventory.remove(&std::mem::take(&mut old)).await?;
+        }
+        let removed = outcome.removed;
+        progress.show(|_| format!("{seen} entries seen, {removed} removed"));
+    }
+    Ok(outcome)
+}
