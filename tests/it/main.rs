@@ -28,4 +28,5 @@ mod store_choice;
 mod store_model;
 mod stores;
 mod support;
+mod tools;
 mod wasi_http;
