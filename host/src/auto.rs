@@ -102,7 +102,7 @@ pub struct Costs {
 
 impl Auto {
     /// Why the next request is to go past the store, if it is.
-    pub fn next(&mut self) -> Option<Reason> {
+    pub fn decide(&mut self) -> Option<Reason> {
         if self.pause_left > 0 {
             self.pause_left -= 1;
             return self.bypassed;
@@ -225,7 +225,7 @@ mod tests {
         let (mut used, mut changes) = (0, Vec::new());
         for i in 0..requests {
             let hit = i % 10 < world.hits;
-            let report = match auto.next() {
+            let report = match auto.decide() {
                 Some(_) => Report { bypassed: 1, model_ns: Some(world.model * 1000), ..none() },
                 None => {
                     used += 1;
@@ -280,7 +280,7 @@ mod tests {
         let [Change::Bypassed(costs)] = changes[..] else { panic!("{changes:?}") };
         assert_eq!((costs.lookup_ns, costs.model_ns), (3_000_000, 10_000));
         assert_eq!(send(&mut auto, world, FIRST_PAUSE).0, 0);
-        assert_eq!(auto.next(), None);
+        assert_eq!(auto.decide(), None);
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
             ..none()
         };
         for _ in 0..100 * WINDOW {
-            assert_eq!(auto.next(), None);
+            assert_eq!(auto.decide(), None);
             assert_eq!(auto.observe(&report), None);
         }
     }
@@ -370,7 +370,7 @@ mod tests {
             ..none()
         };
         for _ in 0..100 * WINDOW {
-            assert_eq!(auto.next(), None);
+            assert_eq!(auto.decide(), None);
             assert_eq!(auto.observe(&report), None);
         }
     }

@@ -95,29 +95,23 @@ pub struct Allowed {
     pub query: bool,
 }
 
-impl Allowed {
-    /// Nothing.
-    pub const NONE: Allowed = Allowed {
-        no_cache: false,
-        no_store: false,
-        max_age: false,
-        only_if_cached: false,
-        cache_status: false,
-        query: false,
-    };
+impl From<foretold_core::settings::Allowed> for Allowed {
+    fn from(allowed: foretold_core::settings::Allowed) -> Allowed {
+        Allowed {
+            no_cache: allowed.no_cache,
+            no_store: allowed.no_store,
+            max_age: allowed.max_age,
+            only_if_cached: allowed.only_if_cached,
+            cache_status: allowed.cache_status,
+            query: allowed.query,
+        }
+    }
 }
 
 /// Everything.
 impl Default for Allowed {
     fn default() -> Allowed {
-        Allowed {
-            no_cache: true,
-            no_store: true,
-            max_age: true,
-            only_if_cached: true,
-            cache_status: true,
-            query: true,
-        }
+        Allowed::from(foretold_core::settings::Allowed::ALL)
     }
 }
 

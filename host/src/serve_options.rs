@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, value_parser};
-use foretold::pool::{Allowed, PoolConfig, Settings};
+use foretold::pool::{PoolConfig, Settings};
 use foretold::server::{CacheUse, ServerConfig};
-use foretold::store::{Layout, StoreUrl};
+use foretold::store::StoreUrl;
+use foretold_core::settings::Allowed;
 
 use crate::settings_options::SettingsOptions;
 
@@ -20,9 +21,8 @@ pub(crate) struct ServeOptions {
 
     /// What clients may ask of the cache, and see of it: a list of `no-cache`, `no-store`,
     /// `max-age` and `only-if-cached` (the directives of a request's Cache-Control), `cache-status`
-    /// (responses tell a hit from a miss) and `query` (the method QUERY); or `none`.
-    #[arg(long, value_name = "LIST", value_parser = allowed,
-          default_value = "no-cache,no-store,max-age,only-if-cached,cache-status,query")]
+    /// (responses tell a hit from a miss) and `query` (the method QUERY); or `all`, or `none`.
+    #[arg(long, value_name = "LIST", value_parser = Allowed::parse, default_value = "all")]
     allow: Allowed,
 
     /// When the store is used.
@@ -69,7 +69,7 @@ impl ServeOptions {
     /// Reads the secrets and checks what can be checked without a model.
     pub(crate) fn pool_config(&self) -> Result<PoolConfig> {
         Ok(PoolConfig {
-            settings: Settings { allowed: self.allow, ..self.settings.settings()? },
+            settings: Settings { allowed: self.allow.into(), ..self.settings.settings()? },
             max_memory_bytes: (self.max_memory_mib as usize) << 20,
             timeout: self.timeout(),
             isolate: self.isolate,
@@ -94,16 +94,7 @@ impl ServeOptions {
     /// # Errors
     /// If the store keeps entries in another form than the keys are for.
     pub(crate) fn check_store(&self, store: &StoreUrl) -> Result<()> {
-        match store {
-            StoreUrl::Redis(url) if self.keys == Keys::Repr && url.layout() != Layout::String => {
-                bail!(
-                    "--keys repr needs the layout string, not {}: a Python service finds entries \
-                     in no other",
-                    url.layout()
-                )
-            }
-            _ => Ok(()),
-        }
+        self.settings.check_store(store)
     }
 
     /// What the operator should know of the choice of keys.
@@ -118,46 +109,4 @@ impl ServeOptions {
 
 fn range(max: u64) -> RangedU64ValueParser {
     value_parser!(u64).range(1..=max)
-}
-
-fn allowed(text: &str) -> Result<Allowed, String> {
-    let mut allowed = Allowed::NONE;
-    if text == "none" {
-        return Ok(allowed);
-    }
-    for name in text.split(',') {
-        *match name.trim() {
-            "no-cache" => &mut allowed.no_cache,
-            "no-store" => &mut allowed.no_store,
-            "max-age" => &mut allowed.max_age,
-            "only-if-cached" => &mut allowed.only_if_cached,
-            "cache-status" => &mut allowed.cache_status,
-            "query" => &mut allowed.query,
-            name => {
-                return Err(format!(
-                    "there is no {name:?}; expected a list of no-cache, no-store, max-age, \
-                     only-if-cached, cache-status and query, or none"
-                ));
-            }
-        } = true;
-    }
-    Ok(allowed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_in_the_list_is_not_allowed() {
-        let some = Allowed { max_age: true, query: true, ..Allowed::NONE };
-        assert_eq!(allowed("max-age, query"), Ok(some));
-        assert_eq!(allowed("none"), Ok(Allowed::NONE));
-        let all = "no-cache,no-store,max-age,only-if-cached,cache-status,query";
-        assert_eq!(allowed(all), Ok(Allowed::default()));
-        for wrong in ["", "max-age,", "max_age", "none,query", "all"] {
-            let message = allowed(wrong).unwrap_err();
-            assert!(message.contains("no-store, max-age, only-if-cached"), "{wrong}: {message}");
-        }
-    }
 }

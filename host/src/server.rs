@@ -230,7 +230,7 @@ impl Service {
 
     /// Why this request is to go past the store, if it is.
     fn bypass(&self) -> Option<Reason> {
-        self.auto.as_ref()?.lock().expect("nobody panics while holding it").next()
+        self.auto.as_ref()?.lock().expect("nobody panics while holding it").decide()
     }
 
     /// Lets `--cache auto` learn from a request.

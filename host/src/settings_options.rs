@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use foretold::pool::{KeyKind, Settings};
+use foretold::store::{Layout, StoreUrl};
 
 /// Longest time to live: ten years.
 const MAX_TTL_SECONDS: u32 = 315_360_000;
@@ -60,7 +61,6 @@ struct Ttl {
 impl SettingsOptions {
     /// Reads the secrets and checks what can be checked without a model.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        let (ttl_seconds, endpoint_ttl_seconds) = self.ttls()?;
         let file = self.key_secret_file.as_deref();
         let key_secret = secret("--key-secret-file", file, "FORETOLD_KEY_SECRET")?;
         if key_secret.is_some() && self.keys != Keys::Digest {
@@ -74,14 +74,26 @@ impl SettingsOptions {
         };
         let file = self.mac_secret_file.as_deref();
         let mac_secret = secret("--mac-secret-file", file, "FORETOLD_MAC_SECRET")?;
-        Ok(Settings {
-            ttl_seconds,
-            endpoint_ttl_seconds,
-            key_kind,
-            key_secret,
-            mac_secret,
-            ..Settings::default()
-        })
+        let mut settings = Settings { key_kind, key_secret, mac_secret, ..Settings::default() };
+        self.set_ttls(&mut settings)?;
+        Ok(settings)
+    }
+
+    /// Checks the options against the store.
+    ///
+    /// # Errors
+    /// If the store keeps entries in another form than the keys are for.
+    pub(crate) fn check_store(&self, store: &StoreUrl) -> Result<()> {
+        match store {
+            StoreUrl::Redis(url) if self.keys == Keys::Repr && url.layout() != Layout::String => {
+                bail!(
+                    "--keys repr needs the layout string, not {}: a Python service finds entries \
+                     in no other",
+                    url.layout()
+                )
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the operator should know of the choice of keys.
@@ -94,20 +106,20 @@ impl SettingsOptions {
         )
     }
 
-    /// The time to live of all endpoints, and those of single ones.
-    fn ttls(&self) -> Result<(Option<u32>, Vec<(String, u32)>)> {
-        let (mut all, mut endpoints) = (None, Vec::<(String, u32)>::new());
+    /// Sets the time to live of all endpoints, and those of single ones.
+    fn set_ttls(&self, settings: &mut Settings) -> Result<()> {
+        let Settings { ttl_seconds: all, endpoint_ttl_seconds: endpoints, .. } = settings;
         for Ttl { path, seconds } in &self.ttl {
             match path {
                 None if all.is_some() => bail!("--ttl is given twice for all endpoints"),
-                None => all = Some(*seconds),
+                None => *all = Some(*seconds),
                 Some(path) if endpoints.iter().any(|(other, _)| other == path) => {
                     bail!("--ttl is given twice for {path}")
                 }
                 Some(path) => endpoints.push((path.clone(), *seconds)),
             }
         }
-        Ok((all, endpoints))
+        Ok(())
     }
 }
 

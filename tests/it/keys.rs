@@ -150,7 +150,8 @@ fn values_that_were_moved_to_other_keys_are_refused() {
 #[test]
 fn a_secret_that_cannot_be_used_is_refused_and_never_shown() {
     let (short, long) = (secret("sesame-sesame7\n"), secret("sesame-sesame-777\n"));
-    let cases: [(&[&str], &[(&str, &str)], &str); 6] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 6] = [
         (
             &["--mac-secret-file", path(&short)],
             &[],

@@ -22,8 +22,11 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (&["--ttl", "/a=1", "--ttl", "/a=2"], "--ttl is given twice for /a"),
         (&["--ttl", "/a=1"], "the endpoints are /decisions, /probabilities, /risk_categories"),
         (&["--keys", "json"], "packed, digest, readable, repr"),
-        (&["--allow", "no-cahce"], "there is no \"no-cahce\"; expected a list of no-cache"),
-        (&["--allow", "none,query"], "there is no \"none\""),
+        (
+            &["--allow", "no-cahce"],
+            "\"no-cahce\" is nothing that clients can be allowed; expected all, none",
+        ),
+        (&["--allow", "none,query"], "\"none\" is nothing that clients can be allowed"),
         (&["--cache", "never"], "always, auto"),
         (&["--metrics", "9090"], "expected an IP address and a port"),
     ];

@@ -97,7 +97,7 @@ fn rows_that_are_the_same_are_stored_once_and_answered_each() {
     let redis = Redis::start();
     let host = Host::credit(&["--store", &redis.url()]);
     let same = SAMPLE.replace("30", "30.0");
-    let body = vec![SAMPLE, &same].repeat(50).join(",");
+    let body = [SAMPLE, &same].repeat(50).join(",");
     let answer = host.post("/decisions", &format!("[{body}]"));
     assert_eq!(rows(&answer.body).len(), 100);
     assert_eq!(redis.cli(&["--scan"]).len(), 1);

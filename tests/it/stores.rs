@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::Redis;
 
-pub(crate) const MODEL: &str = "modelAAAAAAAAAAAAAAAAA";
-pub(crate) const OTHER_MODEL: &str = "modelBBBBBBBBBBBBBBBBB";
+pub(crate) const MODEL: &str = "modelAAAAAAAAAA";
+pub(crate) const OTHER_MODEL: &str = "modelBBBBBBBBBB";
 const LONG: Duration = Duration::from_secs(600);
 pub(crate) const LAYOUTS: [&str; 3] = ["string", "hash", "packed"];
 

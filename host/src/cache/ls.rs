@@ -72,7 +72,7 @@ impl Ls {
     }
 
     fn print(&self, entry: &Entry, model: Option<&Model>) -> Result<()> {
-        let header = Header::read(&entry.value).filter(|_| self.prefix.is_none());
+        let header = Header::read(&entry.key, &entry.value).filter(|_| self.prefix.is_none());
         let age_seconds = header.map(|header| now_seconds().saturating_sub(header.written_at));
         let request = model.and_then(|model| model.request(&entry.key));
         if self.json {

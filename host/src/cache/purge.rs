@@ -130,7 +130,7 @@ async fn remove_older(store: &OpenStore, age: Duration) -> Result<Outcome> {
         cursor = page.next;
         let now = now_seconds();
         for entry in page.entries {
-            match Header::read(&entry.value) {
+            match Header::read(&entry.key, &entry.value) {
                 None => outcome.undated += 1,
                 Some(header) => {
                     let age_seconds = u64::from(now.saturating_sub(header.written_at));

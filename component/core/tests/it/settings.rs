@@ -71,3 +71,17 @@ fn variables_are_read_and_wrong_ones_are_named() {
     let error = read(&[("FORETOLD_KEY_SECRET", secret)]).unwrap_err();
     assert!(error.contains("digest") && !error.contains(secret), "{error}");
 }
+
+#[test]
+fn what_is_not_in_the_list_is_not_allowed() {
+    let some = Allowed { max_age: true, query: true, ..Allowed::NONE };
+    assert_eq!(Allowed::parse("max-age, query"), Ok(some));
+    assert_eq!(Allowed::parse("none"), Ok(Allowed::NONE));
+    for all in ["all", "no-cache,no-store,max-age,only-if-cached,cache-status,query"] {
+        assert_eq!(Allowed::parse(all), Ok(Allowed::ALL));
+    }
+    for wrong in ["", "max-age,", "max_age", "none,query"] {
+        let message = Allowed::parse(wrong).unwrap_err();
+        assert!(message.contains("no-store, max-age, only-if-cached"), "{wrong}: {message}");
+    }
+}

@@ -26,7 +26,7 @@ pub(super) struct Found<'a> {
 
 enum Content {
     Entry {
-        version: u8,
+        has_mac: bool,
         entry: Entry,
     },
     /// What a Python service keeps: the text of an answer.
@@ -83,8 +83,8 @@ impl<'a> Found<'a> {
             "problem": self.problem(),
         });
         match &self.content {
-            Content::Entry { version, entry } => {
-                object["version"] = json!(version);
+            Content::Entry { has_mac, entry } => {
+                object["protection"] = json!(protection(*has_mac));
                 object["written_at"] = json!(entry.written_at);
                 object["age_seconds"] = json!(entry.age_seconds(now_seconds()));
                 object["outputs"] = self.outputs(entry);
@@ -107,11 +107,11 @@ impl<'a> Found<'a> {
             print_line(format_args!("request  {request}"))?;
         }
         match &self.content {
-            Content::Entry { version, entry } => {
+            Content::Entry { has_mac, entry } => {
                 let age = duration::display(entry.age_seconds(now_seconds()).into());
-                let proof = if *version == 2 { "MAC" } else { "check" };
+                let protection = protection(*has_mac);
                 print_line(format_args!("age      {age}"))?;
-                print_line(format_args!("form     version {version}, its {proof} is right"))?;
+                print_line(format_args!("form     its {protection} is right"))?;
                 print_line(format_args!("outputs  {}", self.outputs(entry)))?;
             }
             Content::Text(text) => print_line(format_args!("text     {}", text.escape_debug()))?,
@@ -180,29 +180,34 @@ fn entry(
     model: Option<&Model>,
     mac: Option<&Secret>,
 ) -> Result<Content, String> {
-    let header = Header::read(value).ok_or("it is corrupt: not the form of an entry")?;
+    let header = Header::read(key, value).ok_or("it is corrupt: not the form of an entry")?;
     if key.contains(":?") {
         return Err("the store keeps but a digest of its key, and the check is over the key; \
                     give the key itself, or the request with --source"
             .to_owned());
     }
-    let (version, protection) = (header.version, if header.has_mac { "MAC" } else { "check" });
-    match (header.has_mac, mac) {
-        (true, None) => {
-            return Err("it has a MAC: --mac-secret-file is needed to verify it".to_owned());
-        }
-        (false, Some(_)) => {
+    match (header.is_checked, mac) {
+        (true, Some(_)) => {
             return Err("it has no MAC, so hosts with a MAC secret do not serve it".to_owned());
+        }
+        (false, None) => {
+            return Err("its check is wrong: it is corrupt, or it has a MAC, which \
+                        --mac-secret-file is needed to verify"
+                .to_owned());
         }
         _ => {}
     }
     let outputs = model.map_or(header.outputs, |model| model.manifest().outputs.len());
     let entry = Entry::decode(key, value, outputs, mac);
-    let entry = entry.ok_or_else(|| match header.has_mac {
-        true => "its MAC is wrong: corrupt, or made with another secret".to_owned(),
-        false => format!("it is corrupt: its {protection} is wrong"),
+    let entry = entry.ok_or_else(|| match mac {
+        Some(_) => "its MAC is wrong: it is corrupt, or made with another secret".to_owned(),
+        None => "it is corrupt: it has another number of outputs than the model".to_owned(),
     })?;
-    Ok(Content::Entry { version, entry })
+    Ok(Content::Entry { has_mac: mac.is_some(), entry })
+}
+
+fn protection(has_mac: bool) -> &'static str {
+    if has_mac { "MAC" } else { "check" }
 }
 
 /// Whether a Python service's key is one of an endpoint.
