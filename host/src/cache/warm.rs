@@ -67,6 +67,7 @@ impl Warm {
         }
         let settings = self.settings.settings()?;
         let store = open(&self.store, Create::Yes).await?;
+        self.settings.check_store(&store.url)?;
         let model = self.source.model(settings, &store.inventory).await?;
         let model = model.context("--source is there")?;
         let mut rows = Rows::open(&self.file, &model.manifest().features)?;
