@@ -37,8 +37,14 @@ impl<'a> Rows<'a> {
     }
 
     fn new(name: String, input: Box<dyn Read>, features: &'a [Feature]) -> Result<Rows<'a>> {
-        // A row of another length is refused by itself, not with the whole file.
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(input);
+        // So that every row ends with a line feed, and its line can be told.
+        let input: Box<dyn Read> = Box::new(input.chain(&b"\n"[..]));
+        let mut reader = ReaderBuilder::new()
+            // A row of another length is refused by itself, not with the whole file.
+            .flexible(true)
+            // With CRLF the reader counts lines wrongly.
+            .terminator(csv::Terminator::Any(b'\n'))
+            .from_reader(input);
         let header = reader.byte_headers().with_context(|| format!("cannot read {name}"))?;
         let columns = columns(header, features).with_context(|| format!("{name}: line 1"))?;
         Ok(Rows { reader, columns, name })
@@ -53,11 +59,32 @@ impl<'a> Rows<'a> {
             if !more.with_context(|| format!("cannot read {}", self.name))? {
                 break;
             }
-            let line = record.position().map_or(0, csv::Position::line);
-            rows.push(Row { line, request: request(&self.columns, &record) });
+            let cells = cells(&record);
+            // An empty line, as spreadsheets end files with.
+            if record.len() == 1 && &record[0] == b"\r" {
+                continue;
+            }
+            let line = self.first_line(&record);
+            rows.push(Row { line, request: request(&self.columns, &cells) });
         }
         Ok(rows)
     }
+
+    /// The line on which the record begins that was just read. The record's own position is where
+    /// the one before ended, with empty lines in between.
+    fn first_line(&self, record: &ByteRecord) -> u64 {
+        let breaks = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.reader.position().line().saturating_sub(breaks + 1)
+    }
+}
+
+/// The cells of a record that ends with a line feed, after a carriage return or not.
+fn cells(record: &ByteRecord) -> Vec<&[u8]> {
+    let mut cells: Vec<&[u8]> = record.iter().collect();
+    if let Some(last) = cells.last_mut() {
+        *last = last.strip_suffix(b"\r").unwrap_or(last);
+    }
+    cells
 }
 
 /// The feature that each column is for.
@@ -65,7 +92,7 @@ fn columns<'a>(header: &ByteRecord, features: &'a [Feature]) -> Result<Vec<&'a F
     let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
     let names = names.join(", ");
     let mut columns: Vec<&Feature> = Vec::new();
-    for (i, name) in header.iter().enumerate() {
+    for (i, name) in cells(header).into_iter().enumerate() {
         // What spreadsheets put in front of UTF-8.
         let name = if i == 0 { name.strip_prefix(b"\xef\xbb\xbf").unwrap_or(name) } else { name };
         let name = String::from_utf8_lossy(name);
@@ -85,12 +112,12 @@ fn columns<'a>(header: &ByteRecord, features: &'a [Feature]) -> Result<Vec<&'a F
     }
 }
 
-fn request(columns: &[&Feature], record: &ByteRecord) -> Result<String, String> {
-    if record.len() != columns.len() {
-        return Err(format!("it has {} cells; expected {}", record.len(), columns.len()));
+fn request(columns: &[&Feature], cells: &[&[u8]]) -> Result<String, String> {
+    if cells.len() != columns.len() {
+        return Err(format!("it has {} cells; expected {}", cells.len(), columns.len()));
     }
     let mut members = Vec::with_capacity(columns.len());
-    for (feature, cell) in columns.iter().zip(record) {
+    for (feature, cell) in columns.iter().zip(cells) {
         let cell =
             std::str::from_utf8(cell).map_err(|_| format!("{}: expected UTF-8", feature.name))?;
         let name = serde_json::Value::from(feature.name.as_str());
@@ -163,6 +190,22 @@ mod tests {
             let csv = format!("\u{feff}job,age,new\r\n{line}\r\n").into_bytes();
             let rows = read(csv.leak()).unwrap();
             assert_eq!(rows, [Row { line: 2, request: Ok(expected.to_owned()) }]);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_number_of_the_line_on_which_it_begins() {
+        for end in ["\n", "\r\n"] {
+            let lines =
+                ["age,job,new", "1,a,true", "", "2,\"x", "y\",true", "3,a,\"true\"", "4,a,true"];
+            for csv in [lines.join(end), lines.join(end) + end, lines.join(end) + end + end] {
+                let rows = read(csv.clone().into_bytes().leak()).unwrap();
+                let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
+                assert_eq!(lines, [2, 4, 6, 7], "{csv:?}");
+                let last = rows[3].request.as_deref();
+                assert_eq!(last, Ok(r#"{"age":4,"job":"a","new":true}"#), "{csv:?}");
+                assert!(rows[2].request.as_ref().unwrap().ends_with(r#""new":true}"#), "{csv:?}");
+            }
         }
     }
 
