@@ -37,14 +37,14 @@ pub trait Store: Send + Sync {
     fn set<'a>(&'a self, key: &'a str, value: Bytes, time_to_live: Duration)
     -> StoreFuture<'a, ()>;
 
-    /// What [`Store::get`] gives for each key, in order, in one round trip.
+    /// What [`Store::get`] gives for each key, in order, in few round trips.
     fn get_many<'a>(
         &'a self,
         keys: &'a [String],
         time_to_live: Duration,
     ) -> StoreFuture<'a, Vec<Option<Bytes>>>;
 
-    /// What [`Store::set`] does for each entry, in one round trip. Where it fails, some entries
+    /// What [`Store::set`] does for each entry, in few round trips. Where it fails, some entries
     /// may be there.
     fn set_many(
         &self,

@@ -174,9 +174,9 @@ fn a_purge_is_seen_by_every_host_at_once() {
         let hosts = [place.host(&[]), place.host(&[])];
         let model = hosts[0].post("/decisions", SAMPLE);
         assert!(!model.is_hit());
-        let model_id = place.tool(&["ls"]);
-        let model_id = model_id.split(':').nth(1).unwrap().to_owned();
-        for purge in [vec!["purge", "--all"], vec!["purge", "--model", &model_id]] {
+        let listed = place.tool(&["ls", "--json"]);
+        let model_id = listed.split("foretold:").nth(1).unwrap().split(':').next().unwrap();
+        for purge in [vec!["purge", "--all"], vec!["purge", "--model", model_id]] {
             assert!(hosts.iter().all(|host| host.post("/decisions", SAMPLE).is_hit()), "{name}");
             place.tool(&purge);
             assert!(!hosts[0].post("/decisions", SAMPLE).is_hit(), "{name} {purge:?}");
@@ -184,7 +184,7 @@ fn a_purge_is_seen_by_every_host_at_once() {
                 hosts[1].post("/decisions", SAMPLE).is_hit(),
                 "{name}: stored anew by the other"
             );
-            assert_eq!(place.tool(&["ls"]).lines().count(), 1, "{name} {purge:?}");
+            assert_eq!(place.tool(&["ls", "--json"]).lines().count(), 1, "{name} {purge:?}");
         }
     }
 }

@@ -310,6 +310,8 @@ fn a_python_services_entries_are_warmed_for_each_endpoint() {
     assert_eq!(answers[1]["probability"].to_string(), found[1]["text"].as_str().unwrap());
     let key = found[0]["key"].as_str().unwrap();
     assert_eq!(json("purge", &redis.url(), &["--key", key])["removed"], 1);
+    assert_eq!(json("purge", &redis.url(), &prefix)["removed"], 9);
+    assert_eq!(redis.cli(&["--scan"]).len(), 20, "those of the other endpoints are left");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub struct Request<'a> {
     /// The body.
     pub body: &'a [u8],
     /// Whether the store is to be left alone for this request: the host found the model cheaper.
+    /// It is asked all the same where the client wants an answer from the cache only.
     pub bypass_store: bool,
 }
 

@@ -52,7 +52,9 @@ pub fn answer(
             Rows::Many(rows) => (rows, true),
         };
         let mut batch = Batch::new(service, settings, endpoint, rows, moment);
-        if control.looks_up() && !request.bypass_store {
+        // A host that finds the model cheaper has no say where the client wants no computation.
+        let bypass_store = request.bypass_store && !control.only_if_cached;
+        if control.looks_up() && !bypass_store {
             batch.look_up(store, &control);
         }
         if control.only_if_cached {
@@ -60,7 +62,7 @@ pub fn answer(
         } else {
             batch.compute(model);
         }
-        if !control.no_store && !request.bypass_store {
+        if !control.no_store && !bypass_store {
             batch.store(store);
         }
         batch.count(report);

@@ -22,7 +22,7 @@ const BATCH: usize = 10_000;
 /// Removes entries.
 ///
 /// --all and --model take effect at once in all hosts, and then free the memory. What hosts share
-/// with a Python service (--keys repr) has neither a model nor a time; --key removes it.
+/// with a Python service (--keys repr) has neither a model nor a time; --prefix removes it.
 #[derive(Args)]
 pub(super) struct Purge {
     #[command(flatten)]
@@ -54,6 +54,11 @@ struct What {
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 
+    /// Entries whose keys begin so, one by one: `DecisionRequest(` forgets what `--keys repr` shares
+    /// with a Python service.
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+
     /// Entries that were written so long ago or longer: 30s, 15m, 12h or 7d.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     older_than: Option<Duration>,
@@ -79,7 +84,17 @@ impl Purge {
                 let removed = store.inventory.remove(std::slice::from_ref(key)).await?;
                 Outcome { removed, undated: 0 }
             }
-            What { older_than: Some(age), .. } => remove_older(&store, *age).await?,
+            What { prefix: Some(prefix), .. } => {
+                remove(&store, &Selection::Prefix(prefix.clone()), |_| Some(true)).await?
+            }
+            What { older_than: Some(age), .. } => {
+                let is_old = |entry: &store::Entry| {
+                    let header = Header::read(&entry.key, &entry.value)?;
+                    let age_seconds = now_seconds().saturating_sub(header.written_at);
+                    Some(u64::from(age_seconds) >= age.as_secs())
+                };
+                remove(&store, &Selection::All, is_old).await?
+            }
             What { .. } => change_generation(&store, &store::Purge::All).await?,
         };
         let Outcome { removed, undated } = outcome;
@@ -119,29 +134,29 @@ async fn change_generation(store: &OpenStore, purge: &store::Purge) -> Result<Ou
     Ok(Outcome { removed: at_once + freed, undated: 0 })
 }
 
-async fn remove_older(store: &OpenStore, age: Duration) -> Result<Outcome> {
+/// Removes what a condition wants, which gives nothing for a value without a time.
+async fn remove(
+    store: &OpenStore,
+    selection: &Selection,
+    condition: impl Fn(&store::Entry) -> Option<bool>,
+) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let (mut old, mut seen) = (Vec::new(), 0);
+    let (mut keys, mut seen) = (Vec::new(), 0);
     let mut progress = Progress::new();
     let mut cursor = Some(Cursor::default());
     while let Some(from) = cursor {
-        let page = store.inventory.page(&Selection::All, from).await?;
+        let page = store.inventory.page(selection, from).await?;
         seen += page.entries.len();
         cursor = page.next;
-        let now = now_seconds();
         for entry in page.entries {
-            match Header::read(&entry.key, &entry.value) {
+            match condition(&entry) {
                 None => outcome.undated += 1,
-                Some(header) => {
-                    let age_seconds = u64::from(now.saturating_sub(header.written_at));
-                    if age_seconds >= age.as_secs() {
-                        old.push(entry.key);
-                    }
-                }
+                Some(true) => keys.push(entry.key),
+                Some(false) => {}
             }
         }
-        if old.len() >= BATCH || cursor.is_none() {
-            outcome.removed += store.inventory.remove(&std::mem::take(&mut old)).await?;
+        if keys.len() >= BATCH || cursor.is_none() {
+            outcome.removed += store.inventory.remove(&std::mem::take(&mut keys)).await?;
         }
         let removed = outcome.removed;
         progress.show(|_| format!("{seen} entries seen, {removed} removed"));

@@ -30,6 +30,10 @@ use self::place::{Moment, Reading, Writing, foreign_names};
 pub use self::url::RedisUrl;
 use super::{Store, StoreError, StoreFuture};
 
+/// Keys of one round trip. The server answers one command after the other, and so a single look-up
+/// waits behind all the keys of others: with more, it would be late.
+const KEYS_AT_ONCE: usize = 1000;
+
 /// Entries in a Redis server, in one of the layouts.
 pub struct RedisStore {
     shared: Arc<Shared>,
@@ -140,7 +144,11 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            self.read(&keys, time_to_live).await
+            let mut values = Vec::with_capacity(keys.len());
+            for keys in keys.chunks(KEYS_AT_ONCE) {
+                values.extend(self.read(keys, time_to_live).await?);
+            }
+            Ok(values)
         })
     }
 
@@ -152,7 +160,10 @@ impl Store for RedisStore {
         Box::pin(async move {
             let entries: Vec<(&str, Bytes)> =
                 entries.iter().map(|(key, value)| (&**key, value.clone())).collect();
-            self.write(&entries, time_to_live).await
+            for entries in entries.chunks(KEYS_AT_ONCE) {
+                self.write(entries, time_to_live).await?;
+            }
+            Ok(())
         })
     }
 }

@@ -80,6 +80,10 @@ fn a_host_that_finds_the_model_cheaper_leaves_the_store_alone() {
     assert_eq!(status(&response), "foretold; fwd=bypass");
     assert_eq!(response.report.bypassed, 1);
     assert_eq!((world.store.gets.get(), world.store.sets.get()), (0, 0));
+    world.post("/decisions");
+    let cache_control = Some("only-if-cached");
+    let request = Request { bypass_store: true, cache_control, ..post("/decisions") };
+    assert_eq!(world.answer(&request).status, 200, "it is there, and nothing else was asked for");
 }
 
 #[test]
