@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use foretold_core::Model;
 use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::{Manifest, Output};
+use foretold_core::manifest::{Cache, Manifest, Output};
 use foretold_inference::OnnxModel;
 
 const SECONDS: f64 = 1.0;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: "example".into(),
         description: String::new(),
         file: file.clone(),
-        ttl_seconds: 1,
+        cache: Cache { ttl_seconds: 1, ..Cache::default() },
         features,
         outputs: vec![Output {
             name: "output".into(),

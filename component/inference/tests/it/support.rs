@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::{Manifest, Output};
+use foretold_core::manifest::{Cache, Manifest, Output};
 use serde_json::Value as Json;
 
 /// A model with rows of input and what onnxruntime gives for them.
@@ -163,7 +163,7 @@ pub(crate) fn manifest(features: Vec<Feature>, outputs: Vec<Output>) -> Manifest
         name: "test".into(),
         description: String::new(),
         file: "model.onnx".into(),
-        ttl_seconds: 1,
+        cache: Cache { ttl_seconds: 1, ..Cache::default() },
         features,
         outputs,
         endpoints: vec![],
