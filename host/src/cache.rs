@@ -105,3 +105,8 @@ fn print_line(line: impl std::fmt::Display) -> io::Result<()> {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
+
+/// A key as it can be given to a tool again, unless it would spoil the terminal.
+fn shown(key: &str) -> std::borrow::Cow<'_, str> {
+    if key.contains(char::is_control) { key.escape_debug().to_string().into() } else { key.into() }
+}

@@ -62,7 +62,10 @@ impl StoreOptions {
                  --store-password-file"
             ),
             Some(url) => (url.clone(), "--store"),
-            None => (variable(URL_VARIABLE)?.unwrap_or_else(|| "memory:".to_owned()), URL_VARIABLE),
+            None => match variable(URL_VARIABLE)? {
+                Some(url) => (url, URL_VARIABLE),
+                None => ("memory:".to_owned(), "--store, which is memory: unless it is given"),
+            },
         };
         let settings = StoreSettings {
             max_bytes: self.store_memory_mib << 20,

@@ -47,6 +47,8 @@ pub enum Problem {
         /// One entry per field, all of them.
         errors: Vec<FieldError>,
     },
+    /// 422: a row among too many with mistakes to explain them all.
+    InvalidRow,
     /// 504: the client asked for an answer from the cache only, and there is none.
     NotCached,
     /// 500: the model could not be run, or gave no number.
@@ -92,7 +94,7 @@ impl Problem {
             Problem::MethodNotAllowed { .. } => 405,
             Problem::BodyTooLarge { .. } => 413,
             Problem::UnsupportedMediaType { .. } => 415,
-            Problem::InvalidRequest { .. } => 422,
+            Problem::InvalidRequest { .. } | Problem::InvalidRow => 422,
             Problem::ModelFailed { .. } | Problem::ComponentFailed => 500,
             Problem::Overloaded { .. } => 503,
             Problem::NotCached | Problem::TimedOut { .. } => 504,
@@ -108,7 +110,9 @@ impl Problem {
             Problem::BodyTooLarge { .. } => ("body-too-large", "Body too large"),
             Problem::BodyIncomplete { .. } => ("body-incomplete", "Incomplete body"),
             Problem::MalformedJson { .. } => ("malformed-json", "Malformed JSON"),
-            Problem::InvalidRequest { .. } => ("invalid-request", "Invalid request"),
+            Problem::InvalidRequest { .. } | Problem::InvalidRow => {
+                ("invalid-request", "Invalid request")
+            }
             Problem::NotCached => ("not-cached", "Not in the cache"),
             Problem::ModelFailed { .. } => ("model-failed", "The model could not be run"),
             Problem::Overloaded { .. } => ("overloaded", "Too many requests at once"),
@@ -130,8 +134,13 @@ impl Problem {
                     content_type.as_ref().map_or("missing".to_owned(), |t| format!("{t:?}"));
                 format!("the content type is {found}; send application/json")
             }
+            Problem::InvalidRow => {
+                "the row has mistakes; they are explained for the first rows only".into()
+            }
             Problem::NotCached => {
-                "the request asks for an answer from the cache only, and there is none".into()
+                "the request asks for an answer from the cache only, and there is none that may \
+                 be used"
+                    .into()
             }
             Problem::BodyTooLarge { max_body_bytes } => {
                 format!("the body is longer than {max_body_bytes} bytes")

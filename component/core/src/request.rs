@@ -21,6 +21,10 @@ const MAX_SHOWN_BYTES: usize = 100;
 /// Rows that one request may have; more would keep others waiting.
 pub const MAX_ROWS: usize = 10_000;
 
+/// Rows whose mistakes are explained; of more it is only said that they have some. It bounds the
+/// answer to a short hostile body.
+const MAX_EXPLAINED_ROWS: usize = 100;
+
 /// What a body asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rows {
@@ -53,7 +57,14 @@ pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
             errors: vec![FieldError { field, value, expected, detail }],
         });
     }
-    Ok(Rows::Many(rows.into_iter().map(|row| parse(row.get().as_bytes(), features)).collect()))
+    let mut wrong = 0;
+    let rows = rows.into_iter().map(|row| {
+        parse(row.get().as_bytes(), features).map_err(|problem| {
+            wrong += 1;
+            if wrong > MAX_EXPLAINED_ROWS { Problem::InvalidRow } else { problem }
+        })
+    });
+    Ok(Rows::Many(rows.collect()))
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Problem> {

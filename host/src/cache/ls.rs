@@ -11,7 +11,7 @@ use foretold_core::key::ModelId;
 use serde_json::{Value, json};
 
 use super::model::{Model, SourceOptions};
-use super::{Create, duration, now_seconds, open, print_line};
+use super::{Create, duration, now_seconds, open, print_line, shown};
 use crate::store_options::StoreOptions;
 
 /// Lists entries: age, time until the store frees them, bytes of the value, key, and the request
@@ -82,7 +82,7 @@ impl Ls {
         let left = entry.time_left.as_ref().map(Duration::as_secs);
         let left = left.map_or("?".to_owned(), duration::display);
         let request = request.map_or(String::new(), |request| format!("  {request}"));
-        let (bytes, key) = (entry.value.len(), entry.key.escape_debug());
+        let (bytes, key) = (entry.value.len(), shown(&entry.key));
         print_line(format_args!("{age:>8} {left:>8} {bytes:>6}  {key}{request}"))?;
         Ok(())
     }

@@ -54,14 +54,25 @@ struct What {
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 
-    /// Entries whose keys begin so, one by one: `DecisionRequest(` forgets what `--keys repr` shares
-    /// with a Python service.
-    #[arg(long, value_name = "TEXT")]
+    /// What `--keys repr` shares with a Python service for one class, one by one:
+    /// `DecisionRequest(`, with the bracket.
+    #[arg(long, value_name = "CLASS(", value_parser = class)]
     prefix: Option<String>,
 
     /// Entries that were written so long ago or longer: 30s, 15m, 12h or 7d.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     older_than: Option<Duration>,
+}
+
+/// Nothing shorter: it would take other programs' keys with it.
+fn class(text: &str) -> Result<String, String> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+    };
+    match text.strip_suffix('(') {
+        Some(name) if is_name(name) => Ok(text.to_owned()),
+        _ => Err("expected the name of a Python class and a bracket, like DecisionRequest(".into()),
+    }
 }
 
 /// What became of the entries.

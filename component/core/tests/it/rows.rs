@@ -117,3 +117,17 @@ fn an_array_that_is_not_json_is_refused_as_a_whole() {
         assert_eq!(response.report.refused, 1);
     }
 }
+
+#[test]
+fn mistakes_are_explained_for_the_first_rows_and_said_of_all() {
+    let world = World::default();
+    let rows = vec!["{\"x\":1}".to_owned(); MAX_ROWS];
+    let response = send(&world, &rows);
+    assert_eq!(response.report.refused as usize, MAX_ROWS);
+    let answers: Vec<serde_json::Value> = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(answers[99]["errors"][0]["pointer"], "/99/x");
+    assert_eq!(answers[100]["errors"], serde_json::Value::Null);
+    assert!(answers.iter().all(|answer| answer["status"] == 422));
+    let bytes = response.body.len();
+    assert!(bytes < 3_000_000, "{bytes}");
+}

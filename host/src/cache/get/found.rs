@@ -12,7 +12,7 @@ use foretold_core::settings::Secret;
 use serde_json::{Map, Value, json};
 
 use super::super::model::Model;
-use super::super::{duration, now_seconds, print_line};
+use super::super::{duration, now_seconds, print_line, shown};
 
 /// A value under a key.
 pub(super) struct Found<'a> {
@@ -102,7 +102,7 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn print(&self) -> Result<()> {
-        print_line(format_args!("key      {}", self.key.escape_debug()))?;
+        print_line(format_args!("key      {}", shown(self.key)))?;
         if let Some(request) = self.request() {
             print_line(format_args!("request  {request}"))?;
         }

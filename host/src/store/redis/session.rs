@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -35,6 +35,8 @@ pub(super) struct Session {
     hashes: Mutex<BTreeSet<String>>,
     /// Whether the log has said that an entry is too long for the layout `packed`.
     long_entry: Once,
+    /// When the server answered last.
+    answered: Mutex<Instant>,
 }
 
 impl Session {
@@ -89,6 +91,7 @@ impl Session {
             buckets,
             hashes,
             long_entry,
+            answered: Mutex::new(Instant::now()),
         };
         Ok((session, changes, tags))
     }
@@ -119,6 +122,18 @@ impl Session {
 
     pub(super) fn hashes(&self) -> BTreeSet<String> {
         self.hashes.lock().expect("nobody panics while holding it").clone()
+    }
+}
+
+impl Session {
+    /// Notes that the server has answered.
+    pub(super) fn note_answer(&self) {
+        *self.answered.lock().expect("nobody panics while holding it") = Instant::now();
+    }
+
+    /// Whether the server has answered within a time.
+    pub(super) fn has_answered_within(&self, time: Duration) -> bool {
+        self.answered.lock().expect("nobody panics while holding it").elapsed() < time
     }
 }
 
