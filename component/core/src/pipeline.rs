@@ -114,21 +114,22 @@ fn respond(
     if is_array {
         body.push(b']');
     }
-    let cache_status = match (is_array, status) {
-        (false, Some(status)) => status.to_string(),
-        _ => summary.to_string(),
-    };
     let etag = etag::of(&body);
     let is_query = request.method == "QUERY";
     let mut headers = vec![Header::new("content-type", "application/json")];
     let visible = settings.allowed.cache_status;
     let reusable = is_query && visible && !control.no_store;
-    let max_age = summary.max_age_seconds(batch.fresh_seconds()).filter(|_| reusable);
-    headers.push(match max_age {
+    // Only then: with jitter it hashes every key.
+    let max_age = || summary.max_age_seconds(batch.fresh_seconds());
+    headers.push(match reusable.then(max_age).flatten() {
         Some(seconds) => Header::new("cache-control", format!("max-age={seconds}")),
         None => Header::new("cache-control", "no-store"),
     });
     if visible {
+        let cache_status = match (is_array, status) {
+            (false, Some(status)) => status.to_string(),
+            _ => summary.to_string(),
+        };
         headers.push(Header::new("cache-status", cache_status));
         let age = summary.age_seconds().map(|age| Header::new("age", age.to_string()));
         headers.extend(age);
