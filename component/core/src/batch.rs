@@ -22,7 +22,9 @@ use crate::{Model, ModelError, Store};
 pub(crate) struct Batch<'a> {
     service: &'a Service,
     settings: &'a Settings,
-    endpoint: usize,
+    /// Whose time to live counts, and under whose keys a Python service keeps its answers; the
+    /// model's own where none is meant.
+    endpoint: Option<usize>,
     moment: Moment,
     /// For each row of the request its prediction, or why it gets none.
     rows: Vec<Result<usize, Problem>>,
@@ -40,22 +42,36 @@ enum State<'a> {
     /// Nothing that may be served; where there is an expired entry, it is kept for an emergency.
     Missing { miss: Miss, expired: Option<Entry> },
     /// From the cache.
-    Cached { answer: Answer<'a>, time: Option<(u32, i64)> },
+    Cached { found: Found<'a>, time: Option<(u32, i64)> },
     /// From the model.
     Computed { outputs: Vec<f32>, miss: Miss, stored: Option<bool> },
     /// From nowhere.
     Failed(Problem),
 }
 
-/// What is answered for one row.
-pub(crate) type Outcome<'a, 'b> = Result<(Answer<'a>, CacheStatus), &'b Problem>;
+/// What an entry holds.
+enum Found<'a> {
+    Outputs(Vec<f32>),
+    /// A Python service keeps no outputs.
+    Answer(Answer<'a>),
+}
+
+/// What is known of one row.
+#[derive(Clone, Copy)]
+pub(crate) enum Known<'a, 'b> {
+    Outputs(&'b [f32]),
+    Answer(Answer<'a>),
+}
+
+/// What is known of one row and where it is from, or why there is nothing.
+pub(crate) type Outcome<'a, 'b> = Result<(Known<'a, 'b>, CacheStatus), &'b Problem>;
 
 impl<'a> Batch<'a> {
     /// Makes the keys.
     pub(crate) fn new(
         service: &'a Service,
         settings: &'a Settings,
-        endpoint: usize,
+        endpoint: Option<usize>,
         rows: Vec<Result<Vec<Value>, Problem>>,
         moment: Moment,
     ) -> Batch<'a> {
@@ -71,7 +87,8 @@ impl<'a> Batch<'a> {
             if several {
                 known.insert(packed.clone(), predictions.len());
             }
-            let key = layout.key(&settings.keys, &manifest.endpoints[endpoint], &packed);
+            let endpoint = endpoint.map(|endpoint| &manifest.endpoints[endpoint]);
+            let key = layout.key(&settings.keys, endpoint, &packed);
             let state = State::Missing { miss: Miss::Bypassed, expired: None };
             predictions.push(Prediction { key, packed, state });
             predictions.len() - 1
@@ -107,13 +124,12 @@ impl<'a> Batch<'a> {
 
     /// Whether the value under a key may be served.
     fn judge(&self, key: &str, bytes: &[u8], control: &CacheControl) -> State<'a> {
-        let endpoint = self.endpoint();
         if self.settings.keys == KeyKind::Repr {
-            return match python::answer(endpoint, bytes) {
+            return match python::answer(self.endpoint(), bytes) {
                 None => State::missing(Miss::Corrupt),
                 // Nobody knows its age.
                 Some(_) if control.max_age.is_some() => State::missing(Miss::TooOld),
-                Some(answer) => State::Cached { answer, time: None },
+                Some(answer) => State::Cached { found: Found::Answer(answer), time: None },
             };
         }
         let outputs = self.service.manifest().outputs.len();
@@ -131,8 +147,8 @@ impl<'a> Batch<'a> {
         } else if self.refreshes_early(key, left_seconds) {
             Miss::EarlyRefresh
         } else {
-            let answer = Answer::new(endpoint, &entry.outputs);
-            return State::Cached { answer, time: Some((age_seconds, left_seconds.into())) };
+            let found = Found::Outputs(entry.outputs);
+            return State::Cached { found, time: Some((age_seconds, left_seconds.into())) };
         };
         State::Missing { miss, expired: Some(entry) }
     }
@@ -228,15 +244,13 @@ impl<'a> Batch<'a> {
         entry.is_fresh(self.moment.seconds, longest).then(|| {
             let age_seconds = entry.age_seconds(self.moment.seconds);
             let left = i64::from(ttl_seconds) - i64::from(age_seconds);
-            let answer = Answer::new(self.endpoint(), &entry.outputs);
-            State::Cached { answer, time: Some((age_seconds, left)) }
+            State::Cached { found: Found::Outputs(entry.outputs), time: Some((age_seconds, left)) }
         })
     }
 
     /// Puts all that was computed into the store, at once. A store that did not answer a moment ago
     /// is not asked again for this request.
     pub(crate) fn store(&mut self, store: &impl Store) {
-        let endpoint = self.endpoint();
         let computed = self.predictions.iter().filter_map(|prediction| match &prediction.state {
             State::Computed { miss: Miss::StoreUnavailable, .. } => None,
             State::Computed { outputs, .. } => Some((&prediction.key, outputs)),
@@ -245,7 +259,7 @@ impl<'a> Batch<'a> {
         let entries: Vec<(String, Vec<u8>)> = computed
             .map(|(key, outputs)| {
                 let value = match self.settings.keys {
-                    KeyKind::Repr => python::value(Answer::new(endpoint, outputs)),
+                    KeyKind::Repr => python::value(Answer::new(self.endpoint(), outputs)),
                     _ => Entry { written_at: self.moment.seconds, outputs: outputs.clone() }
                         .encode(key, self.settings.mac.as_ref()),
                 };
@@ -265,16 +279,21 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What is answered for each row, in order.
+    /// What became of each row, in order.
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = Outcome<'a, '_>> {
-        let endpoint = self.endpoint();
         self.rows.iter().map(move |row| match row {
             Err(problem) => Err(problem),
             Ok(position) => match &self.predictions[*position].state {
-                State::Cached { answer, time } => Ok((*answer, CacheStatus::Hit { time: *time })),
+                State::Cached { found, time } => {
+                    let known = match found {
+                        Found::Outputs(outputs) => Known::Outputs(outputs),
+                        Found::Answer(answer) => Known::Answer(*answer),
+                    };
+                    Ok((known, CacheStatus::Hit { time: *time }))
+                }
                 State::Computed { outputs, miss, stored } => {
                     let status = CacheStatus::Miss { miss: *miss, stored: *stored };
-                    Ok((Answer::new(endpoint, outputs), status))
+                    Ok((Known::Outputs(outputs), status))
                 }
                 State::Failed(problem) => Err(problem),
                 State::Missing { .. } => unreachable!("every missing row was computed or refused"),
@@ -308,8 +327,19 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The endpoint that is meant. Keys of the kind repr are used for endpoints only.
     fn endpoint(&self) -> &'a Endpoint {
-        &self.service.manifest().endpoints[self.endpoint]
+        &self.service.manifest().endpoints[self.endpoint.expect("repr keys are an endpoint's")]
+    }
+}
+
+impl<'a> Known<'a, '_> {
+    /// What the endpoint that was meant makes of it.
+    pub(crate) fn answer(self, endpoint: &'a Endpoint) -> Answer<'a> {
+        match self {
+            Known::Outputs(outputs) => Answer::new(endpoint, outputs),
+            Known::Answer(answer) => answer,
+        }
     }
 }
 

@@ -186,9 +186,9 @@ impl KeyLayout {
     /// The key of a packed row, as text. Only the kind `repr` tells endpoints apart.
     ///
     /// # Panics
-    /// If the bytes are no packed row, or if the kind is `repr` and the endpoint has no class,
-    /// which the check of the settings rules out.
-    pub fn key(&self, kind: &KeyKind, endpoint: &Endpoint, packed: &[u8]) -> String {
+    /// If the bytes are no packed row, or if the kind is `repr` and there is no endpoint or it has
+    /// no class, which the check of the settings rules out.
+    pub fn key(&self, kind: &KeyKind, endpoint: Option<&Endpoint>, packed: &[u8]) -> String {
         let row = || self.unpack(packed).expect("what was packed unpacks");
         match kind {
             KeyKind::Packed if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
@@ -200,7 +200,7 @@ impl KeyLayout {
             }
             KeyKind::Readable => format!("{}r{}", self.prefix, self.json(&row())),
             KeyKind::Repr => {
-                let class = endpoint.python_class.as_deref();
+                let class = endpoint.and_then(|endpoint| endpoint.python_class.as_deref());
                 python::repr(class.expect("the settings were checked"), &self.features, &row())
             }
         }

@@ -1,15 +1,16 @@
 //! The whole flow of a request, in one function: [`answer()`].
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Known};
 use crate::cache_control::CacheControl;
-use crate::cache_status::Summary;
+use crate::cache_status::{CacheStatus, Summary};
+use crate::feature::Value;
 use crate::http::{Header, Request, Response};
 use crate::key::{KeyLayout, ModelId};
 use crate::manifest::Manifest;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::request::{self, Rows};
-use crate::settings::{Allowed, Settings};
+use crate::settings::{Allowed, KeyKind, Settings};
 use crate::{Model, Store, etag};
 
 /// What the pipeline needs to know of a model, made once when it is loaded.
@@ -51,7 +52,7 @@ pub fn answer(
             Rows::One(row) => (vec![Ok(row)], false),
             Rows::Many(rows) => (rows, true),
         };
-        let mut batch = Batch::new(service, settings, endpoint, rows, moment);
+        let mut batch = Batch::new(service, settings, Some(endpoint), rows, moment);
         // A host that finds the model cheaper has no say where the client wants no computation.
         let bypass_store = request.bypass_store && !control.only_if_cached;
         if control.looks_up() && !bypass_store {
@@ -75,6 +76,43 @@ pub fn answer(
     });
     response.report = report;
     response
+}
+
+/// The outputs for a row, and what the cache did for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// In the order of the manifest's outputs.
+    pub outputs: Vec<f32>,
+    /// Where they are from.
+    pub status: CacheStatus,
+}
+
+/// The same flow without HTTP: predicts rows that are there as values, each for itself.
+///
+/// The time to live is that of an endpoint or, without one, the model's. Keys of the kind repr,
+/// whose entries have no outputs, are not for this.
+///
+/// # Panics
+/// If the settings ask for keys of the kind repr.
+pub fn predict(
+    service: &Service,
+    endpoint: Option<usize>,
+    rows: Vec<Result<Vec<Value>, Problem>>,
+    store: &impl Store,
+    model: &impl Model,
+    settings: &Settings,
+    moment: Moment,
+) -> Vec<Result<Prediction, Problem>> {
+    assert!(settings.keys != KeyKind::Repr, "entries of a Python service have no outputs");
+    let mut batch = Batch::new(service, settings, endpoint, rows, moment);
+    batch.look_up(store, &CacheControl::default());
+    batch.compute(model);
+    batch.store(store);
+    let prediction = |(known, status)| match known {
+        Known::Outputs(outputs) => Prediction { outputs: outputs.to_vec(), status },
+        Known::Answer(_) => unreachable!("only entries of a Python service have no outputs"),
+    };
+    batch.outcomes().map(|row| row.map(prediction).map_err(Problem::clone)).collect()
 }
 
 /// The response for all rows: an object, or an array with a problem document in place of each row
@@ -103,7 +141,7 @@ fn respond(
         status = outcome.ok().map(|(_, status)| status);
         summary.add(status);
         match outcome {
-            Ok((answer, _)) => answer.write(endpoint, &mut body),
+            Ok((known, _)) => known.answer(endpoint).write(endpoint, &mut body),
             Err(problem) if is_array => {
                 log = log.or_else(|| problem.log());
                 body.extend(problem.document(Some(i)).to_string().into_bytes());

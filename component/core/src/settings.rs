@@ -175,6 +175,53 @@ impl Allowed {
     }
 }
 
+/// A variable that has no legal value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableError {
+    /// Its name, one of [`Settings::VARIABLES`].
+    pub name: &'static str,
+    /// What was found and what was expected; never a secret.
+    pub message: String,
+}
+
+impl fmt::Display for VariableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}
+
+/// Times to live: of all endpoints, if it is given, and of single ones by path.
+type TimesToLive = (Option<u32>, Vec<(String, u32)>);
+
+/// Reads a list like `600,/decisions=60`.
+fn times_to_live(list: &str) -> Result<TimesToLive, String> {
+    let (mut all, mut endpoints) = (None, Vec::<(String, u32)>::new());
+    for item in list.split(',').map(str::trim) {
+        let (path, seconds) = match item.rsplit_once('=') {
+            Some((path, seconds)) => (Some(path), seconds),
+            None => (None, item),
+        };
+        let seconds = match seconds.parse::<u32>() {
+            Ok(seconds) if seconds > 0 && path.is_none_or(|path| path.starts_with('/')) => seconds,
+            _ => {
+                return Err(format!(
+                    "{item:?} is no time to live; expected whole seconds above 0, for one \
+                     endpoint with its path, like 600,/decisions=60"
+                ));
+            }
+        };
+        match path {
+            None if all.is_some() => return Err("it is given twice for all endpoints".to_owned()),
+            None => all = Some(seconds),
+            Some(path) if endpoints.iter().any(|(other, _)| other == path) => {
+                return Err(format!("it is given twice for {path}"));
+            }
+            Some(path) => endpoints.push((path.to_owned(), seconds)),
+        }
+    }
+    Ok((all, endpoints))
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -188,48 +235,41 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads settings from variables: for hosts that know nothing of Foretold and can but set an
-    /// environment. `variable` gives the value of a variable, where it is set.
+    /// The names that [`Settings::from_variables`] asks for.
+    pub const VARIABLES: [&str; 5] = ["ttl_seconds", "keys", "key_secret", "mac_secret", "allow"];
+
+    /// Reads settings from variables: for hosts that know nothing of Foretold and can but set some.
+    /// `variable` gives the value of a variable, where it is set; an empty one is not.
     ///
     /// | variable | value |
     /// |---|---|
-    /// | `FORETOLD_TTL_SECONDS` | whole seconds above 0 |
-    /// | `FORETOLD_KEYS` | `packed`, `digest`, `readable` or `repr` |
-    /// | `FORETOLD_KEY_SECRET`, `FORETOLD_MAC_SECRET` | at least 16 bytes |
-    /// | `FORETOLD_ALLOW` | as [`Allowed::parse`] takes it |
+    /// | `ttl_seconds` | whole seconds above 0, also for single endpoints: `600,/decisions=60` |
+    /// | `keys` | `packed`, `digest`, `readable` or `repr` |
+    /// | `key_secret`, `mac_secret` | at least 16 bytes |
+    /// | `allow` | as [`Allowed::parse`] takes it |
     ///
     /// # Errors
     /// With the name of the variable that has no legal value; never with a secret.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
-        let ttl_seconds = match variable("FORETOLD_TTL_SECONDS") {
-            None => None,
-            Some(text) => match text.parse() {
-                Ok(seconds) if seconds > 0 => Some(seconds),
-                _ => {
-                    return Err(format!(
-                        "FORETOLD_TTL_SECONDS is {text:?}; expected whole seconds above 0"
-                    ));
-                }
-            },
-        };
-        let secret = variable("FORETOLD_KEY_SECRET");
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, VariableError> {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        let wrong = |name| move |message| VariableError { name, message };
+        let times = variable("ttl_seconds");
+        let times = times.map(|text| times_to_live(&text)).transpose();
+        let (ttl_seconds, endpoint_ttl_seconds) =
+            times.map_err(wrong("ttl_seconds"))?.unwrap_or_default();
+        let secret = variable("key_secret");
         let secret = secret.map(|secret| Secret::for_keys(secret.as_bytes())).transpose();
-        let secret = secret.map_err(|error| format!("FORETOLD_KEY_SECRET: {error}"))?;
-        let kind = variable("FORETOLD_KEYS").unwrap_or_else(|| "packed".to_owned());
-        let keys =
-            KeyKind::new(&kind, secret).map_err(|error| format!("FORETOLD_KEYS: {error}"))?;
-        let mac = variable("FORETOLD_MAC_SECRET");
+        let secret = secret.map_err(wrong("key_secret"))?;
+        let kind = variable("keys").unwrap_or_else(|| "packed".to_owned());
+        let keys = KeyKind::new(&kind, secret).map_err(wrong("keys"))?;
+        let mac = variable("mac_secret");
         let mac = mac.map(|secret| Secret::for_entries(secret.as_bytes())).transpose();
-        let mac = mac.map_err(|error| format!("FORETOLD_MAC_SECRET: {error}"))?;
-        let allowed = variable("FORETOLD_ALLOW").map(|list| Allowed::parse(&list)).transpose();
-        let allowed = allowed.map_err(|error| format!("FORETOLD_ALLOW: {error}"))?;
-        Ok(Settings {
-            ttl_seconds,
-            endpoint_ttl_seconds: Vec::new(),
-            keys,
-            mac,
-            allowed: allowed.unwrap_or(Allowed::ALL),
-        })
+        let mac = mac.map_err(wrong("mac_secret"))?;
+        let allowed = variable("allow").map(|list| Allowed::parse(&list)).transpose();
+        let allowed = allowed.map_err(wrong("allow"))?.unwrap_or(Allowed::ALL);
+        Ok(Settings { ttl_seconds, endpoint_ttl_seconds, keys, mac, allowed })
     }
 
     /// Checks the settings against a manifest.
@@ -263,19 +303,22 @@ impl Settings {
         Ok(())
     }
 
-    /// Seconds that an endpoint of a manifest serves a cached prediction.
-    pub fn ttl_seconds(&self, manifest: &Manifest, endpoint: usize) -> u32 {
-        let endpoint = &manifest.endpoints[endpoint];
-        let own = self.endpoint_ttl_seconds.iter().rfind(|(path, _)| *path == endpoint.path);
+    /// Seconds that an endpoint of a manifest serves a cached prediction; without an endpoint, those
+    /// that the model as a whole says.
+    pub fn ttl_seconds(&self, manifest: &Manifest, endpoint: Option<usize>) -> u32 {
+        let endpoint = endpoint.map(|endpoint| &manifest.endpoints[endpoint]);
+        let own = endpoint.and_then(|endpoint| {
+            self.endpoint_ttl_seconds.iter().rfind(|(path, _)| *path == endpoint.path)
+        });
         own.map(|(_, seconds)| *seconds)
             .or(self.ttl_seconds)
-            .or(endpoint.ttl_seconds)
+            .or(endpoint.and_then(|endpoint| endpoint.ttl_seconds))
             .unwrap_or(manifest.cache.ttl_seconds)
     }
 
     /// Seconds that an endpoint serves the prediction under a key: its time to live, shortened by
     /// the key's own part of the jitter.
-    pub fn key_ttl_seconds(&self, manifest: &Manifest, endpoint: usize, key: &str) -> u32 {
+    pub fn key_ttl_seconds(&self, manifest: &Manifest, endpoint: Option<usize>, key: &str) -> u32 {
         let ttl_seconds = self.ttl_seconds(manifest, endpoint);
         let percent = manifest.cache.jitter_percent;
         if percent == 0 {
@@ -288,7 +331,7 @@ impl Settings {
 
     /// Longest that an entry may be of use, in seconds: how long a store needs to keep it.
     pub fn longest_seconds(&self, manifest: &Manifest) -> u32 {
-        let endpoints = 0..manifest.endpoints.len();
+        let endpoints = (0..manifest.endpoints.len()).map(Some);
         let longest = endpoints.map(|endpoint| self.ttl_seconds(manifest, endpoint)).max();
         longest.unwrap_or(0).saturating_add(manifest.cache.stale_if_error_seconds)
     }

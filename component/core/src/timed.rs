@@ -5,8 +5,41 @@
 use std::cell::Cell;
 
 use crate::feature::Value;
-use crate::http::Header;
+use crate::http::{Header, Request, Response};
+use crate::pipeline::{self, Moment, Service};
+use crate::settings::Settings;
 use crate::{Model, ModelError, Store, StoreError};
+
+/// A response, and the nanoseconds that the look-up and the model took where there was one.
+#[derive(Clone, Debug)]
+pub struct TimedResponse {
+    /// With a `Server-Timing` header, where clients may see it.
+    pub response: Response,
+    /// Of the look-up.
+    pub lookup_ns: Option<u64>,
+    /// Of the model.
+    pub model_ns: Option<u64>,
+}
+
+/// Answers a request with [`pipeline::answer`] and adds what the look-up and the model took.
+pub fn answer(
+    service: &Service,
+    request: &Request<'_>,
+    store: &impl Store,
+    model: &impl Model,
+    settings: &Settings,
+    moment: Moment,
+    clock: impl Fn() -> u64,
+) -> TimedResponse {
+    let (store, model) = (Timed::new(store, &clock), Timed::new(model, &clock));
+    let mut response = pipeline::answer(service, request, &store, &model, settings, moment);
+    let (lookup_ns, model_ns) = (store.nanoseconds(), model.nanoseconds());
+    // It tells a hit from a miss, too.
+    if settings.allowed.cache_status {
+        response.headers.extend(server_timing(lookup_ns, model_ns));
+    }
+    TimedResponse { response, lookup_ns, model_ns }
+}
 
 /// A store or a model, and the nanoseconds that its calls took so far.
 pub struct Timed<'a, T, C> {

@@ -112,7 +112,7 @@ impl Model {
     /// The key of a row; only keys of the kind `repr` tell endpoints apart.
     pub(super) fn key(&self, endpoint: &Endpoint, row: &[Value]) -> String {
         let layout = self.service.key_layout();
-        layout.key(&self.settings.keys, endpoint, &layout.pack(row))
+        layout.key(&self.settings.keys, Some(endpoint), &layout.pack(row))
     }
 }
 

@@ -106,8 +106,8 @@ impl<'a> Warming<'a> {
             endpoints.collect()
         } else {
             // What is young enough for this one is so for all.
-            let pickiest =
-                endpoints.min_by_key(|endpoint| model.settings.ttl_seconds(manifest, *endpoint));
+            let pickiest = endpoints
+                .min_by_key(|endpoint| model.settings.ttl_seconds(manifest, Some(*endpoint)));
             Vec::from_iter(pickiest)
         };
         let paths =

@@ -115,7 +115,7 @@ impl Model {
         let layout = KeyLayout::new(ModelId::new(b"model", manifest, 1), &manifest.features);
         let key = |age: i64| {
             let row = request::parse(aged(age).as_bytes(), &manifest.features).unwrap();
-            layout.key(kind, &manifest.endpoints[0], &layout.pack(&row))
+            layout.key(kind, Some(&manifest.endpoints[0]), &layout.pack(&row))
         };
         let keys = AGES.map(|age| (age, key(age))).collect();
         Model { world, keys, written: BTreeMap::new(), store_now: 10_000 }

@@ -40,35 +40,39 @@ fn variables_are_read_and_wrong_ones_are_named() {
         })
     };
     assert_eq!(read(&[]), Ok(Settings::default()));
+    assert_eq!(read(&Settings::VARIABLES.map(|name| (name, ""))), Ok(Settings::default()));
     let secret = "sixteen bytes at least";
     let settings = read(&[
-        ("FORETOLD_TTL_SECONDS", "60"),
-        ("FORETOLD_KEYS", "digest"),
-        ("FORETOLD_KEY_SECRET", secret),
-        ("FORETOLD_MAC_SECRET", secret),
-        ("FORETOLD_ALLOW", "max-age, query"),
+        ("ttl_seconds", "60, /decisions=5"),
+        ("keys", "digest"),
+        ("key_secret", secret),
+        ("mac_secret", secret),
+        ("allow", "max-age, query"),
     ]);
     let expected = Settings {
         ttl_seconds: Some(60),
-        endpoint_ttl_seconds: Vec::new(),
+        endpoint_ttl_seconds: vec![("/decisions".to_owned(), 5)],
         keys: KeyKind::Digest { secret: Secret::for_keys(secret.as_bytes()).ok() },
         mac: Secret::for_entries(secret.as_bytes()).ok(),
         allowed: Allowed { max_age: true, query: true, ..Allowed::NONE },
     };
     assert_eq!(settings, Ok(expected));
     for (name, value) in [
-        ("FORETOLD_TTL_SECONDS", "0"),
-        ("FORETOLD_TTL_SECONDS", "1h"),
-        ("FORETOLD_KEYS", "json"),
-        ("FORETOLD_KEY_SECRET", "short"),
-        ("FORETOLD_MAC_SECRET", "short"),
-        ("FORETOLD_ALLOW", "no-cash"),
+        ("ttl_seconds", "0"),
+        ("ttl_seconds", "1h"),
+        ("ttl_seconds", "60,61"),
+        ("ttl_seconds", "decisions=60"),
+        ("ttl_seconds", "/decisions=60,/decisions=60"),
+        ("keys", "json"),
+        ("key_secret", "short"),
+        ("mac_secret", "short"),
+        ("allow", "no-cash"),
     ] {
-        let error = read(&[(name, value)]).unwrap_err();
-        assert!(error.contains(name), "{error}");
+        let error = read(&[(name, value)]).unwrap_err().to_string();
+        assert!(error.starts_with(name), "{error}");
         assert!(!error.contains("short"), "{error}");
     }
-    let error = read(&[("FORETOLD_KEY_SECRET", secret)]).unwrap_err();
+    let error = read(&[("key_secret", secret)]).unwrap_err().to_string();
     assert!(error.contains("digest") && !error.contains(secret), "{error}");
 }
 

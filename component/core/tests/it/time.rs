@@ -42,7 +42,7 @@ fn the_operator_has_the_last_word_on_the_time_to_live() {
         endpoint_ttl_seconds: vec![("/probabilities".into(), 5)],
         ..Settings::default()
     };
-    let ttl = |i| settings.ttl_seconds(&manifest, i);
+    let ttl = |i| settings.ttl_seconds(&manifest, Some(i));
     assert_eq!((ttl(0), ttl(1), ttl(2)), (20, 5, 20));
     assert_eq!(settings.longest_seconds(&manifest), 20);
 }

@@ -60,7 +60,7 @@ impl Dataset {
         let endpoint = &self.manifest.endpoints[0];
         match kind {
             Key::Foretold(kind) => {
-                let key = self.layout.key(kind, endpoint, &self.layout.pack(&row));
+                let key = self.layout.key(kind, Some(endpoint), &self.layout.pack(&row));
                 let outputs = vec![number as f32 / self.len() as f32];
                 let value = Entry { written_at: self.written_at, outputs }.encode(&key, None);
                 (key, value.into())

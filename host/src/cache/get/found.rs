@@ -153,7 +153,8 @@ impl<'a> Found<'a> {
         let answers = endpoints.filter_map(|(position, endpoint)| {
             let (answer, seconds_left) = match &self.content {
                 Content::Entry { entry, .. } => {
-                    let ttl_seconds = model.settings.key_ttl_seconds(manifest, position, self.key);
+                    let ttl_seconds =
+                        model.settings.key_ttl_seconds(manifest, Some(position), self.key);
                     let now = now_seconds();
                     let left = ttl_seconds.saturating_sub(entry.age_seconds(now));
                     let left = if entry.is_fresh(now, ttl_seconds) { left } else { 0 };
