@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Host, credit, root};
+use crate::support::{Host, root};
 
 const TOLERANCE: f64 = 1e-6;
 
@@ -15,12 +15,23 @@ fn read_json(path: &std::path::Path) -> Value {
 
 #[test]
 fn every_golden_row_of_credit_agrees_with_onnxruntime_and_with_the_native_bits() {
-    let golden = read_json(&credit().join("golden.json"));
+    check_golden("credit");
+}
+
+#[test]
+fn every_golden_row_of_credit_full_agrees_with_onnxruntime_and_with_the_native_bits() {
+    check_golden("credit-full");
+}
+
+/// Serves one of the folder `models`, and compares every golden row.
+fn check_golden(name: &str) {
+    let folder = root().join("models").join(name);
+    let golden = read_json(&folder.join("golden.json"));
     let names = golden["features"].as_array().unwrap();
     let rows = golden["rows"].as_array().unwrap();
-    let bits = &read_json(&root().join("component/inference/tests/it/bits.json"))["credit"];
+    let bits = &read_json(&root().join("component/inference/tests/it/bits.json"))[name];
     assert!(rows.len() >= 300);
-    let host = Host::credit(&[]);
+    let host = Host::start(&folder, &["--no-snapshot"]);
     for (i, row) in rows.iter().enumerate() {
         let members = names.iter().zip(row["features"].as_array().unwrap());
         let body: Map<String, Value> = members

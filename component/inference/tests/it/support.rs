@@ -6,6 +6,9 @@ use foretold_core::feature::{Domain, Feature, Value};
 use foretold_core::manifest::{Cache, Manifest, Output};
 use serde_json::Value as Json;
 
+/// The models of the folder `models`.
+const MODELS: [&str; 2] = ["credit", "credit-full"];
+
 /// A model with rows of input and what onnxruntime gives for them.
 pub(crate) struct Example {
     pub(crate) name: String,
@@ -19,7 +22,7 @@ fn crate_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
 
-/// Every model of `tests/models`, and the credit model.
+/// Every model of `tests/models`, and the credit models.
 pub(crate) fn examples() -> Vec<Example> {
     let folder = crate_folder().join("tests/models");
     let entries = std::fs::read_dir(&folder).expect("the folder of models");
@@ -31,12 +34,16 @@ pub(crate) fn examples() -> Vec<Example> {
     names.sort();
     assert!(!names.is_empty(), "no models in tests/models");
     let mut examples: Vec<Example> = names.iter().map(|name| from_model(&folder, name)).collect();
-    examples.push(credit());
+    examples.extend(MODELS.map(credit));
     examples
 }
 
 pub(crate) fn example(name: &str) -> Example {
-    if name == "credit" { credit() } else { from_model(&crate_folder().join("tests/models"), name) }
+    if MODELS.contains(&name) {
+        credit(name)
+    } else {
+        from_model(&crate_folder().join("tests/models"), name)
+    }
 }
 
 fn read_json(path: &Path) -> Json {
@@ -61,8 +68,8 @@ fn from_model(folder: &Path, name: &str) -> Example {
     build(name, model, &golden["rows"], "inputs", &types, tensor, &(0..columns).collect::<Vec<_>>())
 }
 
-fn credit() -> Example {
-    let folder = crate_folder().join("../../models/credit");
+fn credit(name: &str) -> Example {
+    let folder = crate_folder().join("../../models").join(name);
     let golden = read_json(&folder.join("golden.json"));
     let model = std::fs::read(folder.join("model.onnx")).expect("a model");
     let names = golden["features"].as_array().expect("features");
@@ -73,7 +80,7 @@ fn credit() -> Example {
         .enumerate()
         .map(|(i, name)| (name.as_str().expect("a name").into(), kind(i).into()))
         .collect();
-    build("credit", model, &golden["rows"], "features", &types, "probabilities", &[1])
+    build(name, model, &golden["rows"], "features", &types, "probabilities", &[1])
 }
 
 fn build(
