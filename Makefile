@@ -8,14 +8,18 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON := .venv/bin/python
 SAMPLE := models/credit/sample.json
 
-.PHONY: help api build component redis request test test-full faults bench clean
+.PHONY: help api build component spin library redis request test test-full test-spin artefacts faults bench clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
 	@echo 'make request      send the sample request to it'
 	@echo 'make redis        start a local Redis on 127.0.0.1:6379'
 	@echo 'make build        build target/release/foretold, the component inside it'
+	@echo 'make spin         bake the models for Spin into dist/, as spin.toml names them'
+	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
+	@echo 'make test-spin    the same requests under spin up, where there is a spin'
+	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
 
@@ -25,12 +29,31 @@ api: build
 build: component
 	cargo build --locked --release --package foretold
 
-# The generic component. It is copied only when it changed, so that the host is not built again.
+# The generic components. They are copied only when they changed, so that the host is not built
+# again.
 component:
 	@rustc --print target-libdir --target wasm32-wasip2 | xargs test -d || rustup target add wasm32-wasip2
-	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-edge
-	@cmp -s $(TARGET)/wasm32-wasip2/component/foretold_edge.wasm $(TARGET)/foretold-edge.wasm || \
-		cp $(TARGET)/wasm32-wasip2/component/foretold_edge.wasm $(TARGET)/foretold-edge.wasm
+	cargo build --locked --profile component --target wasm32-wasip2 \
+		--package foretold-edge --package foretold-spin --package foretold-library
+	@for name in edge spin library; do \
+		built=$(TARGET)/wasm32-wasip2/component/foretold_$$name.wasm; \
+		cmp -s $$built $(TARGET)/foretold-$$name.wasm || cp $$built $(TARGET)/foretold-$$name.wasm; \
+	done
+
+# What spin.toml names. It is the same file for `spin up`, for `foretold serve spin.toml` and for
+# the platforms.
+spin: dist/credit-spin.wasm dist/credit-full-spin.wasm
+
+# As above, for programs in Rust, Python and JavaScript.
+library: dist/credit-library.wasm
+
+dist/%-spin.wasm: build
+	@mkdir -p dist
+	$(TARGET)/release/foretold bake models/$* --target spin -o $@
+
+dist/%-library.wasm: build
+	@mkdir -p dist
+	$(TARGET)/release/foretold bake models/$* --target library -o $@
 
 redis:
 	@$(call need,redis-server)
@@ -47,21 +70,36 @@ request:
 		--write-out '\n\nanswered in %{time_total} s\n' http://$(LISTEN)/decisions
 
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
-test: build .venv/installed
+test: build library .venv/installed
 	@$(call need,redis-server)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-inference
 	cargo test --locked --release --package foretold
 	$(PYTHON) models/credit/train.py --check
+	$(PYTHON) models/credit-full/train.py --check
 	$(PYTHON) component/inference/tests/models/generate.py --check
 	$(PYTHON) component/inference/tests/operators/generate.py --check
 	$(PYTHON) component/inference/tests/operators/malformed.py --check
 	$(PYTHON) tests/python/generate.py --check
 	$(PYTHON) tests/python/share_redis.py $(TARGET)/release/foretold
+	$(PYTHON) examples/python/test_example.py dist/credit-library.wasm $(TARGET)/release/foretold
 
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
+
+# The suite of requests under `spin up`, where there is a spin.
+test-spin: spin
+	@if command -v spin >/dev/null; then \
+		cargo test --locked --release --package foretold --test end_to_end -- --ignored spin_up; \
+	else \
+		echo 'SKIPPED: there is no spin on PATH, so nothing was tested under it;'; \
+		echo 'our own host runs the same artefact and the same suite in make test'; \
+	fi
+
+# Size, fresh instance and first prediction of each artefact, as a table.
+artefacts: build
+	cargo run --quiet --locked --release --package foretold --example artefacts
 
 # One fault at a time, so that the figures are those of the fault.
 faults: build
@@ -79,9 +117,10 @@ bench: build
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 	python3 bench/rows.py $(TARGET)/release/foretold
 
-.venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt
+.venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt examples/python/requirements.txt
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt --requirement tests/python/requirements.txt
+	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt --requirement tests/python/requirements.txt \
+		--requirement examples/python/requirements.txt
 	$(PYTHON) -m pip install --quiet --no-deps --requirement models/requirements-data.txt
 	@touch $@
 

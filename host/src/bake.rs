@@ -1,7 +1,10 @@
 //! Bakes a model into the generic component: instantiate, load the model, keep a snapshot.
 
 use anyhow::{Context, Result};
-use wasmtime::component::{Component, Instance, InstancePre, Linker, ResourceTable};
+use wasmtime::component::{
+    Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower, ResourceTable,
+    TypedFunc,
+};
 use wasmtime::{AsContextMut, Config, Engine, OptLevel, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wizer::Wizer;
@@ -43,13 +46,26 @@ pub(crate) async fn load(
     instance: &Instance,
     model: &ModelDir,
 ) -> wasmtime::Result<Result<(), String>> {
-    let no_export =
-        || wasmtime::format_err!("the file is not a Foretold component: it has no `bake`");
-    let interface = instance.get_export_index(&mut store, None, INTERFACE).ok_or_else(no_export)?;
-    let bake =
-        instance.get_export_index(&mut store, Some(&interface), "bake").ok_or_else(no_export)?;
-    let bake = instance.get_typed_func::<(&str, &[u8]), (Result<(), String>,)>(&mut store, bake)?;
+    let bake = function(&mut store, instance, INTERFACE, "bake")?;
+    let bake: TypedFunc<(&str, &[u8]), (Result<(), String>,)> = bake;
     Ok(bake.call_async(&mut store, (&model.manifest, &model.model)).await?.0)
+}
+
+/// A function that an instance exports in an interface.
+pub(crate) fn function<Params, Results>(
+    mut store: impl AsContextMut,
+    instance: &Instance,
+    interface: &str,
+    name: &str,
+) -> wasmtime::Result<TypedFunc<Params, Results>>
+where
+    Params: ComponentNamedList + Lower,
+    Results: ComponentNamedList + Lift,
+{
+    let absent = || wasmtime::format_err!("the component has no function {name} in {interface}");
+    let position = instance.get_export_index(&mut store, None, interface).ok_or_else(absent)?;
+    let position = instance.get_export_index(&mut store, Some(&position), name);
+    instance.get_typed_func(&mut store, position.ok_or_else(absent)?)
 }
 
 /// Loading a model needs nothing from outside but a seed for Rust's hash maps, and a snapshot must
@@ -59,6 +75,7 @@ fn isolated(component: &Component) -> wasmtime::Result<InstancePre<Scratch>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     unavailable::add_to_linker(&mut linker, component, "wasi:http/")?;
     unavailable::add_to_linker(&mut linker, component, "wasi:keyvalue/")?;
+    unavailable::add_to_linker(&mut linker, component, "fermyon:spin/")?;
     linker.instantiate_pre(component)
 }
 

@@ -7,6 +7,51 @@
 //!                                                              Store (memory, Redis)
 //! ```
 //!
+//! # Predictions inside a program
+//! A program that is not a server uses a [`Predictor`](predictor::Predictor), over a store of its
+//! own; this is all of it:
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use foretold::predictor::{AnswerValue, Predictor, Value};
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("credit-library.wasm");
+//! # let credit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/credit");
+//! # let model = foretold::model_dir::ModelDir::read(&credit)?;
+//! # let generic = foretold::component::Target::Library.generic()?;
+//! # let baked = tokio::runtime::Runtime::new()?.block_on(foretold::bake::bake(generic, &model))?;
+//! # std::fs::write(&file, baked)?;
+//! // Made by `foretold bake models/credit --target library -o credit-library.wasm`. Any type that
+//! // implements `KeyValue` can be the store.
+//! # /*
+//! let mut credit = Predictor::from_file("credit-library.wasm", HashMap::new())?;
+//! # */
+//! # let mut credit = Predictor::from_file(&file, HashMap::new())?;
+//! let row: &[(&str, Value)] = &[
+//!     ("installment_rate_in_percentage_of_disposable_income", 0.25.into()),
+//!     ("age_in_years", 30.into()),
+//!     ("foreign_worker", "yes".into()),
+//!     ("present_employment_since", "unemployed".into()),
+//!     ("personal_status_and_sex", "male: single".into()),
+//! ];
+//! let first = credit.predict(row)?;
+//! assert!((first.outputs[0] - 0.3).abs() < 0.01 && !first.cache.hit);
+//!
+//! // The second answer is from the store, whatever the endpoint.
+//! let decision = credit.answer("/decisions", row)?;
+//! assert_eq!(decision.value, AnswerValue::Label("ACCEPT".into()));
+//! assert!(decision.cache.hit);
+//!
+//! // Mistakes are told with field and value.
+//! let error = credit.predict(&[("age_in_years", 17.into())]).unwrap_err();
+//! assert!(error.to_string().contains("age_in_years: expected an integer from 18 to 127, got 17"));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Invariant: nothing here knows what a request means. The component parses, keys, looks up,
 //! predicts and answers; the host supplies the store, the clocks and the limits.
 
@@ -19,7 +64,12 @@ mod keyvalue;
 pub mod metrics;
 pub mod model_dir;
 pub mod pool;
+pub mod predictor;
 pub mod program;
+pub mod route;
 pub mod server;
+pub mod spin_app;
 pub mod store;
 mod unavailable;
+mod variables;
+mod wasi_http;

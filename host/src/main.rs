@@ -6,7 +6,7 @@ mod settings_options;
 mod store_options;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,11 +15,14 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use foretold::bake::bake;
 use foretold::cache_folder::CacheFolder;
+use foretold::component::Target;
 use foretold::metrics::{Metrics, MetricsListener};
 use foretold::model_dir::ModelDir;
-use foretold::pool::Pool;
+use foretold::pool::{Description, Pool, PoolConfig};
 use foretold::program::{Program, Source};
-use foretold::server::Server;
+use foretold::route::Route;
+use foretold::server::{Mount, Server};
+use foretold::spin_app::{self, AppComponent};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -56,12 +59,17 @@ struct Bake {
     /// The component to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+
+    /// Where the component will run.
+    #[arg(long, value_name = "TARGET", value_enum, default_value_t = Target::Edge)]
+    target: Target,
 }
 
 /// Serves predictions over HTTP/1.1.
 #[derive(Args)]
 struct Serve {
-    /// Folder with manifest.toml and an ONNX model, or a component made by `foretold bake`.
+    /// Folder with manifest.toml and an ONNX model, a component made by `foretold bake`, or the
+    /// spin.toml of an application with such components.
     #[arg(default_value = ".")]
     source: PathBuf,
 
@@ -119,7 +127,7 @@ async fn main() -> ExitCode {
 
 async fn write_baked(options: &Bake) -> Result<()> {
     let model = ModelDir::read(&options.model_dir)?;
-    let component = bake(foretold::component::edge()?, &model).await?;
+    let component = bake(options.target.generic()?, &model).await?;
     let path = &options.output;
     std::fs::write(path, &component).with_context(|| format!("cannot write {}", path.display()))?;
     info!("wrote {} ({:.1} MB)", path.display(), component.len() as f64 / 1e6);
@@ -137,29 +145,76 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
         Some(folder) => folder,
         None => CacheFolder::of_user()?,
     };
-    let source = Source::read(&options.source, !options.no_snapshot)?;
-    let program = Program::load(source, &CacheFolder::open(&folder)?).await?;
-    let pool = Pool::new(program, store.open().await?, pool_config).await?;
-    let description = pool.description().clone();
-    let metrics = Arc::new(Metrics::new(&description));
-    let config = options.serve.server_config();
-    let server = Server::bind(options.listen, pool, config, metrics.clone()).await?;
-    if let Some(address) = options.serve.metrics {
-        let listener = MetricsListener::bind(address).await?;
-        info!("metrics at http://{}/metrics", listener.address()?);
-        tokio::spawn(listener.run(metrics));
+    let folder = CacheFolder::open(&folder)?;
+    let opened = store.open().await?;
+    let mut mounts = Vec::new();
+    let is_application = is_application(&options.source);
+    for (route, source, config) in sources(&options, pool_config)? {
+        let program = Program::load(source, &folder).await?;
+        if is_application {
+            program.require(Target::Spin, "a spin.toml")?;
+        }
+        let pool = Pool::new(program, opened.clone(), config).await?;
+        options.serve.check_pool(&pool)?;
+        let metrics = Arc::new(Metrics::new(pool.description()));
+        if let Some(address) = options.serve.metrics {
+            let listener = MetricsListener::bind(address).await?;
+            info!("metrics at http://{}/metrics", listener.address()?);
+            tokio::spawn(listener.run(metrics.clone()));
+        }
+        let description = pool.description().clone();
+        let mount = Mount::new(route, pool, metrics, options.serve.cache_use());
+        mounts.push((mount, description));
     }
-    info!(
-        "serving {} at http://{}: POST {}; store: {store}; ttl: {} s; ready in {} ms",
-        description.model,
-        server.address()?,
-        description.endpoints.join(", "),
-        description.ttl_seconds,
-        start.elapsed().as_millis()
-    );
+    let lines: Vec<String> = mounts
+        .iter()
+        .map(|(mount, Description { model, ttl_seconds, .. })| {
+            let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
+            (model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s"))
+        })
+        .map(|(model, line)| format!("serving {model} at http://{{address}}: {line}"))
+        .collect();
+    let mounts = mounts.into_iter().map(|(mount, _)| mount).collect();
+    let server = Server::bind(options.listen, mounts, options.serve.server_config()).await?;
+    let address = server.address()?.to_string();
+    for line in lines {
+        let ready_ms = start.elapsed().as_millis();
+        info!("{}; ready in {ready_ms} ms", line.replace("{address}", &address));
+    }
     server.run(stop_signal()?).await;
     info!("stopped");
     Ok(())
+}
+
+/// Whether a path is that of a spin.toml.
+fn is_application(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// What is served where: a model or a component at all paths, or the components of an application.
+fn sources(
+    options: &Serve,
+    config: PoolConfig,
+) -> Result<Vec<(Route, Source<'static>, PoolConfig)>> {
+    if !is_application(&options.source) {
+        let source = Source::read(&options.source, !options.no_snapshot)?;
+        return Ok(vec![(Route::all(), source, config)]);
+    }
+    let components = spin_app::read(&options.source)?.into_iter();
+    let sources = components.map(|component| {
+        let AppComponent { route, id, source, variables, may_open_store } = component;
+        if !may_open_store {
+            warn!(
+                "the component {id} computes every prediction: its key_value_stores in {} do not \
+                 have \"default\"",
+                options.source.display()
+            );
+        }
+        let source = Source::read(&source, true)
+            .with_context(|| format!("the component {id}; if it is not built yet: `make spin`"))?;
+        Ok((route, source, PoolConfig { variables, may_open_store, ..config.clone() }))
+    });
+    sources.collect()
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

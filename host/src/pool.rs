@@ -1,5 +1,6 @@
 //! Instances of the component: made from the compiled form, kept warm, thrown away when they fail.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,13 +9,21 @@ use wasmtime::component::{
     ComponentType, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc,
 };
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use crate::component::Target;
 use crate::program::Program;
-use crate::store::Store as KeyValueStore;
-use crate::{bake, keyvalue, unavailable};
+use crate::store::Inventory;
+use crate::wasi_http::{self, NoRequests};
+use crate::{bake, keyvalue, unavailable, variables};
 
-const INTERFACE: &str = "foretold:component/handler@0.1.0";
+const HANDLER: &str = "foretold:component/handler@0.1.0";
+const ABOUT: &str = "foretold:component/about@0.1.0";
+/// What an instance of the standard handler may write to its standard error.
+const MAX_LOG_BYTES: usize = 1 << 14;
 /// How often a running instance lets others run, and sees that its time is up.
 const TICK: Duration = Duration::from_millis(5);
 /// How long the first instance may take to start: it may have a large model to load.
@@ -25,6 +34,10 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub struct PoolConfig {
     /// What the component is told.
     pub settings: Settings,
+    /// Variables of a component for Spin; the settings go before them.
+    pub variables: BTreeMap<String, String>,
+    /// Whether the component may open the store. If not, it computes every prediction.
+    pub may_open_store: bool,
     /// Bound on the memories and tables of an instance, together.
     pub max_memory_bytes: usize,
     /// Bound on the time of one request, store included.
@@ -105,6 +118,22 @@ impl From<foretold_core::settings::Allowed> for Allowed {
             cache_status: allowed.cache_status,
             query: allowed.query,
         }
+    }
+}
+
+impl Allowed {
+    /// As `--allow` takes it.
+    fn list(self) -> String {
+        let names = [
+            ("no-cache", self.no_cache),
+            ("no-store", self.no_store),
+            ("max-age", self.max_age),
+            ("only-if-cached", self.only_if_cached),
+            ("cache-status", self.cache_status),
+            ("query", self.query),
+        ];
+        let names: Vec<&str> = names.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(",") }
     }
 }
 
@@ -250,6 +279,35 @@ impl Settings {
             allowed: self.allowed,
         }
     }
+
+    /// The settings as variables, for components that take none: those that are not the defaults.
+    fn variables(&self) -> Result<BTreeMap<String, String>> {
+        let text = |name: &str, secret: &Option<Vec<u8>>| {
+            let secret = secret.clone().map(String::from_utf8).transpose();
+            secret.with_context(|| {
+                format!("{name}: a component for Spin takes secrets as variables, in UTF-8")
+            })
+        };
+        let all = self.ttl_seconds.map(|seconds| seconds.to_string());
+        let single = self.endpoint_ttl_seconds.iter();
+        let single = single.map(|(path, seconds)| format!("{path}={seconds}"));
+        let times: Vec<String> = all.into_iter().chain(single).collect();
+        let kind = match self.key_kind {
+            KeyKind::Packed => None,
+            KeyKind::Digest => Some("digest"),
+            KeyKind::Readable => Some("readable"),
+            KeyKind::Repr => Some("repr"),
+        };
+        let variables = [
+            ("ttl_seconds", Some(times.join(",")).filter(|times| !times.is_empty())),
+            ("keys", kind.map(str::to_owned)),
+            ("key_secret", text("key_secret", &self.key_secret)?),
+            ("mac_secret", text("mac_secret", &self.mac_secret)?),
+            ("allow", (self.allowed != Allowed::default()).then(|| self.allowed.list())),
+        ];
+        let set = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Ok(set.collect())
+    }
 }
 
 /// Why a request got no answer from the component.
@@ -263,10 +321,15 @@ pub enum CallError {
 
 /// What belongs to one instance.
 pub(crate) struct Guest {
-    pub(crate) store: Arc<dyn KeyValueStore>,
+    pub(crate) store: Arc<dyn Inventory>,
+    pub(crate) may_open_store: bool,
     pub(crate) time_to_live: Duration,
+    pub(crate) variables: Arc<BTreeMap<String, String>>,
+    pub(crate) stderr: MemoryOutputPipe,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) hooks: NoRequests,
+    pub(crate) resources: ResourceTable,
     wasi: WasiCtx,
-    resources: ResourceTable,
     memory: Memory,
 }
 
@@ -312,15 +375,31 @@ impl WasiView for Guest {
 
 /// A component's instances.
 pub struct Pool {
-    pre: InstancePre<Guest>,
-    program: Program,
-    store: Arc<dyn KeyValueStore>,
-    config: PoolConfig,
+    maker: Maker,
     description: Description,
     idle: Mutex<Vec<Instance>>,
 }
 
-/// An instance that has been configured.
+/// What instances are made from.
+struct Maker {
+    program: Program,
+    linked: Linked,
+    store: Arc<dyn Inventory>,
+    variables: Arc<BTreeMap<String, String>>,
+    config: PoolConfig,
+    /// Known as soon as the component has described itself.
+    time_to_live: Duration,
+}
+
+/// A component, linked to what it imports.
+enum Linked {
+    /// With the lean handler; instances are kept for the next request.
+    Lean(InstancePre<Guest>),
+    /// With the standard handler; every request gets a fresh instance.
+    Standard(ProxyPre<Guest>),
+}
+
+/// An instance with the lean handler that has been configured.
 struct Instance {
     store: Store<Guest>,
     component: wasmtime::component::Instance,
@@ -334,20 +413,29 @@ impl Pool {
     /// If the component asks for what it may not have, has no model, or is none of ours.
     pub async fn new(
         program: Program,
-        store: Arc<dyn KeyValueStore>,
+        store: Arc<dyn Inventory>,
         config: PoolConfig,
     ) -> Result<Pool> {
-        let pre = link(&program)
-            .map_err(anyhow::Error::from)
-            .context("the component does not fit this host")?;
+        let linked = link(&program)?;
+        let mut variables = config.variables.clone();
+        if let Linked::Standard(_) = linked {
+            variables.extend(config.settings.variables()?);
+        }
+        let variables = Arc::new(variables);
         tick(&program.engine);
-        let first = tokio::time::timeout(START_LIMIT, start(&pre, &program, &store, &config)).await;
-        let (first, description) = first.map_err(|_| {
+        let time_to_live = Duration::ZERO;
+        let mut maker = Maker { program, linked, store, variables, config, time_to_live };
+        let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
+        let (mut first, description) = first.map_err(|_| {
             let limit = START_LIMIT.as_secs();
             anyhow::anyhow!("an instance of the component was not ready within {limit} s")
         })??;
-        let idle = Mutex::new(if config.isolate { vec![] } else { vec![first] });
-        Ok(Pool { pre, program, store, config, description, idle })
+        maker.time_to_live = Duration::from_secs(description.ttl_seconds.into());
+        if let Some(instance) = &mut first {
+            instance.store.data_mut().time_to_live = maker.time_to_live;
+        }
+        let idle = first.into_iter().filter(|_| !maker.config.isolate).collect();
+        Ok(Pool { maker, description, idle: Mutex::new(idle) })
     }
 
     /// What the component says of itself.
@@ -355,21 +443,19 @@ impl Pool {
         &self.description
     }
 
+    /// Whether responses come with a [`Report`].
+    pub fn reports(&self) -> bool {
+        matches!(self.maker.linked, Linked::Lean(_))
+    }
+
     /// The manifest that the component has, as TOML text: for tools that read its entries.
     ///
     /// # Errors
     /// If the component has none.
     pub async fn manifest(&self) -> Result<String> {
-        let Pool { pre, program, store, config, .. } = self;
-        let (Instance { mut store, component, .. }, _) = start(pre, program, store, config).await?;
-        let interface = component.get_export_index(&mut store, None, INTERFACE);
-        let function = interface
-            .and_then(|interface| {
-                component.get_export_index(&mut store, Some(&interface), "manifest")
-            })
-            .with_context(|| format!("the component has no function `manifest` in {INTERFACE}"))?;
-        let function =
-            component.get_typed_func::<(), (Result<String, String>,)>(&mut store, function)?;
+        let (mut store, instance) = self.maker.instantiate().await?;
+        let function: TypedFunc<(), (Result<String, String>,)> =
+            bake::function(&mut store, &instance, ABOUT, "manifest")?;
         let (manifest,) = function.call_async(&mut store, ()).await?;
         manifest.map_err(anyhow::Error::msg)
     }
@@ -380,7 +466,16 @@ impl Pool {
     /// If the component did not answer. The instance is then thrown away; an instance is also
     /// thrown away when the future is dropped.
     pub async fn call(&self, request: Request<'_>) -> Result<Response, CallError> {
-        match tokio::time::timeout(self.config.timeout, self.run(request)).await {
+        let run = async {
+            match &self.maker.linked {
+                Linked::Lean(_) => self.run(request).await,
+                Linked::Standard(proxy) => {
+                    let max_body_bytes = self.maker.config.max_memory_bytes;
+                    wasi_http::handle(proxy, self.maker.store(), request, max_body_bytes).await
+                }
+            }
+        };
+        match tokio::time::timeout(self.maker.config.timeout, run).await {
             Ok(result) => result.map_err(CallError::Failed),
             Err(_) => Err(CallError::TimedOut),
         }
@@ -390,15 +485,12 @@ impl Pool {
         let idle = self.idle.lock().expect("nobody panics while holding it").pop();
         let mut instance = match idle {
             Some(instance) => instance,
-            None => {
-                let Pool { pre, program, store, config, .. } = self;
-                start(pre, program, store, config).await.map_err(wasmtime::Error::from_anyhow)?.0
-            }
+            None => self.maker.configured().await.map_err(wasmtime::Error::from_anyhow)?,
         };
         let response = instance.handle(request).await?;
-        if !self.config.isolate {
+        if !self.maker.config.isolate {
             let mut idle = self.idle.lock().expect("nobody panics while holding it");
-            if idle.len() < self.config.max_idle {
+            if idle.len() < self.maker.config.max_idle {
                 idle.push(instance);
             }
         }
@@ -415,66 +507,112 @@ impl Instance {
     }
 }
 
-fn link(program: &Program) -> wasmtime::Result<InstancePre<Guest>> {
-    let mut linker = Linker::new(&program.engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    keyvalue::add_to_linker(&mut linker)?;
-    // The standard handler is for other hosts: nothing of wasi:http is ever called here.
-    unavailable::add_to_linker(&mut linker, &program.component, "wasi:http/")?;
-    linker.instantiate_pre(&program.component)
+impl Maker {
+    /// A first instance, where instances are kept, and what the component says of itself.
+    async fn first(&self) -> Result<(Option<Instance>, Description)> {
+        match &self.linked {
+            Linked::Lean(_) => {
+                let mut instance = self.configured().await?;
+                let description = describe(&mut instance.store, &instance.component).await?;
+                Ok((Some(instance), description))
+            }
+            Linked::Standard(_) => {
+                let (mut store, instance) = self.instantiate().await?;
+                Ok((None, describe(&mut store, &instance).await?))
+            }
+        }
+    }
+
+    /// What belongs to a new instance.
+    fn store(&self) -> Store<Guest> {
+        let stderr = MemoryOutputPipe::new(MAX_LOG_BYTES);
+        let guest = Guest {
+            store: self.store.clone(),
+            may_open_store: self.config.may_open_store,
+            time_to_live: self.time_to_live,
+            variables: self.variables.clone(),
+            // No files, no environment, no arguments, no sockets; what is written to the standard
+            // error goes to the log.
+            wasi: WasiCtx::builder().stderr(stderr.clone()).build(),
+            stderr,
+            http: WasiHttpCtx::new(),
+            hooks: NoRequests,
+            resources: ResourceTable::new(),
+            memory: Memory { free_bytes: self.config.max_memory_bytes },
+        };
+        let mut store = Store::new(&self.program.engine, guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_epoch_deadline(1);
+        // Tokio's own way to yield: after any other, a worker goes on with the same instance, and
+        // looks at sockets and timers only every 61st time.
+        store.epoch_deadline_callback(|_| {
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+
+    /// An instance with its model.
+    async fn instantiate(&self) -> Result<(Store<Guest>, wasmtime::component::Instance)> {
+        let mut store = self.store();
+        let pre = match &self.linked {
+            Linked::Lean(pre) => pre,
+            Linked::Standard(proxy) => proxy.instance_pre(),
+        };
+        let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from);
+        let instance = instance.with_context(|| {
+            let max_memory_mib = self.config.max_memory_bytes >> 20;
+            format!("cannot start an instance within {max_memory_mib} MiB (--max-memory-mib)")
+        })?;
+        if let Some(model) = &self.program.model {
+            bake::load(&mut store, &instance, model)
+                .await
+                .map_err(anyhow::Error::from)?
+                .map_err(|refusal| anyhow::anyhow!(refusal))?;
+        }
+        Ok((store, instance))
+    }
+
+    /// An instance with the lean handler, ready for requests.
+    async fn configured(&self) -> Result<Instance> {
+        let (mut store, component) = self.instantiate().await?;
+        let configure: TypedFunc<(ComponentSettings<'_>,), (Result<(), String>,)> =
+            bake::function(&mut store, &component, HANDLER, "configure")?;
+        let handle = bake::function(&mut store, &component, HANDLER, "handle")?;
+        let (configured,) =
+            configure.call_async(&mut store, (self.config.settings.lower(),)).await?;
+        configured.map_err(|refusal| anyhow::anyhow!(refusal))?;
+        Ok(Instance { store, component, handle })
+    }
 }
 
-/// Makes an instance and configures it.
-async fn start(
-    pre: &InstancePre<Guest>,
-    program: &Program,
-    store: &Arc<dyn KeyValueStore>,
-    config: &PoolConfig,
-) -> Result<(Instance, Description)> {
-    let guest = Guest {
-        store: store.clone(),
-        // Known as soon as the component has described itself.
-        time_to_live: Duration::ZERO,
-        // No files, no environment, no arguments, no sockets, no standard streams.
-        wasi: WasiCtx::builder().build(),
-        resources: ResourceTable::new(),
-        memory: Memory { free_bytes: config.max_memory_bytes },
+async fn describe(
+    store: &mut Store<Guest>,
+    instance: &wasmtime::component::Instance,
+) -> Result<Description> {
+    let describe: TypedFunc<(), (Result<Description, String>,)> =
+        bake::function(&mut *store, instance, ABOUT, "describe")?;
+    let (description,) = describe.call_async(store, ()).await?;
+    description.map_err(|refusal| anyhow::anyhow!(refusal))
+}
+
+fn link(program: &Program) -> Result<Linked> {
+    let link = || -> wasmtime::Result<Linked> {
+        let Program { engine, component, .. } = program;
+        let mut linker = Linker::new(engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        keyvalue::add_to_linker(&mut linker)?;
+        variables::add_to_linker(&mut linker)?;
+        if program.target == Target::Edge {
+            unavailable::add_to_linker(&mut linker, component, "wasi:http/")?;
+            return Ok(Linked::Lean(linker.instantiate_pre(component)?));
+        }
+        wasi_http::add_to_linker(&mut linker)?;
+        Ok(Linked::Standard(ProxyPre::new(linker.instantiate_pre(component)?)?))
     };
-    let mut store = Store::new(&program.engine, guest);
-    store.limiter(|guest| &mut guest.memory);
-    store.set_epoch_deadline(1);
-    // Tokio's own way to yield: after any other, a worker goes on with the same instance, and
-    // looks at sockets and timers only every 61st time.
-    store.epoch_deadline_callback(|_| {
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-    });
-    let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from);
-    let instance = instance.with_context(|| {
-        let max_memory_mib = config.max_memory_bytes >> 20;
-        format!("cannot start an instance within {max_memory_mib} MiB (--max-memory-mib)")
-    })?;
-    if let Some(model) = &program.model {
-        bake::load(&mut store, &instance, model)
-            .await
-            .map_err(anyhow::Error::from)?
-            .map_err(|refusal| anyhow::anyhow!(refusal))?;
+    if program.target == Target::Library {
+        program.require(Target::Edge, "a server")?;
     }
-    let not_ours =
-        || anyhow::anyhow!("the file is not a Foretold component: it has no {INTERFACE}");
-    let interface = instance.get_export_index(&mut store, None, INTERFACE).ok_or_else(not_ours)?;
-    let mut function =
-        |name| instance.get_export_index(&mut store, Some(&interface), name).ok_or_else(not_ours);
-    let (configure, handle) = (function("configure")?, function("handle")?);
-    let configure = instance
-        .get_typed_func::<(ComponentSettings<'_>,), (Result<Description, String>,)>(
-            &mut store, configure,
-        )?;
-    let handle = instance.get_typed_func(&mut store, handle)?;
-    let settings = config.settings.lower();
-    let (description,) = configure.call_async(&mut store, (settings,)).await?;
-    let description = description.map_err(|refusal| anyhow::anyhow!(refusal))?;
-    store.data_mut().time_to_live = Duration::from_secs(description.ttl_seconds.into());
-    Ok((Instance { store, component: instance, handle }, description))
+    link().map_err(anyhow::Error::from).context("the component does not fit this host")
 }
 
 /// Counts time for the engine's instances, as long as the engine lives.

@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine};
 
 use crate::bake;
 use crate::cache_folder::CacheFolder;
+use crate::component::Target;
 use crate::model_dir::ModelDir;
 
 /// Snapshots up to this size are mapped copy-on-write into a fresh instance; larger ones would be
@@ -21,6 +22,8 @@ const MAX_MAPPED_IMAGE_BYTES: u64 = 1 << 30;
 pub struct Program {
     pub(crate) engine: Engine,
     pub(crate) component: Component,
+    /// What the component is for.
+    pub(crate) target: Target,
     /// The model to load into each fresh instance, where the component has none.
     pub(crate) model: Option<ModelDir>,
 }
@@ -49,7 +52,7 @@ impl Source<'static> {
     pub fn read(path: &Path, snapshot: bool) -> Result<Source<'static>> {
         if path.is_dir() {
             let model = ModelDir::read(path)?;
-            return Ok(Source::ModelDir { model, generic: crate::component::edge()?, snapshot });
+            return Ok(Source::ModelDir { model, generic: Target::Edge.generic()?, snapshot });
         }
         let bytes = std::fs::read(path).with_context(|| {
             format!("cannot read {}: expected a model folder or a baked .wasm file", path.display())
@@ -72,23 +75,66 @@ impl Program {
     pub async fn load(source: Source<'_>, folder: &CacheFolder) -> Result<Program> {
         let engine = engine()?;
         let key = source.key(&engine);
-        let path = folder.path(&key);
-        let component = match path.exists().then(|| read_compiled(&engine, &path)) {
-            Some(Ok(component)) => component,
-            damaged => {
-                if damaged.is_some() {
-                    warn!("{} is damaged: compiling again", path.display());
-                }
-                let path = folder.put(&key, &compile(&engine, &source).await?)?;
-                read_compiled(&engine, &path).map_err(anyhow::Error::from)?
-            }
+        let component = match kept(&engine, folder, &key) {
+            Some(component) => component,
+            None => keep(&engine, folder, &key, &compile(&engine, &source).await?)?,
         };
         let model = match source {
             Source::ModelDir { model, snapshot: false, .. } => Some(model),
             _ => None,
         };
-        Ok(Program { engine, component, model })
+        let target = Target::of(&component)?;
+        Ok(Program { engine, component, target, model })
     }
+
+    /// Checks that the component was baked for a target; `use_is` is what needs it.
+    ///
+    /// # Errors
+    /// If it was not; the message says what to run.
+    pub fn require(&self, target: Target, use_is: &str) -> Result<()> {
+        if self.target == target {
+            return Ok(());
+        }
+        let (found, needed) = (self.target.name(), target.name());
+        bail!(
+            "this component was baked for the target {found}, and {use_is} needs {needed}; run \
+             `foretold bake MODEL_DIR --target {needed} -o FILE.wasm` and use that file"
+        )
+    }
+
+    /// The same for a baked component, where nobody can wait asynchronously.
+    ///
+    /// # Errors
+    /// If the bytes are no Foretold component, or the folder is not usable.
+    pub fn load_baked(bytes: Vec<u8>, folder: &CacheFolder) -> Result<Program> {
+        let engine = engine()?;
+        let key = Source::Baked(bytes.clone()).key(&engine);
+        let component = match kept(&engine, folder, &key) {
+            Some(component) => component,
+            None => keep(&engine, folder, &key, &precompile(&engine, &bytes)?)?,
+        };
+        let target = Target::of(&component)?;
+        Ok(Program { engine, component, target, model: None })
+    }
+}
+
+/// The compiled form that the folder has, unless it is damaged.
+fn kept(engine: &Engine, folder: &CacheFolder, key: &blake3::Hash) -> Option<Component> {
+    let path = folder.path(key);
+    let component = path.exists().then(|| read_compiled(engine, &path))?;
+    if component.is_err() {
+        warn!("{} is damaged: compiling again", path.display());
+    }
+    component.ok()
+}
+
+fn keep(
+    engine: &Engine,
+    folder: &CacheFolder,
+    key: &blake3::Hash,
+    compiled: &[u8],
+) -> Result<Component> {
+    read_compiled(engine, &folder.put(key, compiled)?).map_err(anyhow::Error::from)
 }
 
 fn read_compiled(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
@@ -98,22 +144,26 @@ fn read_compiled(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
 }
 
 async fn compile(engine: &Engine, source: &Source<'_>) -> Result<Vec<u8>> {
-    let start = std::time::Instant::now();
-    let compiled = match source {
+    match source {
         Source::ModelDir { model, generic, snapshot: true } => {
             info!("first start with this model: baking {} and compiling it", model.name);
-            engine.precompile_component(&bake::bake(generic, model).await?)
+            precompile(engine, &bake::bake(generic, model).await?)
         }
         Source::ModelDir { generic, .. } => {
             info!("first start: compiling the generic component");
-            engine.precompile_component(generic)
+            precompile(engine, generic)
         }
         Source::Baked(bytes) => {
             info!("first start with this component: compiling it");
-            engine.precompile_component(bytes)
+            precompile(engine, bytes)
         }
-    };
-    let compiled = compiled.map_err(anyhow::Error::from).context("cannot compile the component")?;
+    }
+}
+
+fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
+    let start = std::time::Instant::now();
+    let compiled = engine.precompile_component(component).map_err(anyhow::Error::from);
+    let compiled = compiled.context("cannot compile the component")?;
     info!("compiled in {:.1} s; later starts take milliseconds", start.elapsed().as_secs_f32());
     Ok(compiled)
 }

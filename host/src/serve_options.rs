@@ -1,12 +1,13 @@
 //! The options of `foretold serve` that tools have no use for, and what they mean.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, value_parser};
-use foretold::pool::{PoolConfig, Settings};
+use foretold::pool::{Pool, PoolConfig, Settings};
 use foretold::server::{CacheUse, ServerConfig};
 use foretold::store::StoreUrl;
 use foretold_core::settings::Allowed;
@@ -74,6 +75,8 @@ impl ServeOptions {
             timeout: self.timeout(),
             isolate: self.isolate,
             max_idle: self.max_concurrent_requests as usize,
+            variables: BTreeMap::new(),
+            may_open_store: true,
         })
     }
 
@@ -82,11 +85,33 @@ impl ServeOptions {
             max_body_bytes: self.max_body_bytes as usize,
             max_concurrent_requests: self.max_concurrent_requests as usize,
             timeout: self.timeout(),
-            cache_use: match self.cache {
-                Cache::Always => CacheUse::Always,
-                Cache::Auto => CacheUse::Auto,
-            },
         }
+    }
+
+    pub(crate) fn cache_use(&self) -> CacheUse {
+        match self.cache {
+            Cache::Always => CacheUse::Always,
+            Cache::Auto => CacheUse::Auto,
+        }
+    }
+
+    /// Checks the options against a component.
+    ///
+    /// # Errors
+    /// If they ask for counts, and the component tells of none.
+    pub(crate) fn check_pool(&self, pool: &Pool) -> Result<()> {
+        let option = match (self.metrics, self.cache) {
+            (Some(_), _) => "--metrics",
+            (None, Cache::Auto) => "--cache auto",
+            (None, Cache::Always) => return Ok(()),
+        };
+        if pool.reports() {
+            return Ok(());
+        }
+        bail!(
+            "{option} needs a component that tells what it did; this one was baked for the target \
+             spin: serve the model's folder, or one baked with `foretold bake MODEL_DIR -o FILE.wasm`"
+        )
     }
 
     /// Checks the options against the store.

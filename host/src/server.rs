@@ -26,6 +26,7 @@ use crate::auto::{Auto, Reason};
 use crate::http::{self, HttpResponse};
 use crate::metrics::Metrics;
 use crate::pool::{self, CallError, Pool, Report};
+use crate::route::Route;
 
 /// How long a client may take to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,8 +49,6 @@ pub struct ServerConfig {
     pub max_concurrent_requests: usize,
     /// The pool's time limit, for the message.
     pub timeout: Duration,
-    /// When the store is used.
-    pub cache_use: CacheUse,
 }
 
 /// When the store is used.
@@ -67,14 +66,34 @@ pub struct Server {
     service: Arc<Service>,
 }
 
-struct Service {
+/// A component at its route.
+pub struct Mount {
+    route: Route,
     pool: Pool,
-    config: ServerConfig,
     metrics: Arc<Metrics>,
     /// Where the store is used only while it saves time.
     auto: Option<Mutex<Auto>>,
+}
+
+struct Service {
+    /// The route that is asked first comes first.
+    mounts: Vec<Mount>,
+    config: ServerConfig,
     permits: Semaphore,
     stopping: AtomicBool,
+}
+
+impl Mount {
+    /// A component at a route.
+    pub fn new(route: Route, pool: Pool, metrics: Arc<Metrics>, cache_use: CacheUse) -> Mount {
+        let auto = (cache_use == CacheUse::Auto).then(Mutex::default);
+        Mount { route, pool, metrics, auto }
+    }
+
+    /// The paths that answer POST.
+    pub fn endpoints(&self) -> impl Iterator<Item = String> {
+        self.pool.description().endpoints.iter().map(|path| self.route.outer(path))
+    }
 }
 
 impl Server {
@@ -84,17 +103,16 @@ impl Server {
     /// If the address is taken or not this machine's.
     pub async fn bind(
         listen: SocketAddr,
-        pool: Pool,
+        mut mounts: Vec<Mount>,
         config: ServerConfig,
-        metrics: Arc<Metrics>,
     ) -> Result<Server> {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         let permits = Semaphore::new(config.max_concurrent_requests);
         let stopping = AtomicBool::new(false);
-        let auto = (config.cache_use == CacheUse::Auto).then(Mutex::default);
-        let service = Service { pool, config, metrics, auto, permits, stopping };
+        mounts.sort_by_key(|mount| std::cmp::Reverse(mount.route.rank()));
+        let service = Service { mounts, config, permits, stopping };
         Ok(Server { listener, service: Arc::new(service) })
     }
 
@@ -165,11 +183,23 @@ fn serve_connection(
 impl Service {
     async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
         let (head, body) = request.into_parts();
-        let (mut response, report) = match self.predict(&head, body).await {
-            Ok(answered) => answered,
-            Err(problem) => (http::problem_response(&problem), self.refused(&head)),
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let mounted =
+            self.mounts.iter().find_map(|mount| Some((mount, mount.route.target(target)?)));
+        let mut response = match mounted {
+            None => http::problem_response(&Problem::NotFound {
+                path: head.uri.path().to_owned(),
+                endpoints: self.mounts.iter().flat_map(Mount::endpoints).collect(),
+            }),
+            Some((mount, target)) => {
+                let predicted = self.predict(mount, &head, target, body).await;
+                let (response, report) = predicted.unwrap_or_else(|problem| {
+                    (http::problem_response(&problem), mount.refused(target))
+                });
+                mount.metrics.count(&report, response.status().as_u16());
+                response
+            }
         };
-        self.metrics.count(&report, response.status().as_u16());
         if self.stopping.load(Ordering::Relaxed) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -180,7 +210,9 @@ impl Service {
 
     async fn predict(
         &self,
+        mount: &Mount,
         head: &Parts,
+        target: &str,
         body: Incoming,
     ) -> Result<(HttpResponse, Report), Problem> {
         let body = self.read(body).await?;
@@ -188,15 +220,14 @@ impl Service {
             let max_concurrent_requests = self.config.max_concurrent_requests;
             return Err(Problem::Overloaded { max_concurrent_requests });
         };
-        let names = &self.pool.description().request_headers;
+        let names = &mount.pool.description().request_headers;
         let values: Vec<(&str, Cow<'_, str>)> = names
             .iter()
             .filter_map(|name| Some((&**name, http::header_value(&head.headers, name)?)))
             .collect();
         let headers: Vec<pool::RequestHeader<'_>> =
             values.iter().map(|(name, value)| pool::RequestHeader { name, value }).collect();
-        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let bypass = self.bypass();
+        let bypass = mount.bypass();
         let request = pool::Request {
             method: head.method.as_str(),
             target,
@@ -204,55 +235,28 @@ impl Service {
             body: &body,
             bypass_store: bypass.is_some(),
         };
-        let response = self.pool.call(request).await.map_err(|error| match error {
+        let response = mount.pool.call(request).await.map_err(|error| match error {
             CallError::TimedOut => {
                 let timeout_ms = self.config.timeout.as_millis() as u64;
-                warn!("{} {target} was not answered within {timeout_ms} ms", head.method);
+                warn!("{} {} was not answered within {timeout_ms} ms", head.method, head.uri);
                 Problem::TimedOut { timeout_ms }
             }
             CallError::Failed(error) => {
-                warn!("the component broke down on {} {target}: {error:#}", head.method);
+                warn!("the component broke down on {} {}: {error:#}", head.method, head.uri);
                 Problem::ComponentFailed
             }
         })?;
         let mut report = response.report;
-        report.endpoint = report.endpoint.or_else(|| self.endpoint(head));
+        report.endpoint = report.endpoint.or_else(|| mount.endpoint(target));
         let mut response = http::component_response(response).map_err(|error| {
-            warn!("the component's answer to {} {target} is unusable: {error}", head.method);
+            warn!("the component's answer to {} {} is unusable: {error}", head.method, head.uri);
             Problem::ComponentFailed
         })?;
         if let Some(reason) = bypass {
             http::explain_bypass(&mut response, reason);
         }
-        self.observe(&report);
+        mount.observe(&report);
         Ok((response, report))
-    }
-
-    /// Why this request is to go past the store, if it is.
-    fn bypass(&self) -> Option<Reason> {
-        self.auto.as_ref()?.lock().expect("nobody panics while holding it").decide()
-    }
-
-    /// Lets `--cache auto` learn from a request.
-    fn observe(&self, report: &Report) {
-        let Some(auto) = &self.auto else { return };
-        let mut auto = auto.lock().expect("nobody panics while holding it");
-        if let Some(change) = auto.observe(report) {
-            info!("{change}");
-            self.metrics.set_cache_bypassed(auto.is_bypassed());
-        }
-    }
-
-    /// The report of a request that the host itself refused.
-    fn refused(&self, head: &Parts) -> Report {
-        Report { endpoint: self.endpoint(head), refused: 1, ..Report::default() }
-    }
-
-    /// The endpoint whose path a request has.
-    fn endpoint(&self, head: &Parts) -> Option<u32> {
-        let endpoints = &self.pool.description().endpoints;
-        let position = endpoints.iter().position(|path| path == head.uri.path());
-        position.map(|position| position as u32)
     }
 
     /// The whole body, if it is not too long and comes in time.
@@ -272,5 +276,35 @@ impl Service {
                 Err(Problem::BodyIncomplete { timeout_ms })
             }
         }
+    }
+}
+
+impl Mount {
+    /// Why this request is to go past the store, if it is.
+    fn bypass(&self) -> Option<Reason> {
+        self.auto.as_ref()?.lock().expect("nobody panics while holding it").decide()
+    }
+
+    /// Lets `--cache auto` learn from a request.
+    fn observe(&self, report: &Report) {
+        let Some(auto) = &self.auto else { return };
+        let mut auto = auto.lock().expect("nobody panics while holding it");
+        if let Some(change) = auto.observe(report) {
+            info!("{change}");
+            self.metrics.set_cache_bypassed(auto.is_bypassed());
+        }
+    }
+
+    /// The report of a request that the host itself refused.
+    fn refused(&self, target: &str) -> Report {
+        Report { endpoint: self.endpoint(target), refused: 1, ..Report::default() }
+    }
+
+    /// The endpoint that a target means.
+    fn endpoint(&self, target: &str) -> Option<u32> {
+        let path = target.split('?').next().unwrap_or_default();
+        let endpoints = &self.pool.description().endpoints;
+        let position = endpoints.iter().position(|endpoint| endpoint == path);
+        position.map(|position| position as u32)
     }
 }

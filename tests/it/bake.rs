@@ -1,5 +1,6 @@
 //! `foretold bake`, and serving what it makes.
 
+use foretold::component::Target;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
@@ -43,7 +44,7 @@ fn a_baked_component_serves_and_starts_from_the_cache_folder() {
 fn the_generic_component_and_other_files_are_refused_with_what_to_do() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file.wasm");
-    std::fs::write(&file, foretold::component::edge().unwrap()).unwrap();
+    std::fs::write(&file, Target::Edge.generic().unwrap()).unwrap();
     let error = refusal(&file, &cache_folder());
     assert!(error.contains("no model yet; run `foretold bake"), "{error}");
     std::fs::write(&file, "not wasm").unwrap();
@@ -86,9 +87,8 @@ fn a_manifest_or_model_that_is_wrong_is_refused_with_its_place() {
 fn a_baked_component_refuses_to_be_baked_again() {
     let model = foretold::model_dir::ModelDir::read(&credit()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let baked = runtime
-        .block_on(foretold::bake::bake(foretold::component::edge().unwrap(), &model))
-        .unwrap();
+    let baked =
+        runtime.block_on(foretold::bake::bake(Target::Edge.generic().unwrap(), &model)).unwrap();
     let error = runtime.block_on(foretold::bake::bake(&baked, &model)).unwrap_err();
     assert!(error.to_string().contains("has a model already"), "{error:#}");
 }

@@ -17,7 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A component that answers with the number of requests its instance has seen, or its last digit.
 ///
-/// Addresses: from 0x100 texts, 0x200 the result of `configure`, 0x300 the response, 0x380 its
+/// Addresses: from 0x100 texts, 0x200 the results of `configure` and `describe`, 0x300 the response, 0x380 its
 /// header, 0x400 what the import returns, from 0x1000 what the host puts into memory.
 const COMPONENT: &str = r#"
 (component
@@ -45,6 +45,9 @@ const COMPONENT: &str = r#"
 
     (func (export "configure") (param i32) (result i32)
       CONFIGURE
+      (i32.const 0x200))
+
+    (func (export "describe") (result i32)
       ;; model: hostile, the same as model-id; one endpoint: /answer
       (i32.store (i32.const 0x204) (i32.const 0x100)) (i32.store (i32.const 0x208) (i32.const 7))
       (i32.store (i32.const 0x20c) (i32.const 0x100)) (i32.store (i32.const 0x210) (i32.const 7))
@@ -108,8 +111,12 @@ const COMPONENT: &str = r#"
     (field "log" (option string)) (field "report" $report)))
   (export $request "request" (type $request'))
   (export $response "response" (type $response'))
-  (func $configure (param "settings" $settings) (result (result $description (error string)))
+  (func $configure (param "settings" $settings) (result (result (error string)))
     (canon lift (core func $main "configure")
+      (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))
+      (post-return (core func $memory "reset"))))
+  (func $describe (result (result $description (error string)))
+    (canon lift (core func $main "describe")
       (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))
       (post-return (core func $memory "reset"))))
   (func $handle (param "request" $request) (result $response)
@@ -119,10 +126,12 @@ const COMPONENT: &str = r#"
   (instance (export "foretold:component/handler@0.1.0")
     (export "key-kind" (type $kind)) (export "allowed" (type $allowed))
     (export "report" (type $report))
-    (export "settings" (type $settings)) (export "description" (type $description))
+    (export "settings" (type $settings))
     (export "header" (type $header)) (export "request" (type $request))
     (export "response" (type $response))
-    (export "configure" (func $configure)) (export "handle" (func $handle))))
+    (export "configure" (func $configure)) (export "handle" (func $handle)))
+  (instance (export "foretold:component/about@0.1.0")
+    (export "description" (type $description)) (export "describe" (func $describe))))
 "#;
 
 /// What a request for a path makes `handle` do; the first letter of the path decides.

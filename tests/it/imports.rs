@@ -1,17 +1,14 @@
-//! What the component asks of its host: exactly the written list.
+//! What each artefact asks of its host: exactly the written list.
 
+use foretold::component::Target;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-/// A store, clocks, HTTP types for the standard handler, and what Rust's standard library drags
-/// in. Our host links the last empty: no files, no environment, no arguments, no sockets.
-const IMPORTS: &str = include_str!("../../wit/imports.txt");
-
-#[test]
-fn the_component_imports_what_is_written_down_and_no_more() {
+/// Checks the generic component, whose imports baking leaves as they are.
+fn check(target: Target, written: &str) {
     let engine = Engine::default();
-    let component = Component::new(&engine, foretold::component::edge().unwrap()).unwrap();
+    let component = Component::new(&engine, target.generic().unwrap()).unwrap();
     let component = component.component_type();
     let mut imports: Vec<String> = component
         .imports(&engine)
@@ -27,6 +24,21 @@ fn the_component_imports_what_is_written_down_and_no_more() {
         .collect();
     imports.sort_unstable();
     let written: Vec<&str> =
-        IMPORTS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        written.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     assert_eq!(imports, written, "it imports\n{}", imports.join("\n"));
+}
+
+#[test]
+fn the_artefact_for_the_edge_imports_what_is_written_down_and_no_more() {
+    check(Target::Edge, include_str!("../../wit/imports/edge.txt"));
+}
+
+#[test]
+fn the_artefact_for_spin_imports_what_is_written_down_and_no_more() {
+    check(Target::Spin, include_str!("../../wit/imports/spin.txt"));
+}
+
+#[test]
+fn the_artefact_for_programs_imports_what_is_written_down_and_no_more() {
+    check(Target::Library, include_str!("../../wit/imports/library.txt"));
 }

@@ -4,6 +4,12 @@ use std::borrow::Cow;
 
 use crate::report::Report;
 
+/// Longest body where the host has no limit of its own: room for 10000 rows of a small model.
+pub const MAX_BODY_BYTES: usize = 4 << 20;
+
+/// The request headers that the pipeline reads.
+pub const REQUEST_HEADERS: [&str; 3] = ["content-type", "cache-control", "if-none-match"];
+
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {

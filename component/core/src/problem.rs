@@ -121,7 +121,8 @@ impl Problem {
         }
     }
 
-    fn detail(&self) -> String {
+    /// The sentence that the client reads.
+    pub fn detail(&self) -> String {
         match self {
             Problem::NotFound { path, endpoints } => {
                 format!("there is no {path}; the endpoints are {}", endpoints.join(", "))

@@ -249,25 +249,29 @@ impl Settings {
     /// | `allow` | as [`Allowed::parse`] takes it |
     ///
     /// # Errors
-    /// With the name of the variable that has no legal value; never with a secret.
+    /// With the name of the variable that has no legal value or cannot be read; never with a
+    /// secret.
     pub fn from_variables(
-        variable: impl Fn(&str) -> Option<String>,
+        variable: impl Fn(&str) -> Result<Option<String>, String>,
     ) -> Result<Settings, VariableError> {
-        let variable = |name| variable(name).filter(|value| !value.is_empty());
         let wrong = |name| move |message| VariableError { name, message };
-        let times = variable("ttl_seconds");
+        let variable = |name| match variable(name) {
+            Ok(value) => Ok(value.filter(|value| !value.is_empty())),
+            Err(message) => Err(VariableError { name, message }),
+        };
+        let times = variable("ttl_seconds")?;
         let times = times.map(|text| times_to_live(&text)).transpose();
         let (ttl_seconds, endpoint_ttl_seconds) =
             times.map_err(wrong("ttl_seconds"))?.unwrap_or_default();
-        let secret = variable("key_secret");
+        let secret = variable("key_secret")?;
         let secret = secret.map(|secret| Secret::for_keys(secret.as_bytes())).transpose();
         let secret = secret.map_err(wrong("key_secret"))?;
-        let kind = variable("keys").unwrap_or_else(|| "packed".to_owned());
+        let kind = variable("keys")?.unwrap_or_else(|| "packed".to_owned());
         let keys = KeyKind::new(&kind, secret).map_err(wrong("keys"))?;
-        let mac = variable("mac_secret");
+        let mac = variable("mac_secret")?;
         let mac = mac.map(|secret| Secret::for_entries(secret.as_bytes())).transpose();
         let mac = mac.map_err(wrong("mac_secret"))?;
-        let allowed = variable("allow").map(|list| Allowed::parse(&list)).transpose();
+        let allowed = variable("allow")?.map(|list| Allowed::parse(&list)).transpose();
         let allowed = allowed.map_err(wrong("allow"))?.unwrap_or(Allowed::ALL);
         Ok(Settings { ttl_seconds, endpoint_ttl_seconds, keys, mac, allowed })
     }

@@ -2,37 +2,31 @@
 
 use std::cell::OnceCell;
 
-use foretold_core::http::{Request, Response};
-use foretold_core::pipeline;
+use foretold_core::http::{REQUEST_HEADERS, Request};
 use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
-use foretold_core::timed::{Timed, server_timing};
+use foretold_core::timed::{self, TimedResponse};
+use foretold_inference::baked::Baked;
 
 use crate::Component;
-use crate::bake::{Baked, baked};
-use crate::bindings::exports::foretold::component::handler::{self, Description, Guest, Header};
+use crate::bake::baked;
+use crate::bindings::exports::foretold::component::handler::{self, Guest, Header};
 use crate::clock;
 use crate::store::LabelledStore;
-
-/// The request headers that the pipeline reads.
-pub(crate) const REQUEST_HEADERS: [&str; 3] = ["content-type", "cache-control", "if-none-match"];
 
 /// What an instance works with, made by `configure`.
 pub(crate) struct Instance {
     baked: &'static Baked,
     store: LabelledStore,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 thread_local! {
     static INSTANCE: OnceCell<Instance> = const { OnceCell::new() };
 }
 
-/// What an instance gives for a request.
-pub(crate) struct Answered {
-    pub(crate) response: Response,
-    /// Time that the look-up and the model took, where there was one.
-    lookup_ns: Option<u64>,
-    model_ns: Option<u64>,
+/// Calls a function with the configured instance, if it is.
+pub(crate) fn with_instance<T>(call: impl FnOnce(&Instance) -> T) -> Option<T> {
+    INSTANCE.with(|cell| cell.get().map(call))
 }
 
 impl Instance {
@@ -42,40 +36,21 @@ impl Instance {
         Ok(Instance { baked, store: LabelledStore::new(store), settings })
     }
 
-    /// Answers a request and adds what the look-up and the model took.
-    pub(crate) fn answer(&self, request: &Request<'_>) -> Answered {
-        let store = Timed::new(&self.store, clock::nanoseconds);
-        let model = Timed::new(&self.baked.model, clock::nanoseconds);
-        let moment = clock::now();
-        let settings = &self.settings;
-        let mut response =
-            pipeline::answer(&self.baked.service, request, &store, &model, settings, moment);
-        let (lookup_ns, model_ns) = (store.nanoseconds(), model.nanoseconds());
-        // It tells a hit from a miss, too.
-        if settings.allowed.cache_status {
-            response.headers.extend(server_timing(lookup_ns, model_ns));
-        }
-        Answered { response, lookup_ns, model_ns }
+    /// Answers a request.
+    pub(crate) fn answer(&self, request: &Request<'_>) -> TimedResponse {
+        let Baked { service, model, .. } = self.baked;
+        let clock = clock::nanoseconds;
+        timed::answer(service, request, &self.store, model, &self.settings, clock::now(), clock)
     }
 }
 
 impl Guest for Component {
-    fn configure(settings: handler::Settings) -> Result<Description, String> {
+    fn configure(settings: handler::Settings) -> Result<(), String> {
         let store = settings.store.clone();
         let instance = Instance::new(store, read(settings)?)?;
-        let Baked { service, id, .. } = instance.baked;
-        let manifest = service.manifest();
-        let description = Description {
-            model: manifest.name.clone(),
-            model_id: id.to_string(),
-            ttl_seconds: instance.settings.longest_seconds(manifest),
-            endpoints: manifest.endpoints.iter().map(|endpoint| endpoint.path.clone()).collect(),
-            request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
-        };
-        if INSTANCE.with(|cell| cell.set(instance).is_err()) {
-            return Err("this instance is configured already".to_owned());
-        }
-        Ok(description)
+        INSTANCE
+            .with(|cell| cell.set(instance))
+            .map_err(|_| "this instance is configured already".to_owned())
     }
 
     fn handle(request: handler::Request) -> handler::Response {
@@ -92,9 +67,9 @@ impl Guest for Component {
             body: &request.body,
             bypass_store: request.bypass_store,
         };
-        let Answered { response, lookup_ns, model_ns } = INSTANCE.with(|cell| {
-            cell.get().expect("the host calls configure before handle").answer(&request)
-        });
+        let TimedResponse { response, lookup_ns, model_ns } =
+            with_instance(|instance| instance.answer(&request))
+                .expect("the host calls configure before handle");
         let headers = response.headers.into_iter().map(|header| Header {
             name: header.name.to_owned(),
             value: header.value.into_owned(),
@@ -120,10 +95,6 @@ impl Guest for Component {
                 model_ns,
             },
         }
-    }
-
-    fn manifest() -> Result<String, String> {
-        Ok(baked()?.manifest.clone())
     }
 }
 

@@ -1,9 +1,12 @@
 //! The standard handler, `wasi:http/incoming-handler`, for hosts that know nothing of Foretold.
 //!
 //! Settings come from environment variables there: `FORETOLD_STORE`, the label of the key-value
-//! store (`default` unless set), and those of [`Settings::from_variables`].
+//! store (`default` unless set), and those of [`Settings::from_variables`] in capitals with
+//! `FORETOLD_` in front, e.g. `FORETOLD_TTL_SECONDS`.
 
-use foretold_core::http::{Request, Response};
+use std::env::{self, VarError};
+
+use foretold_core::http::{MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
 use foretold_core::problem::Problem;
 use foretold_core::settings::Settings;
 
@@ -13,10 +16,8 @@ use crate::bindings::wasi::http::types::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use crate::bindings::wasi::io::streams::StreamError;
-use crate::handler::{Instance, REQUEST_HEADERS};
+use crate::handler::Instance;
 
-/// Hosts of this interface have no limit of their own; ours refuses longer bodies long before.
-const MAX_BODY_BYTES: usize = 1 << 20;
 /// What one read or write moves at most; `blocking-write-and-flush` takes no more.
 const CHUNK_BYTES: usize = 4096;
 
@@ -64,8 +65,17 @@ fn list(values: &[Vec<u8>]) -> Option<String> {
 }
 
 fn configured() -> Result<Instance, String> {
-    let store = std::env::var("FORETOLD_STORE").unwrap_or_else(|_| "default".to_owned());
-    Instance::new(store, Settings::from_variables(|name| std::env::var(name).ok())?)
+    let name = |name: &str| format!("FORETOLD_{}", name.to_ascii_uppercase());
+    let variable = |variable: &str| match env::var(name(variable)) {
+        Ok(value) => Ok(Some(value)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err("expected UTF-8".to_owned()),
+    };
+    // A host with a single store may know it by an empty label.
+    let store = variable("store")?.unwrap_or_else(|| "default".to_owned());
+    let settings = Settings::from_variables(variable)
+        .map_err(|error| format!("{}: {}", name(error.name), error.message))?;
+    Instance::new(store, settings)
 }
 
 fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Problem> {

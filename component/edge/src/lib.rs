@@ -5,6 +5,7 @@
 
 #![allow(unreachable_pub, reason = "the macro that exports the component makes such items")]
 
+mod about;
 mod bake;
 mod clock;
 mod handler;

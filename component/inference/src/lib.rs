@@ -43,6 +43,7 @@
 //! [`SEMANTICS`] counts the changes. The exception is neural networks: tract picks its kernels for
 //! matrices and activations by processor, and they may differ in the last bits between two.
 
+pub mod baked;
 mod binding;
 mod error;
 mod graph;

@@ -1,5 +1,6 @@
 //! The model that a tool is told of: what its entries mean, and how their keys are made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,8 @@ impl Model {
             timeout: TIMEOUT,
             isolate: false,
             max_idle: 1,
+            variables: BTreeMap::new(),
+            may_open_store: true,
         };
         let pool = Pool::new(program, inventory.clone(), config).await?;
         let manifest = Manifest::parse(&pool.manifest().await?)?;

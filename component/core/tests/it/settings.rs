@@ -36,7 +36,7 @@ fn variables_are_read_and_wrong_ones_are_named() {
     let read = |variables: &[(&str, &str)]| {
         Settings::from_variables(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_owned())
+            Ok(found.map(|(_, value)| (*value).to_owned()))
         })
     };
     assert_eq!(read(&[]), Ok(Settings::default()));
@@ -72,6 +72,8 @@ fn variables_are_read_and_wrong_ones_are_named() {
         assert!(error.starts_with(name), "{error}");
         assert!(!error.contains("short"), "{error}");
     }
+    let unreadable = Settings::from_variables(|_| Err("no provider answers".to_owned()));
+    assert_eq!(unreadable.unwrap_err().to_string(), "ttl_seconds: no provider answers");
     let error = read(&[("key_secret", secret)]).unwrap_err().to_string();
     assert!(error.contains("digest") && !error.contains(secret), "{error}");
 }

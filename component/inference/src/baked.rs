@@ -1,0 +1,58 @@
+//! The model that a component carries: loaded once when it is baked, and part of its snapshot from
+//! then on.
+//!
+//! Invariant: what happens in [`bake`] is frozen and the same in every instance, so nothing is
+//! printed, no store is opened and no clock is read.
+
+use std::sync::OnceLock;
+
+use foretold_core::key::ModelId;
+use foretold_core::manifest::Manifest;
+use foretold_core::pipeline::Service;
+
+use crate::{OnnxModel, SEMANTICS};
+
+/// A service and its model.
+#[derive(Debug)]
+pub struct Baked {
+    /// What the pipeline needs to know of the model.
+    pub service: Service,
+    /// The model.
+    pub model: OnnxModel,
+    /// The model's id.
+    pub id: ModelId,
+    /// Text of the manifest.
+    pub manifest: String,
+}
+
+static BAKED: OnceLock<Baked> = OnceLock::new();
+
+/// Loads the model of this component.
+///
+/// # Errors
+/// With what is wrong with the manifest or the model, or if there is a model already.
+pub fn bake(manifest: String, model: &[u8]) -> Result<(), String> {
+    let text = manifest;
+    let manifest = Manifest::parse(&text).map_err(|errors| format!("the manifest:\n{errors}"))?;
+    let id = ModelId::new(model, &manifest, SEMANTICS);
+    let file = &manifest.file;
+    let model =
+        OnnxModel::load(model, &manifest).map_err(|error| format!("the model {file}: {error}"))?;
+    let service = Service::new(manifest, id);
+    BAKED
+        .set(Baked { service, model, id, manifest: text })
+        .map_err(|_| "this component has a model already; bake the generic component".to_owned())
+}
+
+/// What was baked in.
+///
+/// # Errors
+/// What to do, where nothing was. `target` is the component's, as `foretold bake` takes it.
+pub fn baked(target: &str) -> Result<&'static Baked, String> {
+    BAKED.get().ok_or_else(|| {
+        format!(
+            "this component has no model yet; run `foretold bake MODEL_DIR --target {target} \
+             -o FILE.wasm` and use that file"
+        )
+    })
+}

@@ -1,0 +1,51 @@
+//! From typed fields to a validated row, by the same rules and with the same messages as JSON.
+
+use std::fmt::Write;
+
+use foretold_core::feature::{Domain, Feature, Value};
+use foretold_core::problem::Problem;
+use foretold_core::request;
+
+use crate::bindings::exports::foretold::component::predictor as wit;
+
+/// The row that some fields describe.
+///
+/// # Errors
+/// With every field that is wrong.
+pub(crate) fn row(fields: &[wit::Field], features: &[Feature]) -> Result<Vec<Value>, Problem> {
+    let mut json = String::with_capacity(256);
+    json.push('{');
+    for (i, wit::Field { name, value }) in fields.iter().enumerate() {
+        json.push_str(if i == 0 { "" } else { "," });
+        let name = serde_json::Value::from(name.as_str());
+        let written = match value {
+            wit::Value::Missing => write!(json, "{name}:null"),
+            // JSON has no such number. A list is no value of any feature, so it is refused by name.
+            wit::Value::Number(number) if !number.is_finite() => {
+                write!(json, "{name}:[\"{number}\"]")
+            }
+            wit::Value::Number(number) => write!(json, "{name}:{number:?}"),
+            wit::Value::Integer(integer) => write!(json, "{name}:{integer}"),
+            wit::Value::Boolean(boolean) => write!(json, "{name}:{boolean}"),
+            wit::Value::Text(text) => {
+                write!(json, "{name}:{}", serde_json::Value::from(text.as_str()))
+            }
+        };
+        written.expect("memory can be written to");
+    }
+    json.push('}');
+    request::parse(json.as_bytes(), features)
+}
+
+/// A value as the program gives it.
+pub(crate) fn value(feature: &Feature, value: Value) -> wit::Value {
+    match (value, &feature.domain) {
+        (Value::Category(index), Domain::Category { categories }) => {
+            wit::Value::Text(categories[index].clone())
+        }
+        (Value::Missing | Value::Category(_), _) => wit::Value::Missing,
+        (Value::Number(number), _) => wit::Value::Number(number),
+        (Value::Integer(integer), _) => wit::Value::Integer(integer),
+        (Value::Boolean(boolean), _) => wit::Value::Boolean(boolean),
+    }
+}

@@ -1,0 +1,225 @@
+//! Predictions inside a program, with a store of its own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use foretold::cache_folder::CacheFolder;
+use foretold::component::Target;
+use foretold::predictor::{AnswerValue, Domain, KeyValue, Predictor, RowError, Value};
+use foretold::store::StoreError;
+use redis::Commands;
+use serde_json::Value as Json;
+
+use crate::http_suite::baked;
+use crate::support::{Host, PATIENCE, Redis, SAMPLE, cache_folder, credit};
+
+type Row = Vec<(&'static str, Value)>;
+
+fn predictor<S: KeyValue>(variables: &[(&str, &str)], store: S) -> anyhow::Result<Predictor<S>> {
+    let component = std::fs::read(baked(Target::Library)).unwrap();
+    Predictor::new(component, &CacheFolder::open(&cache_folder()).unwrap(), variables, store)
+}
+
+fn sample() -> Row {
+    vec![
+        ("installment_rate_in_percentage_of_disposable_income", 0.25.into()),
+        ("age_in_years", 30.into()),
+        ("foreign_worker", "yes".into()),
+        ("present_employment_since", "unemployed".into()),
+        ("personal_status_and_sex", "male: single".into()),
+    ]
+}
+
+/// A store that several predictors share, and that can be away.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<(HashMap<String, Vec<u8>>, bool)>>);
+
+impl KeyValue for Shared {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let (entries, is_away) = &mut *self.0.lock().unwrap();
+        if *is_away { Err(StoreError("away".into())) } else { KeyValue::get(entries, key) }
+    }
+
+    fn set(&mut self, key: &str, value: &[u8], time_to_live: Duration) -> Result<(), StoreError> {
+        let (entries, is_away) = &mut *self.0.lock().unwrap();
+        if *is_away {
+            return Err(StoreError("away".into()));
+        }
+        entries.set(key, value, time_to_live)
+    }
+}
+
+/// A Redis, as a program would use it.
+struct RedisStore(redis::Connection);
+
+impl KeyValue for RedisStore {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Commands::get(&mut self.0, key).map_err(|error| StoreError(error.to_string()))
+    }
+
+    fn set(&mut self, key: &str, value: &[u8], time_to_live: Duration) -> Result<(), StoreError> {
+        self.0
+            .set_ex(key, value, time_to_live.as_secs())
+            .map_err(|error| StoreError(error.to_string()))
+    }
+}
+
+#[test]
+fn the_second_prediction_is_from_the_store_and_so_is_every_endpoint() {
+    let mut credit = predictor(&[], HashMap::new()).unwrap();
+    let first = credit.predict(&sample()).unwrap();
+    assert!(!first.cache.hit);
+    assert_eq!(first.cache.status, "foretold; fwd=miss; stored");
+    let second = credit.predict(&sample()).unwrap();
+    assert!(second.cache.hit && second.cache.age_seconds.is_some_and(|age| age < 60));
+    assert_eq!(second.outputs[0].to_bits(), first.outputs[0].to_bits());
+    let value = |endpoint, credit: &mut Predictor<_>| {
+        let answer = credit.answer(endpoint, &sample()).unwrap();
+        assert!(answer.cache.hit);
+        answer.value
+    };
+    assert_eq!(value("/decisions", &mut credit), AnswerValue::Label("ACCEPT".into()));
+    assert_eq!(value("/probabilities", &mut credit), AnswerValue::Number(first.outputs[0]));
+    assert_eq!(value("/risk_categories", &mut credit), AnswerValue::Label("MEDIUM".into()));
+    assert_eq!(credit.into_store().len(), 1);
+}
+
+#[test]
+fn it_describes_what_it_takes_and_gives() {
+    let credit = predictor(&[("ttl_seconds", "60,/decisions=70")], HashMap::new()).unwrap();
+    let description = credit.description();
+    assert_eq!((&*description.model, description.ttl_seconds), ("credit", 70));
+    assert_eq!(description.outputs, ["probability"]);
+    assert_eq!(description.endpoints, ["/decisions", "/probabilities", "/risk_categories"]);
+    let names: Vec<&str> = sample().iter().map(|(name, _)| *name).collect();
+    assert!(description.features.iter().map(|feature| &*feature.name).eq(names));
+    let worker = &description.features[2];
+    assert_eq!(worker.domain, Domain::Category(vec!["yes".into(), "no".into()]));
+    assert_eq!(worker.example, Value::Text("yes".into()));
+}
+
+#[test]
+fn mistakes_name_field_and_value_and_leave_other_rows_alone() {
+    let mut credit = predictor(&[], HashMap::new()).unwrap();
+    let with = |name: &str, value: Value| -> Row {
+        let put = |(known, old): (&'static str, Value)| {
+            (known, if known == name { value.clone() } else { old })
+        };
+        sample().into_iter().map(put).collect()
+    };
+    for (name, value, shown) in [
+        ("age_in_years", Value::Integer(17), "17"),
+        ("age_in_years", Value::Number(30.5), "30.5"),
+        ("age_in_years", Value::Number(f64::NAN), "NaN"),
+        ("age_in_years", Value::Missing, "null"),
+        ("age_in_years", Value::Text("30".into()), "30"),
+        ("foreign_worker", Value::Boolean(true), "true"),
+        ("foreign_worker", Value::Text("may\"be\n".into()), "may\"be\n"),
+    ] {
+        let (wrong, right) = (with(name, value), sample());
+        let rows = credit.predict_rows(&[&right, &wrong, &right]).unwrap();
+        assert_eq!(rows[0].as_ref().unwrap().outputs, rows[2].as_ref().unwrap().outputs);
+        let Err(RowError::Invalid(errors)) = &rows[1] else { panic!("{rows:?}") };
+        assert_eq!((errors.len(), &*errors[0].field), (1, name));
+        assert!(errors[0].value.as_ref().unwrap().contains(shown), "{errors:?}");
+        assert!(errors[0].detail.contains("expected"), "{errors:?}");
+    }
+    let age = with("age_in_years", Value::Number(30.0));
+    assert!(credit.predict(&age).unwrap().cache.hit);
+    let error = credit.answer("/decide", &sample()).unwrap_err().to_string();
+    assert!(error.contains("/decide") && error.contains("/decisions, /probabilities"), "{error}");
+}
+
+#[test]
+fn a_store_that_is_away_costs_no_prediction() {
+    let store = Shared::default();
+    let mut credit = predictor(&[], store.clone()).unwrap();
+    store.0.lock().unwrap().1 = true;
+    let prediction = credit.predict(&sample()).unwrap();
+    assert_eq!(prediction.cache.status, "foretold; fwd=miss; detail=store-unavailable");
+    store.0.lock().unwrap().1 = false;
+    assert!(!credit.predict(&sample()).unwrap().cache.hit);
+    let mut other = credit.again(store.clone()).unwrap();
+    assert!(other.predict(&sample()).unwrap().cache.hit);
+    for value in store.0.lock().unwrap().0.values_mut() {
+        value[0] ^= 1;
+    }
+    let status = other.predict(&sample()).unwrap().cache.status;
+    assert_eq!(status, "foretold; fwd=miss; stored; detail=corrupt-entry");
+}
+
+#[test]
+fn an_entry_expires() {
+    let mut credit = predictor(&[("ttl_seconds", "1")], HashMap::new()).unwrap();
+    credit.predict(&sample()).unwrap();
+    std::thread::sleep(Duration::from_millis(2100));
+    assert!(!credit.predict(&sample()).unwrap().cache.hit);
+    assert!(credit.predict(&sample()).unwrap().cache.hit);
+}
+
+#[test]
+fn a_program_and_a_host_share_a_redis() {
+    let redis = Redis::start();
+    let store = redis.url();
+    let host = Host::credit(&[&["--store", &store], &PATIENCE[..]].concat());
+    let connection = || RedisStore(redis.client().get_connection().unwrap());
+    let mut credit = predictor(&[], connection()).unwrap();
+    let probability = host.post("/probabilities", SAMPLE).json()["probability"].as_f64().unwrap();
+    let prediction = credit.predict(&sample()).unwrap();
+    assert!(prediction.cache.hit, "{prediction:?}");
+    assert_eq!(prediction.outputs, [probability as f32]);
+    let mut other = sample();
+    other[1].1 = 50.into();
+    assert!(!credit.predict(&other).unwrap().cache.hit);
+    assert!(host.post("/decisions", &SAMPLE.replace("30", "50")).is_hit());
+}
+
+#[test]
+fn every_golden_row_has_the_bits_of_the_native_build() {
+    let read = |path: std::path::PathBuf| -> Json {
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let golden = read(credit().join("golden.json"));
+    let bits =
+        &read(crate::support::root().join("component/inference/tests/it/bits.json"))["credit"];
+    let names: Vec<&str> =
+        golden["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let mut credit = predictor(&[], HashMap::new()).unwrap();
+    for (i, row) in golden["rows"].as_array().unwrap().iter().enumerate() {
+        let values = row["features"].as_array().unwrap().iter().map(|value| match value {
+            Json::String(text) => text.as_str().into(),
+            value => Value::Number(value.as_f64().unwrap()),
+        });
+        let row: Vec<(&str, Value)> = names.iter().copied().zip(values).collect();
+        let found = credit.predict(&row).unwrap().outputs[0];
+        assert_eq!(u64::from(found.to_bits()), bits[i].as_u64().unwrap(), "{row:?}");
+    }
+}
+
+#[test]
+fn what_is_no_library_or_no_variable_is_refused_with_what_to_do() {
+    let folder = CacheFolder::open(&cache_folder()).unwrap();
+    let of = |component: Vec<u8>| {
+        let result = Predictor::new(component, &folder, &[], HashMap::new());
+        format!("{:#}", result.err().expect("it is refused"))
+    };
+    for target in [Target::Edge, Target::Spin] {
+        let error = of(std::fs::read(baked(target)).unwrap());
+        assert!(error.contains(&format!("for the target {}", target.name())), "{error}");
+        assert!(error.contains("--target library"), "{error}");
+    }
+    let error = of(Target::Library.generic().unwrap().to_vec());
+    assert!(error.contains("no model yet") && error.contains("--target library"), "{error}");
+    assert!(of(b"no wasm".to_vec()).contains("cannot compile"));
+    for (name, value, expected) in [
+        ("ttl", "60", "\"ttl\" is no variable; expected ttl_seconds"),
+        ("ttl_seconds", "soon", "ttl_seconds: \"soon\""),
+        ("ttl_seconds", "/nowhere=5", "/nowhere"),
+        ("keys", "repr", "keys: expected packed, digest or readable"),
+        ("mac_secret", "short", "mac_secret: "),
+    ] {
+        let error = predictor(&[(name, value)], HashMap::new()).err().expect("it is refused");
+        assert!(format!("{error:#}").contains(expected), "{error:#}");
+    }
+}
