@@ -14,6 +14,9 @@ use crate::unavailable;
 
 const INTERFACE: &str = "foretold:component/bake@0.1.0";
 
+/// The function `bake`: the manifest and the model, and what the component says of them.
+type Bake<'a> = TypedFunc<(&'a str, &'a [u8]), (Result<(), String>,)>;
+
 /// The component with the model loaded.
 ///
 /// # Errors
@@ -46,8 +49,7 @@ pub(crate) async fn load(
     instance: &Instance,
     model: &ModelDir,
 ) -> wasmtime::Result<Result<(), String>> {
-    let bake = function(&mut store, instance, INTERFACE, "bake")?;
-    let bake: TypedFunc<(&str, &[u8]), (Result<(), String>,)> = bake;
+    let bake: Bake<'_> = function(&mut store, instance, INTERFACE, "bake")?;
     Ok(bake.call_async(&mut store, (&model.manifest, &model.model)).await?.0)
 }
 

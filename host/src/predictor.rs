@@ -306,6 +306,8 @@ impl<S: KeyValue> WasiView for Guest<S> {
     }
 }
 
+/// The function `configure`, which takes variables by name.
+type Configure = TypedFunc<(Vec<(String, String)>,), (Result<(), String>,)>;
 type Rows = (Vec<Vec<Field>>,);
 type Results<T> = (Result<Vec<Result<T, RowError>>, String>,);
 
@@ -382,8 +384,7 @@ impl<S: KeyValue> Predictor<S> {
         // Nobody counts epochs here: a call ends by itself.
         guest.set_epoch_deadline(1);
         let instance = pre.instantiate(&mut guest)?;
-        let configure: TypedFunc<(Vec<(String, String)>,), (Result<(), String>,)> =
-            function(&mut guest, &instance, INTERFACE, "configure")?;
+        let configure: Configure = function(&mut guest, &instance, INTERFACE, "configure")?;
         let (configured,) = configure.call(&mut guest, (variables.clone(),))?;
         configured.map_err(anyhow::Error::msg)?;
         let describe: TypedFunc<(), (Result<Description, String>,)> =

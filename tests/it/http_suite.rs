@@ -143,30 +143,33 @@ impl Home {
     }
 }
 
+/// Names and values.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 struct Case<'a> {
     status: u16,
     method: &'a str,
     path: &'a str,
-    headers: &'a [(&'a str, &'a str)],
+    headers: Headers<'a>,
     body: &'a str,
 }
 
 /// Sends all requests to two homes, and compares.
 fn compare(reference: &Home, home: &Home) {
-    let json: &[(&str, &str)] = &[("content-type", "application/json")];
-    let charset: &[(&str, &str)] = &[("content-type", "application/json; charset=utf-8")];
-    let suffix: &[(&str, &str)] = &[("content-type", "application/vnd.credit+json")];
-    let text: &[(&str, &str)] = &[("content-type", "text/plain")];
-    let cached_only: &[(&str, &str)] =
+    let json: Headers<'_> = &[("content-type", "application/json")];
+    let charset: Headers<'_> = &[("content-type", "application/json; charset=utf-8")];
+    let suffix: Headers<'_> = &[("content-type", "application/vnd.credit+json")];
+    let text: Headers<'_> = &[("content-type", "text/plain")];
+    let cached_only: Headers<'_> =
         &[("content-type", "application/json"), ("cache-control", "only-if-cached")];
-    let no_store: &[(&str, &str)] =
+    let no_store: Headers<'_> =
         &[("content-type", "application/json"), ("cache-control", "no-store")];
     let wrong = SAMPLE.replace("30", "17").replace("yes", "maybe \u{1f600} \\n");
     let missing = SAMPLE.replace("\"age_in_years\": 30, ", "");
     let mixed = format!("[{SAMPLE},{wrong},3,{SAMPLE}]");
     let (many, unfinished) = (array(2000), SAMPLE.replace('}', ""));
     let fresh = aged(77);
-    let cases: &[(u16, &str, &str, &[(&str, &str)], &str)] = &[
+    let cases: &[(u16, &str, &str, Headers<'_>, &str)] = &[
         (200, "POST", "/decisions", json, SAMPLE),
         (200, "POST", "/decisions", json, SAMPLE),
         (200, "POST", "/probabilities?x=1", charset, SAMPLE),

@@ -33,16 +33,22 @@ fn sample() -> Row {
 
 /// A store that several predictors share, and that can be away.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<(HashMap<String, Vec<u8>>, bool)>>);
+struct Shared(Arc<Mutex<Contents>>);
+
+#[derive(Default)]
+struct Contents {
+    entries: HashMap<String, Vec<u8>>,
+    is_away: bool,
+}
 
 impl KeyValue for Shared {
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let (entries, is_away) = &mut *self.0.lock().unwrap();
+        let Contents { entries, is_away } = &mut *self.0.lock().unwrap();
         if *is_away { Err(StoreError("away".into())) } else { KeyValue::get(entries, key) }
     }
 
     fn set(&mut self, key: &str, value: &[u8], time_to_live: Duration) -> Result<(), StoreError> {
-        let (entries, is_away) = &mut *self.0.lock().unwrap();
+        let Contents { entries, is_away } = &mut *self.0.lock().unwrap();
         if *is_away {
             return Err(StoreError("away".into()));
         }
@@ -135,14 +141,14 @@ fn mistakes_name_field_and_value_and_leave_other_rows_alone() {
 fn a_store_that_is_away_costs_no_prediction() {
     let store = Shared::default();
     let mut credit = predictor(&[], store.clone()).unwrap();
-    store.0.lock().unwrap().1 = true;
+    store.0.lock().unwrap().is_away = true;
     let prediction = credit.predict(&sample()).unwrap();
     assert_eq!(prediction.cache.status, "foretold; fwd=miss; detail=store-unavailable");
-    store.0.lock().unwrap().1 = false;
+    store.0.lock().unwrap().is_away = false;
     assert!(!credit.predict(&sample()).unwrap().cache.hit);
     let mut other = credit.again(store.clone()).unwrap();
     assert!(other.predict(&sample()).unwrap().cache.hit);
-    for value in store.0.lock().unwrap().0.values_mut() {
+    for value in store.0.lock().unwrap().entries.values_mut() {
         value[0] ^= 1;
     }
     let status = other.predict(&sample()).unwrap().cache.status;

@@ -48,9 +48,8 @@ impl Guest for Component {
     fn configure(settings: handler::Settings) -> Result<(), String> {
         let store = settings.store.clone();
         let instance = Instance::new(store, read(settings)?)?;
-        INSTANCE
-            .with(|cell| cell.set(instance))
-            .map_err(|_| "this instance is configured already".to_owned())
+        let again = |_| "this instance is configured already".to_owned();
+        INSTANCE.with(|cell| cell.set(instance).map_err(again))
     }
 
     fn handle(request: handler::Request) -> handler::Response {

@@ -79,9 +79,11 @@ fn with_instance<T>(call: impl FnOnce(&Instance) -> Result<T, String>) -> Result
 impl Guest for Component {
     fn configure(variables: Vec<(String, String)>) -> Result<(), String> {
         let instance = Instance::new(&variables)?;
-        INSTANCE.with(|cell| cell.set(instance)).map_err(|_| {
-            "this instance has its settings already; call configure once, before all else"
-                .to_owned()
+        INSTANCE.with(|cell| {
+            cell.set(instance).map_err(|_| {
+                "this instance has its settings already; call configure once, before all else"
+                    .to_owned()
+            })
         })
     }
 

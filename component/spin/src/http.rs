@@ -30,8 +30,8 @@ async fn respond(request: IncomingRequest) -> Response {
     let method = request.method().to_string();
     let fields = request.headers();
     let path = request.path_with_query().unwrap_or_else(|| "/".to_owned());
-    let target = target(&path, list(&fields.get(&PATH_INFO.to_owned())).as_deref());
-    let headers = REQUEST_HEADERS.map(|name| list(&fields.get(&name.to_owned())));
+    let target = target(&path, list(&fields.get(PATH_INFO)).as_deref());
+    let headers = REQUEST_HEADERS.map(|name| list(&fields.get(name)));
     let [content_type, cache_control, if_none_match] = headers.each_ref().map(Option::as_deref);
     drop(fields);
     match read_body(request).await {
@@ -88,7 +88,7 @@ async fn send(response: Response, out: ResponseOutparam) {
     let headers = response.headers.iter().map(|header| (header.name, header.value.to_string()));
     for (name, value) in headers.chain([length]) {
         // A host that forbids a header sends the response without it.
-        let _ = fields.append(&name.to_owned(), &value.into_bytes());
+        let _ = fields.append(name, &value.into_bytes());
     }
     let outgoing = OutgoingResponse::new(fields);
     outgoing.set_status_code(response.status).expect("every problem has a legal status");
