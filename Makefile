@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON := .venv/bin/python
 SAMPLE := models/credit/sample.json
 
-.PHONY: help api build component spin library redis request test test-full test-spin artefacts faults bench clean
+.PHONY: help api build component spin library redis request test test-full test-javascript test-spin artefacts faults bench clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -70,7 +70,7 @@ request:
 		--write-out '\n\nanswered in %{time_total} s\n' http://$(LISTEN)/decisions
 
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
-test: build library .venv/installed
+test: build library .venv/installed test-javascript
 	@$(call need,redis-server)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-inference
@@ -83,6 +83,12 @@ test: build library .venv/installed
 	$(PYTHON) tests/python/generate.py --check
 	$(PYTHON) tests/python/share_redis.py $(TARGET)/release/foretold
 	$(PYTHON) examples/python/test_example.py dist/credit-library.wasm $(TARGET)/release/foretold
+
+test-javascript: dist/credit-library.wasm
+	@node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
+	@$(call need,chromium)
+	cd examples/javascript && npm ci && npm run transpile && npm test
 
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core

@@ -118,7 +118,7 @@ fn mistakes_name_field_and_value_and_leave_other_rows_alone() {
         ("age_in_years", Value::Integer(17), "17"),
         ("age_in_years", Value::Number(30.5), "30.5"),
         ("age_in_years", Value::Number(f64::NAN), "NaN"),
-        ("age_in_years", Value::Missing, "null"),
+        ("age_in_years", Value::Number(17.0), "17"),
         ("age_in_years", Value::Text("30".into()), "30"),
         ("foreign_worker", Value::Boolean(true), "true"),
         ("foreign_worker", Value::Text("may\"be\n".into()), "may\"be\n"),
@@ -130,7 +130,10 @@ fn mistakes_name_field_and_value_and_leave_other_rows_alone() {
         assert_eq!((errors.len(), &*errors[0].field), (1, name));
         assert!(errors[0].value.as_ref().unwrap().contains(shown), "{errors:?}");
         assert!(errors[0].detail.contains("expected"), "{errors:?}");
+        assert!(!errors[0].detail.contains("17.0"), "{errors:?}");
     }
+    let missing = credit.predict(&with("age_in_years", Value::Missing)).unwrap_err().to_string();
+    assert_eq!(missing, "age_in_years is missing: expected an integer from 18 to 127");
     let age = with("age_in_years", Value::Number(30.0));
     assert!(credit.predict(&age).unwrap().cache.hit);
     let error = credit.answer("/decide", &sample()).unwrap_err().to_string();

@@ -15,16 +15,21 @@ use crate::bindings::exports::foretold::component::predictor as wit;
 pub(crate) fn row(fields: &[wit::Field], features: &[Feature]) -> Result<Vec<Value>, Problem> {
     let mut json = String::with_capacity(256);
     json.push('{');
-    for (i, wit::Field { name, value }) in fields.iter().enumerate() {
+    let given = fields.iter().filter(|field| !matches!(field.value, wit::Value::Missing));
+    for (i, wit::Field { name, value }) in given.enumerate() {
         json.push_str(if i == 0 { "" } else { "," });
         let name = serde_json::Value::from(name.as_str());
         let written = match value {
-            wit::Value::Missing => write!(json, "{name}:null"),
+            wit::Value::Missing => unreachable!("it was left out"),
             // JSON has no such number. A list is no value of any feature, so it is refused by name.
             wit::Value::Number(number) if !number.is_finite() => {
                 write!(json, "{name}:[\"{number}\"]")
             }
-            wit::Value::Number(number) => write!(json, "{name}:{number:?}"),
+            // So that messages say 17, as the program may have meant it, and not 17.0.
+            wit::Value::Number(number) => {
+                let text = format!("{number:?}");
+                write!(json, "{name}:{}", text.strip_suffix(".0").unwrap_or(&text))
+            }
             wit::Value::Integer(integer) => write!(json, "{name}:{integer}"),
             wit::Value::Boolean(boolean) => write!(json, "{name}:{boolean}"),
             wit::Value::Text(text) => {

@@ -1,0 +1,15 @@
+/** Predicts the sample request of the README twice, then asks every endpoint. */
+import { readFile } from "node:fs/promises";
+
+import { Predictor } from "./predictor.js";
+
+const predictor = await Predictor.load(new URL("generated/", import.meta.url), { store: new Map() });
+const row = JSON.parse(await readFile(new URL("../../models/credit/sample.json", import.meta.url), "utf8"));
+for (let i = 0; i < 2; i++) {
+  const { outputs, cache } = predictor.predict(row);
+  console.log(outputs, "|", cache.status);
+}
+for (const endpoint of predictor.describe().endpoints) {
+  const { value, cache } = predictor.answer(endpoint, row);
+  console.log(endpoint, value, "|", cache.status);
+}
