@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use foretold::bake::bake;
 use foretold::cache_folder::CacheFolder;
@@ -23,6 +23,7 @@ use foretold::program::{Program, Source};
 use foretold::route::Route;
 use foretold::server::{Mount, Server};
 use foretold::spin_app::{self, AppComponent};
+use foretold_core::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -163,7 +164,15 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
             tokio::spawn(listener.run(metrics.clone()));
         }
         let description = pool.description().clone();
+        let shown = route.to_string();
         let mount = Mount::new(route, pool, metrics, options.serve.cache_use());
+        if mount.endpoints().next().is_none() {
+            bail!(
+                "the route {shown} leads to no endpoint of {}; expected {shown}/... or one of {}",
+                description.model,
+                description.endpoints.join(", ")
+            );
+        }
         mounts.push((mount, description));
     }
     let lines: Vec<String> = mounts
@@ -209,6 +218,11 @@ fn sources(
                  have \"default\"",
                 options.source.display()
             );
+        }
+        let unknown = variables.keys().find(|name| !Settings::VARIABLES.contains(&&***name));
+        if let Some(name) = unknown {
+            let known = Settings::VARIABLES.join(", ");
+            bail!("the component {id} has no variable {name}; expected some of {known}");
         }
         let source = Source::read(&source, true)
             .with_context(|| format!("the component {id}; if it is not built yet: `make spin`"))?;

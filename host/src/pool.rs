@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use foretold_core::settings::Secret;
 use wasmtime::component::{
     ComponentType, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc,
 };
@@ -288,6 +289,13 @@ impl Settings {
                 format!("{name}: a component for Spin takes secrets as variables, in UTF-8")
             })
         };
+        // As a variable an empty one would count as none.
+        self.key_secret.as_deref().map(Secret::for_keys).transpose().map_err(anyhow::Error::msg)?;
+        self.mac_secret
+            .as_deref()
+            .map(Secret::for_entries)
+            .transpose()
+            .map_err(anyhow::Error::msg)?;
         let all = self.ttl_seconds.map(|seconds| seconds.to_string());
         let single = self.endpoint_ttl_seconds.iter();
         let single = single.map(|(path, seconds)| format!("{path}={seconds}"));

@@ -49,9 +49,12 @@ impl Route {
         rest.starts_with('/').then_some(rest)
     }
 
-    /// The path by which clients know one of the component's.
-    pub(crate) fn outer(&self, path: &str) -> String {
-        if self.is_wildcard { format!("{}{path}", self.path) } else { path.to_owned() }
+    /// The path by which clients know one of the component's, if the route leads to it.
+    pub(crate) fn outer(&self, path: &str) -> Option<String> {
+        if self.is_wildcard {
+            return Some(format!("{}{path}", self.path));
+        }
+        (path == self.path).then(|| path.to_owned())
     }
 
     /// The more of a path a route names, the sooner it is asked; a path goes before a wildcard.
@@ -103,6 +106,10 @@ mod tests {
             "/decisions",
             &[("/decisions?x", Some("/decisions?x")), ("/decisions/x", None), ("/", None)],
         );
+        let outer = |route: &str| Route::parse(route).unwrap().outer("/decisions");
+        assert_eq!(outer("/decisions").as_deref(), Some("/decisions"));
+        assert_eq!(outer("/a/...").as_deref(), Some("/a/decisions"));
+        assert_eq!(outer("/probabilities"), None);
         check("/", &[("/", Some("/")), ("/x", None)]);
     }
 

@@ -90,9 +90,9 @@ impl Mount {
         Mount { route, pool, metrics, auto }
     }
 
-    /// The paths that answer POST.
+    /// The paths that answer POST, as clients know them.
     pub fn endpoints(&self) -> impl Iterator<Item = String> {
-        self.pool.description().endpoints.iter().map(|path| self.route.outer(path))
+        self.pool.description().endpoints.iter().filter_map(|path| self.route.outer(path))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::CONTENT_LENGTH;
 use hyper::{Request, Response};
 use wasmtime::component::Linker;
 use wasmtime::{Result, Store, format_err};
@@ -72,10 +73,12 @@ pub(crate) async fn handle(
         let body = body.map_err(|error| format_err!("its answer broke off: {error}"))?;
         Ok::<_, wasmtime::Error>(Some((head, body.to_bytes())))
     };
-    let (handled, read) = tokio::join!(handling, reading);
-    handled?;
-    let (head, body) = read?.ok_or_else(|| format_err!("it gave no response"))?;
-    let headers = head.headers.iter().map(|(name, value)| ResponseHeader {
+    // After a trap nobody sends a response any more.
+    let ((), read) = tokio::try_join!(handling, reading)?;
+    let (head, body) = read.ok_or_else(|| format_err!("it gave no response"))?;
+    // The host says the length itself.
+    let headers = head.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH);
+    let headers = headers.map(|(name, value)| ResponseHeader {
         name: name.as_str().to_owned(),
         value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
     });

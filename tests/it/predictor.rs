@@ -227,6 +227,7 @@ fn what_is_no_library_or_no_variable_is_refused_with_what_to_do() {
         ("ttl_seconds", "/nowhere=5", "/nowhere"),
         ("keys", "repr", "keys: expected packed, digest or readable"),
         ("mac_secret", "short", "mac_secret: "),
+        ("mac_secret", "", "mac_secret: it is empty"),
     ] {
         let error = predictor(&[(name, value)], HashMap::new()).err().expect("it is refused");
         assert!(format!("{error:#}").contains(expected), "{error:#}");

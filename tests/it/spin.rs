@@ -55,6 +55,19 @@ fn it_opens_the_store_once_per_request() {
 }
 
 #[test]
+fn tools_that_count_ask_for_another_source() {
+    let folder = TempDir::new().unwrap();
+    let rows = folder.path().join("rows.csv");
+    std::fs::write(&rows, "age_in_years\n").unwrap();
+    let store = format!("file:{}", folder.path().join("store").display());
+    let mut warm = foretold();
+    warm.args(["cache", "warm", "--store", &store, "--source"]).arg(baked(Target::Spin));
+    let output = warm.arg("--cache-dir").arg(cache_folder()).arg(rows).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("name the model's folder"), "{error}");
+}
+
+#[test]
 fn its_entries_are_those_of_the_other_artefacts_and_it_says_how_long_they_live() {
     let redis = Redis::start();
     let store = redis.url();
@@ -102,6 +115,10 @@ fn what_it_cannot_do_is_refused_at_the_start() {
         let error = refusal(&spin, option, &[]);
         assert!(error.contains(option[0]) && error.contains("foretold bake"), "{error}");
     }
+    for (option, keys) in [("--mac-secret-file", "packed"), ("--key-secret-file", "digest")] {
+        let error = refusal(&spin, &[option, "/dev/null", "--keys", keys], &[]);
+        assert!(error.contains("secret has 0 bytes"), "{error}");
+    }
     let error = refusal(&spin, &["--ttl", "/nowhere=5"], &[]);
     assert!(error.contains("/nowhere") && error.contains("/decisions"), "{error}");
 }
@@ -114,6 +131,19 @@ fn it_refuses_bodies_over_4_mib_by_itself() {
     let refused = host.post("/decisions", &padded((4 << 20) + 1));
     assert_eq!(refused.status, 413, "{refused:?}");
     assert!(refused.body.contains("4194304 bytes"), "{refused:?}");
+}
+
+#[test]
+fn a_trap_is_answered_at_once_and_a_good_answer_leaves_no_trace_in_the_log() {
+    let host =
+        Host::start(&baked(Target::Spin), &["--max-memory-mib", "4", "--timeout-ms", "60000"]);
+    assert_eq!(host.post("/decisions", SAMPLE).status, 200);
+    assert!(!host.log().contains("WARN"), "{}", host.log());
+    let start = Instant::now();
+    let answer = host.post("/decisions", &array(10_000));
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert!(start.elapsed() < Duration::from_secs(30), "it waited for the time limit");
+    assert_eq!(host.post("/decisions", SAMPLE).status, 200);
 }
 
 #[test]
@@ -169,6 +199,26 @@ fn several_models_share_an_application_by_route() {
     let nowhere = host.post("/decisions", SAMPLE);
     assert_eq!(nowhere.status, 404);
     assert!(nowhere.body.contains("/credit/decisions, /credit/probabilities"), "{nowhere:?}");
+}
+
+#[test]
+fn an_application_that_would_do_nothing_or_else_than_meant_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = application(folder.path(), "spin.toml");
+    change(folder.path(), "spin.toml", "\"/...\"", "\"/decision\"");
+    let error = refusal(&file, &[], &[]);
+    assert!(
+        error.contains("/decision leads to no endpoint") && error.contains("/decisions, "),
+        "{error}"
+    );
+    change(folder.path(), "spin.toml", "\"/decision\"", "\"/decisions\"");
+    let host = Host::start(&file, &[]);
+    assert_eq!(host.post("/decisions", SAMPLE).status, 200);
+    let other = host.post("/probabilities", SAMPLE);
+    assert!(other.status == 404 && !other.body.contains("/probabilities, "), "{other:?}");
+    change(folder.path(), "spin.toml", "\nmac_secret = \"{{", "\nmac_secrets = \"{{");
+    let error = refusal(&file, &[], &[]);
+    assert!(error.contains("no variable mac_secrets") && error.contains("mac_secret, "), "{error}");
 }
 
 #[test]

@@ -35,6 +35,10 @@ impl Instance {
         if let Some((name, _)) = variables.iter().find(|(name, _)| !VARIABLES.contains(&&**name)) {
             return Err(format!("{name:?} is no variable; expected {}", VARIABLES.join(", ")));
         }
+        // An environment can hold empty variables for none; a program that gives one means it.
+        if let Some((name, _)) = variables.iter().find(|(_, value)| value.is_empty()) {
+            return Err(format!("{name}: it is empty; leave it out, or give it a value"));
+        }
         let variable = |name: &str| {
             let found = variables.iter().rfind(|(known, _)| known == name);
             Ok(found.map(|(_, value)| value.clone()))

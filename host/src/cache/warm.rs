@@ -70,6 +70,12 @@ impl Warm {
         self.settings.check_store(&store.url)?;
         let model = self.source.model(settings, &store.inventory).await?;
         let model = model.context("--source is there")?;
+        if !model.pool.reports() {
+            bail!(
+                "warm counts what the component tells of, and one for the target spin tells \
+                 nothing; name the model's folder with --source: its entries are the same"
+            );
+        }
         let mut rows = Rows::open(&self.file, &model.manifest().features)?;
         let mut warming = Warming::new(&model);
         loop {
