@@ -30,14 +30,14 @@ def main() -> None:
         print(endpoint, answer.value, "|", answer.cache.status)
 
 
-def redis_store(url: str) -> Store:
+def redis_store(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Store:
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     # Retries would make every prediction wait while the server is away.
     client = redis.Redis.from_url(
-        url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
+        url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0)
     )
     return RedisStore(client)
 

@@ -219,8 +219,8 @@ def example_prints(component: str) -> None:
 
 
 def redis_hits(component: str, server: share_redis.Server) -> None:
-    miss = Predictor(component, redis_store(server.url)).predict(SAMPLE)
-    hit = Predictor(component, redis_store(server.url)).predict(SAMPLE)
+    miss = Predictor(component, redis_store(server.url, share_redis.STORE_TIMEOUT_MS / 1000)).predict(SAMPLE)
+    hit = Predictor(component, redis_store(server.url, share_redis.STORE_TIMEOUT_MS / 1000)).predict(SAMPLE)
     check(miss.cache.status == STORED, f"first: {miss}")
     check(hit.cache.hit and hit.outputs == miss.outputs, f"{hit} after {miss}")
     [key] = server.keys()
@@ -235,14 +235,15 @@ class Host(share_redis.Foretold):
         port = share_redis.free_port()
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         share_redis.start(stack, port, command, "serve", str(MODEL), "--listen", f"127.0.0.1:{port}",
-                          "--store", server.url, "--cache-dir", cache, "--no-snapshot", "--log", "error")
+                          "--store", server.url, "--store-timeout-ms", str(share_redis.STORE_TIMEOUT_MS),
+                          "--cache-dir", cache, "--no-snapshot", "--log", "error")
         share_redis.Service.__init__(self, port)
 
 
 def shares_with_host(
     component: str, golden: list[tuple[dict[str, Any], bytes]], server: share_redis.Server, host: Host
 ) -> None:
-    predictor = Predictor(component, redis_store(server.url))
+    predictor = Predictor(component, redis_store(server.url, share_redis.STORE_TIMEOUT_MS / 1000))
 
     def ask_python(row: dict[str, Any], output: bytes) -> str:
         prediction = predictor.predict(row)

@@ -23,6 +23,8 @@ const FAULT: Duration = Duration::from_secs(3);
 const CUTS: Duration = Duration::from_secs(8);
 /// Short, so that there are hits, misses and writes all the time.
 const TTL_SECONDS: &str = "2";
+/// What hosts give Redis for a command unless they are told otherwise.
+const TIMEOUT_MS: &str = "25";
 
 /// Every fault is a test of its own for each layout.
 macro_rules! for_layouts {
@@ -62,7 +64,8 @@ fn survive(
     repair: impl FnOnce(),
 ) -> Host {
     let url = format!("{url}?layout={layout}");
-    let host = Host::credit(&["--store", &url, "--ttl", TTL_SECONDS]);
+    let host =
+        Host::credit(&["--store", &url, "--ttl", TTL_SECONDS, "--store-timeout-ms", TIMEOUT_MS]);
     let load = Load::start(&host);
     load.wait_for_hit(Instant::now(), RETURN_LIMIT);
     std::thread::sleep(Duration::from_secs(1));
@@ -332,7 +335,12 @@ impl Value {
 #[test]
 fn a_server_that_is_away_at_the_start_is_found_later() {
     let port = free_port();
-    let mut host = Host::credit(&["--store", &format!("redis://127.0.0.1:{port}")]);
+    let mut host = Host::credit(&[
+        "--store",
+        &format!("redis://127.0.0.1:{port}"),
+        "--store-timeout-ms",
+        TIMEOUT_MS,
+    ]);
     host.wait_for_log("does not answer", Duration::ZERO);
     for age in 20..40 {
         let answer = host.post("/decisions", &aged(age));

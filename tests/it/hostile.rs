@@ -228,13 +228,13 @@ const ACTS: [(&str, &str); 16] = [
 ];
 
 /// For components that import nothing.
-const NO_IMPORT: &str = r#"
+pub(crate) const NO_IMPORT: &str = r#"
   (core module $none (func (export "call") (param i32)))
   (core instance $none (instantiate $none))
   (alias core export $none "call" (core func $call))"#;
 
 /// A component with its own start of `configure` and its own import, which defines `$call`.
-fn component(configure: &str, import: &str) -> Vec<u8> {
+pub(crate) fn component(configure: &str, import: &str) -> Vec<u8> {
     let acts = ACTS.map(|(path, act)| {
         let letter = path.as_bytes()[1];
         format!("(if (i32.eq (local.get $act) (i32.const {letter})) (then {act}))")
@@ -258,13 +258,13 @@ fn serve(options: &[&str]) -> Host {
     serve_with_import(NO_IMPORT, options)
 }
 
-fn serve_with_import(import: &str, options: &[&str]) -> Host {
+pub(crate) fn serve_with_import(import: &str, options: &[&str]) -> Host {
     let folder = TempDir::new().unwrap();
     Host::start(&file(&folder, &component("", import)), options)
 }
 
 /// Starts a host with a component that it refuses, and returns what it says.
-fn refusal(component: &[u8], options: &[&str]) -> String {
+pub(crate) fn refusal(component: &[u8], options: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
     let mut command = foretold();
     command.arg("serve").arg(file(&folder, component)).args(options);
@@ -569,87 +569,3 @@ const SOCKET: &str = r#"
     (with "memory" (instance $memory))
     (with "host" (instance (export "create" (func $create))))))
   (alias core export $adapter "call" (core func $call))"#;
-
-/// All functions of the interfaces that other hosts' components may import; the types of a draft's
-/// other interfaces are those of its `store`.
-const EVERY_KEY_VALUE_INTERFACE: &str = r#"
-  (import "fermyon:spin/key-value@2.0.0" (instance
-    (export "store" (type $store (sub resource)))
-    (type $error' (variant (case "store-table-full") (case "no-such-store")
-      (case "access-denied") (case "other" string)))
-    (export "error" (type $error (eq $error')))
-    (export "[static]store.open"
-      (func (param "label" string) (result (result (own $store) (error $error)))))
-    (export "[method]store.get" (func (param "self" (borrow $store)) (param "key" string)
-      (result (result (option (list u8)) (error $error)))))
-    (export "[method]store.set" (func (param "self" (borrow $store)) (param "key" string)
-      (param "value" (list u8)) (result (result (error $error)))))
-    (export "[method]store.delete" (func (param "self" (borrow $store)) (param "key" string)
-      (result (result (error $error)))))
-    (export "[method]store.exists" (func (param "self" (borrow $store)) (param "key" string)
-      (result (result bool (error $error)))))
-    (export "[method]store.get-keys" (func (param "self" (borrow $store))
-      (result (result (list string) (error $error)))))))
-  (import "fermyon:spin/variables@2.0.0" (instance
-    (type $error' (variant (case "invalid-name" string) (case "undefined" string)
-      (case "provider" string) (case "other" string)))
-    (export "error" (type $error (eq $error')))
-    (export "get" (func (param "name" string) (result (result string (error $error)))))))
-  (import "wasi:keyvalue/store@0.2.0-draft2" (instance $keyvalue
-    (export "bucket" (type $bucket (sub resource)))
-    (type $error' (variant (case "no-such-store") (case "access-denied") (case "other" string)))
-    (export "error" (type $error (eq $error')))
-    (type $keys' (record (field "keys" (list string)) (field "cursor" (option string))))
-    (export "key-response" (type $keys (eq $keys')))
-    (export "open"
-      (func (param "identifier" string) (result (result (own $bucket) (error $error)))))
-    (export "[method]bucket.get" (func (param "self" (borrow $bucket)) (param "key" string)
-      (result (result (option (list u8)) (error $error)))))
-    (export "[method]bucket.set" (func (param "self" (borrow $bucket)) (param "key" string)
-      (param "value" (list u8)) (result (result (error $error)))))
-    (export "[method]bucket.delete" (func (param "self" (borrow $bucket)) (param "key" string)
-      (result (result (error $error)))))
-    (export "[method]bucket.exists" (func (param "self" (borrow $bucket)) (param "key" string)
-      (result (result bool (error $error)))))
-    (export "[method]bucket.list-keys" (func (param "self" (borrow $bucket))
-      (param "cursor" (option string)) (result (result $keys (error $error)))))))
-  (alias export $keyvalue "bucket" (type $bucket))
-  (alias export $keyvalue "error" (type $error))
-  (import "wasi:keyvalue/batch@0.2.0-draft2" (instance
-    (alias outer 1 $bucket (type $bucket'))
-    (export "bucket" (type $bucket (eq $bucket')))
-    (alias outer 1 $error (type $error'))
-    (export "error" (type $error (eq $error')))
-    (export "get-many" (func (param "bucket" (borrow $bucket)) (param "keys" (list string))
-      (result (result (list (tuple string (option (list u8)))) (error $error)))))
-    (export "set-many" (func (param "bucket" (borrow $bucket))
-      (param "key-values" (list (tuple string (list u8)))) (result (result (error $error)))))
-    (export "delete-many" (func (param "bucket" (borrow $bucket)) (param "keys" (list string))
-      (result (result (error $error)))))))
-  (import "wasi:keyvalue/atomics@0.2.0-draft2" (instance
-    (alias outer 1 $bucket (type $bucket'))
-    (export "bucket" (type $bucket (eq $bucket')))
-    (alias outer 1 $error (type $error'))
-    (export "error" (type $error (eq $error')))
-    (export "cas" (type $cas (sub resource)))
-    (type $failed' (variant (case "store-error" $error) (case "cas-failed" (own $cas))))
-    (export "cas-error" (type $failed (eq $failed')))
-    (export "[static]cas.new" (func (param "bucket" (borrow $bucket)) (param "key" string)
-      (result (result (own $cas) (error $error)))))
-    (export "[method]cas.current" (func (param "self" (borrow $cas))
-      (result (result (option (list u8)) (error $error)))))
-    (export "increment" (func (param "bucket" (borrow $bucket)) (param "key" string)
-      (param "delta" s64) (result (result s64 (error $error)))))
-    (export "swap" (func (param "cas" (own $cas)) (param "value" (list u8))
-      (result (result (error $failed)))))))"#;
-
-#[test]
-fn a_component_may_import_all_of_spins_key_value_interfaces() {
-    let import = [EVERY_KEY_VALUE_INTERFACE, NO_IMPORT].concat();
-    let host = serve_with_import(&import, &[]);
-    assert_eq!(host.post("/none", "").status, 200);
-    // It is the host that looks: a function that is not there is missed.
-    let import = import.replace("[method]store.get-keys", "[method]store.get-all-keys");
-    let error = refusal(&component("", &import), &[]);
-    assert!(error.contains("does not fit this host"), "{error}");
-}

@@ -14,6 +14,7 @@ mod hostile;
 mod http_suite;
 mod imports;
 mod keys;
+mod keyvalue;
 mod limits;
 mod load;
 mod matrix;

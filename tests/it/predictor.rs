@@ -12,7 +12,7 @@ use redis::Commands;
 use serde_json::Value as Json;
 
 use crate::http_suite::baked;
-use crate::support::{Host, PATIENCE, Redis, SAMPLE, cache_folder, credit};
+use crate::support::{Host, Redis, SAMPLE, cache_folder, credit};
 
 type Row = Vec<(&'static str, Value)>;
 
@@ -171,7 +171,7 @@ fn an_entry_expires() {
 fn a_program_and_a_host_share_a_redis() {
     let redis = Redis::start();
     let store = redis.url();
-    let host = Host::credit(&[&["--store", &store], &PATIENCE[..]].concat());
+    let host = Host::credit(&["--store", &store]);
     let connection = || RedisStore(redis.client().get_connection().unwrap());
     let mut credit = predictor(&[], connection()).unwrap();
     let probability = host.post("/probabilities", SAMPLE).json()["probability"].as_f64().unwrap();

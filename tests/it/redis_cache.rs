@@ -1,22 +1,22 @@
 //! Predictions in a real Redis.
 
-use crate::support::{Host, PATIENCE, Redis, SAMPLE, aged, change, copy_of_credit, credit};
+use crate::support::{Host, Redis, SAMPLE, aged, change, copy_of_credit, credit};
 
 #[test]
 fn a_restarted_host_finds_its_predictions() {
     let redis = Redis::start();
-    let host = Host::credit(&["--store", &redis.url(), PATIENCE[0], PATIENCE[1]]);
+    let host = Host::credit(&["--store", &redis.url()]);
     assert!(!host.post("/decisions", SAMPLE).is_hit());
     assert!(host.post("/decisions", SAMPLE).is_hit());
     assert!(host.stop().success());
-    let host = Host::credit(&["--store", &redis.url(), PATIENCE[0], PATIENCE[1]]);
+    let host = Host::credit(&["--store", &redis.url()]);
     assert!(host.post("/decisions", SAMPLE).is_hit());
 }
 
 #[test]
 fn keys_are_short_and_expire_by_themselves() {
     let redis = Redis::start();
-    let host = Host::credit(&["--store", &redis.url(), PATIENCE[0], PATIENCE[1], "--ttl", "100"]);
+    let host = Host::credit(&["--store", &redis.url(), "--ttl", "100"]);
     for age in 18..28 {
         host.post("/decisions", &aged(age));
     }
@@ -32,7 +32,7 @@ fn keys_are_short_and_expire_by_themselves() {
 #[test]
 fn two_models_in_one_redis_never_see_each_others_entries() {
     let redis = Redis::start();
-    let host = Host::credit(&["--store", &redis.url(), PATIENCE[0], PATIENCE[1]]);
+    let host = Host::credit(&["--store", &redis.url()]);
     host.post("/probabilities", SAMPLE);
     assert!(host.post("/probabilities", SAMPLE).is_hit());
     // The same graph with another weight: what retraining gives.
@@ -43,10 +43,7 @@ fn two_models_in_one_redis_never_see_each_others_entries() {
     let place = bytes.windows(4).position(|window| window == base).expect("the base value");
     bytes[place..place + 4].copy_from_slice(&0.5f32.to_le_bytes());
     std::fs::write(path, bytes).unwrap();
-    let other = Host::start(
-        retrained.path(),
-        &["--no-snapshot", "--store", &redis.url(), PATIENCE[0], PATIENCE[1]],
-    );
+    let other = Host::start(retrained.path(), &["--no-snapshot", "--store", &redis.url()]);
     let answer = other.post("/probabilities", SAMPLE);
     assert!(!answer.is_hit());
     let mine = host.post("/probabilities", SAMPLE);
@@ -55,10 +52,7 @@ fn two_models_in_one_redis_never_see_each_others_entries() {
     // The same model with another order of categories: a key would mean another input.
     let reordered = copy_of_credit();
     change(reordered.path(), "manifest.toml", r#"["yes", "no"]"#, r#"["no", "yes"]"#);
-    let reordered = Host::start(
-        reordered.path(),
-        &["--no-snapshot", "--store", &redis.url(), PATIENCE[0], PATIENCE[1]],
-    );
+    let reordered = Host::start(reordered.path(), &["--no-snapshot", "--store", &redis.url()]);
     let answer = reordered.post("/probabilities", SAMPLE);
     assert!(!answer.is_hit());
     assert_eq!(answer.body, mine.body);
@@ -67,7 +61,7 @@ fn two_models_in_one_redis_never_see_each_others_entries() {
 #[test]
 fn damaged_and_foreign_values_are_misses() {
     let redis = Redis::start();
-    let host = Host::credit(&["--store", &redis.url(), PATIENCE[0], PATIENCE[1]]);
+    let host = Host::credit(&["--store", &redis.url()]);
     let expected = host.post("/probabilities", SAMPLE).body;
     let key = redis.cli(&["--scan"]).remove(0);
     let values = ["", "x", "\u{1}aaaabbbbcccc", "hello, this is somebody else's value"];
@@ -93,7 +87,7 @@ fn damaged_and_foreign_values_are_misses() {
 fn a_server_that_refuses_writes_still_lets_predictions_through() {
     let redis = Redis::start();
     redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let host = Host::credit(&["--store", &redis.url(), PATIENCE[0], PATIENCE[1]]);
+    let host = Host::credit(&["--store", &redis.url()]);
     let answer = host.post("/decisions", SAMPLE);
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("cache-status"), "foretold; fwd=miss; detail=not-stored");
@@ -106,7 +100,7 @@ fn a_server_that_refuses_writes_still_lets_predictions_through() {
 
 /// Serves with a URL that the environment gives.
 fn host_with(url: &str) -> Host {
-    let options = ["--no-snapshot", "--log", "trace", PATIENCE[0], PATIENCE[1]];
+    let options = ["--no-snapshot", "--log", "trace"];
     Host::start_in(&credit(), &options, &[("FORETOLD_STORE", url)])
 }
 

@@ -6,9 +6,7 @@ use foretold::component::Target;
 use tempfile::TempDir;
 
 use crate::http_suite::{application, baked};
-use crate::support::{
-    Host, PATIENCE, Redis, SAMPLE, aged, array, cache_folder, change, foretold, root,
-};
+use crate::support::{Host, Redis, SAMPLE, aged, array, cache_folder, change, foretold, root};
 
 /// Starts a host that is expected to refuse, and returns what it says.
 fn refusal(source: &std::path::Path, options: &[&str], variables: &[(&str, &str)]) -> String {
@@ -71,7 +69,7 @@ fn tools_that_count_ask_for_another_source() {
 fn its_entries_are_those_of_the_other_artefacts_and_it_says_how_long_they_live() {
     let redis = Redis::start();
     let store = redis.url();
-    let options = [&["--store", &store], &PATIENCE[..]].concat();
+    let options = ["--store", &*store];
     let spin = Host::start(&baked(Target::Spin), &options);
     assert!(!spin.post("/decisions", SAMPLE).is_hit());
     let keys = redis.cli(&["--scan"]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Host, PATIENCE, Redis, SAMPLE, aged, credit, foretold, free_port};
+use crate::support::{Host, Redis, SAMPLE, aged, credit, foretold, free_port};
 
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
@@ -74,7 +74,6 @@ fn a_password_comes_from_the_environment_or_a_file() {
     let file = file.to_str().unwrap();
     for layout in ["string", "hash", "packed"] {
         let options = ["--no-snapshot", "--log", "trace", "--store", &url, "--layout", layout];
-        let options = [&options[..], &PATIENCE].concat();
         let host = Host::start_in(&credit(), &options, &[("FORETOLD_STORE_PASSWORD", "sesame-8")]);
         host.post("/decisions", SAMPLE);
         assert!(host.post("/decisions", SAMPLE).is_hit(), "{layout}: {}", host.log());
@@ -92,11 +91,11 @@ fn databases_and_prefixes_keep_caches_apart() {
     let redis = Redis::start();
     let url = redis.url();
     for place in ["/0", "/5", "/0?prefix=team:", "/0?layout=hash", "/0?layout=packed"] {
-        let host = Host::credit(&[&["--store", &format!("{url}{place}")], &PATIENCE[..]].concat());
+        let host = Host::credit(&["--store", &format!("{url}{place}")]);
         assert!(!host.post("/decisions", SAMPLE).is_hit(), "{place}");
         assert!(host.post("/decisions", SAMPLE).is_hit(), "{place}");
         assert!(host.stop().success());
-        let host = Host::credit(&[&["--store", &format!("{url}{place}")], &PATIENCE[..]].concat());
+        let host = Host::credit(&["--store", &format!("{url}{place}")]);
         assert!(host.post("/decisions", SAMPLE).is_hit(), "after a restart: {place}");
     }
     assert_eq!(redis.cli(&["-n", "5", "--scan"]).len(), 1);
@@ -223,8 +222,7 @@ fn tls_with_an_own_authority_and_a_client_certificate() {
     );
     let url = format!("rediss://127.0.0.1:{tls_port}");
     let client = format!("cert={}&key={}", file("client.pem"), file("client.key"));
-    let host =
-        Host::credit(&[&["--store", &format!("{url}?ca={ca}&{client}")], &PATIENCE[..]].concat());
+    let host = Host::credit(&["--store", &format!("{url}?ca={ca}&{client}")]);
     host.post("/decisions", SAMPLE);
     assert!(host.post("/decisions", SAMPLE).is_hit(), "{}", host.log());
     let other_ca = file("other-ca.pem");

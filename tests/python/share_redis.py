@@ -28,6 +28,7 @@ MODELS = {"credit": ROOT / "models" / "credit", "kinds": HERE / "kinds"}
 TOLERANCE = 1e-6
 TTL_SECONDS = 3600
 START_SECONDS = 120  # the first start of a model compiles it
+STORE_TIMEOUT_MS = 5000  # a machine that is busy with other things must not look like a Redis that is away
 ROWS = 150  # drawn at random, besides those that have every spelling and every category once
 
 # Spellings as a client may send them; those in one line are one number and must have one key.
@@ -205,7 +206,7 @@ class Foretold(Service):
         port = free_port()
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         start(stack, port, command, "serve", str(model), "--listen", f"127.0.0.1:{port}", "--keys", "repr",
-              "--store", server.url, "--cache-dir", cache, "--no-snapshot", "--log", "error")
+              "--store", server.url, "--store-timeout-ms", str(STORE_TIMEOUT_MS), "--cache-dir", cache, "--no-snapshot", "--log", "error")
         super().__init__(port)
 
     def found(self, response: http.client.HTTPResponse) -> str:
