@@ -6,9 +6,11 @@ STORE  ?= memory
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON := .venv/bin/python
+FUZZ_EXAMPLES ?= 50
 SAMPLE := models/credit/sample.json
 
-.PHONY: help api build component spin library redis request test test-full test-javascript test-spin artefacts faults bench clean
+.PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
+	test-clients test-docs test-spin artefacts faults bench clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -18,6 +20,7 @@ help:
 	@echo 'make spin         bake the models for Spin into dist/, as spin.toml names them'
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
+	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make test-spin    the same requests under spin up, where there is a spin'
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
@@ -70,7 +73,7 @@ request:
 		--write-out '\n\nanswered in %{time_total} s\n' http://$(LISTEN)/decisions
 
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
-test: build library .venv/installed test-javascript
+test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs
 	@$(call need,redis-server)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-inference
@@ -85,11 +88,41 @@ test: build library .venv/installed test-javascript
 	$(PYTHON) examples/python/test_example.py dist/credit-library.wasm $(TARGET)/release/foretold
 
 test-javascript: dist/credit-library.wasm
-	@node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
-		{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
+	@$(need-node)
 	@$(call need,chromium)
 	cd examples/javascript && npm ci && npm run transpile && npm test
 
+# The pages in a browser; pictures of them go to tests/pages/screenshots.
+test-pages: build
+	@$(need-node)
+	@$(call need,chromium)
+	cd component/core/pages && npm ci && npm run check
+	mkdir -p tests/pages/screenshots
+	cd tests/pages && npm ci && \
+		SCREENSHOTS=screenshots ../with-server.sh $(abspath $(TARGET))/release/foretold npm test
+
+# The OpenAPI document before linters, and a typed client in TypeScript.
+test-openapi: build
+	@$(need-node)
+	cd tests/openapi && npm ci --ignore-scripts
+	node tests/openapi/lint.mjs models/credit/openapi.json
+	node tests/openapi/lint.mjs models/credit-full/openapi.json
+	tests/with-server.sh $(TARGET)/release/foretold node --test tests/openapi/client.test.mjs
+
+# Clients of other projects as they are installed, and made-up requests.
+test-clients: build .venv-clients/installed .venv-mlserver/installed
+	.venv-clients/bin/python tests/clients/triton.py $(TARGET)/release/foretold
+	.venv-clients/bin/python tests/clients/kserve_client.py $(TARGET)/release/foretold
+	.venv-mlserver/bin/python tests/clients/mlserver_client.py $(TARGET)/release/foretold
+	.venv-clients/bin/python tests/clients/typed_client.py $(TARGET)/release/foretold
+	.venv-clients/bin/python tests/clients/fuzz.py $(TARGET)/release/foretold $(FUZZ_EXAMPLES)
+
+# Every block of the documentation.
+test-docs: build .venv/installed
+	@$(call need,redis-server)
+	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
+
+test-full: FUZZ_EXAMPLES = 1000
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
@@ -123,16 +156,30 @@ bench: build
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 	python3 bench/rows.py $(TARGET)/release/foretold
 
-.venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt examples/python/requirements.txt
+.venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt examples/python/requirements.txt \
+		tests/docs/requirements.txt
 	python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt --requirement tests/python/requirements.txt \
-		--requirement examples/python/requirements.txt
+		--requirement examples/python/requirements.txt --requirement tests/docs/requirements.txt
 	$(PYTHON) -m pip install --quiet --no-deps --requirement models/requirements-data.txt
+	@touch $@
+
+.venv-clients/installed: tests/clients/requirements.txt
+	python3 -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+.venv-mlserver/installed: tests/clients/requirements-mlserver.txt
+	python3 -m venv .venv-mlserver
+	.venv-mlserver/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 clean:
 	cargo clean
-	rm -rf .venv
+	rm -rf .venv .venv-clients .venv-mlserver
+
+need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
 
 # A system package is installed only by root on a Debian-like system; else the command is printed.
 need = command -v $(1) >/dev/null || \

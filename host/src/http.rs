@@ -31,10 +31,7 @@ const CONNECTION_HEADERS: [HeaderName; 7] = [
 
 /// The value of a request header; the values of one that is there more than once as one list.
 pub(crate) fn header_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
-    let mut values =
-        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let first = values.next()?;
-    Some(values.fold(first, |list, value| Cow::Owned(format!("{list}, {value}"))))
+    foretold_core::http::list(headers.get_all(name).iter().map(HeaderValue::as_bytes))
 }
 
 /// The error says what is wrong with the component's response.

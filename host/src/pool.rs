@@ -64,6 +64,8 @@ pub struct Settings {
     pub mac_secret: Option<Vec<u8>>,
     /// What clients may do.
     pub allowed: Allowed,
+    /// The web pages of other origins that may ask, by their origins; `*` for all.
+    pub cors: Vec<String>,
 }
 
 /// How keys are made of requests; `foretold_core::settings::KeyKind` explains them.
@@ -157,7 +159,7 @@ pub struct Description {
     /// Seconds that a store needs to keep an entry.
     #[component(name = "ttl-seconds")]
     pub ttl_seconds: u32,
-    /// The paths that answer POST, and QUERY where it is allowed.
+    /// The paths that answer with predictions.
     pub endpoints: Vec<String>,
     /// The request headers that the component reads, in lower case.
     #[component(name = "request-headers")]
@@ -266,6 +268,7 @@ struct ComponentSettings<'a> {
     #[component(name = "mac-secret")]
     mac_secret: Option<&'a [u8]>,
     allowed: Allowed,
+    cors: &'a [String],
 }
 
 impl Settings {
@@ -278,6 +281,7 @@ impl Settings {
             key_secret: self.key_secret.as_deref(),
             mac_secret: self.mac_secret.as_deref(),
             allowed: self.allowed,
+            cors: &self.cors,
         }
     }
 
@@ -311,6 +315,7 @@ impl Settings {
             ("keys", kind.map(str::to_owned)),
             ("key_secret", text("key_secret", &self.key_secret)?),
             ("mac_secret", text("mac_secret", &self.mac_secret)?),
+            ("cors", Some(self.cors.join(",")).filter(|origins| !origins.is_empty())),
             ("allow", (self.allowed != Allowed::default()).then(|| self.allowed.list())),
         ];
         let set = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

@@ -26,6 +26,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "LIST", value_parser = Allowed::parse, default_value = "all")]
     allow: Allowed,
 
+    /// Origins of the web pages elsewhere that may ask, like `https://example.com,http://localhost:3000`,
+    /// or `*` for all (CORS) [default: none].
+    #[arg(long, value_name = "ORIGINS", value_parser = origins)]
+    cors: Option<Origins>,
+
     /// When the store is used.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Always)]
     cache: Cache,
@@ -58,6 +63,14 @@ pub(crate) struct ServeOptions {
     max_concurrent_requests: u64,
 }
 
+/// One list, not a list of values: clap makes the latter of a `Vec`.
+#[derive(Clone)]
+struct Origins(Vec<String>);
+
+fn origins(list: &str) -> Result<Origins, String> {
+    foretold_core::settings::origins(list).map(Origins)
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Cache {
     /// For every request
@@ -70,7 +83,11 @@ impl ServeOptions {
     /// Reads the secrets and checks what can be checked without a model.
     pub(crate) fn pool_config(&self) -> Result<PoolConfig> {
         Ok(PoolConfig {
-            settings: Settings { allowed: self.allow.into(), ..self.settings.settings()? },
+            settings: Settings {
+                allowed: self.allow.into(),
+                cors: self.cors.clone().map_or(Vec::new(), |Origins(origins)| origins),
+                ..self.settings.settings()?
+            },
             max_memory_bytes: (self.max_memory_mib as usize) << 20,
             timeout: self.timeout(),
             isolate: self.isolate,

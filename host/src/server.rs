@@ -40,6 +40,9 @@ const DRAIN: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// Paths that are answered whatever else is under way.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
 /// What the server refuses.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -90,7 +93,7 @@ impl Mount {
         Mount { route, pool, metrics, auto }
     }
 
-    /// The paths that answer POST, as clients know them.
+    /// The paths that answer with predictions, as clients know them.
     pub fn endpoints(&self) -> impl Iterator<Item = String> {
         self.pool.description().endpoints.iter().filter_map(|path| self.route.outer(path))
     }
@@ -216,10 +219,12 @@ impl Service {
         body: Incoming,
     ) -> Result<(HttpResponse, Report), Problem> {
         let body = self.read(body).await?;
-        let Ok(_permit) = self.permits.try_acquire() else {
+        let permit = self.permits.try_acquire();
+        // A busy host is alive, and must not be restarted for it.
+        if permit.is_err() && !HEALTH.contains(&target) {
             let max_concurrent_requests = self.config.max_concurrent_requests;
             return Err(Problem::Overloaded { max_concurrent_requests });
-        };
+        }
         let names = &mount.pool.description().request_headers;
         let values: Vec<(&str, Cow<'_, str>)> = names
             .iter()

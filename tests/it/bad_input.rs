@@ -52,14 +52,20 @@ fn wrong_methods_paths_and_content_types_are_refused() {
     let agent = host.agent();
     let get = answer(agent.get(url("/decisions")).call());
     assert_problem(&get, 405, &["GET", "POST"]);
-    assert_eq!(get.header("allow"), "POST, QUERY");
+    assert_eq!(get.header("allow"), "POST, QUERY, OPTIONS");
     let delete = answer(agent.delete(url("/probabilities")).call());
     assert_problem(&delete, 405, &["DELETE", "POST"]);
-    let endpoints = ["/decisions", "/probabilities", "/risk_categories"];
+    let endpoints = [
+        "/decisions",
+        "/probabilities",
+        "/risk_categories",
+        "/predictions",
+        "/v2/models/credit/infer",
+    ];
     let unknown = host.post("/decide", SAMPLE);
     assert_problem(&unknown, 404, &[&["/decide"], &endpoints[..]].concat());
     assert_eq!(unknown.json()["endpoints"], serde_json::json!(endpoints));
-    assert_problem(&answer(agent.get(url("/")).call()), 404, &endpoints);
+    assert_problem(&answer(agent.get(url("/docs/none")).call()), 404, &endpoints);
     let form = agent.post(url("/decisions")).content_type("application/x-www-form-urlencoded");
     assert_problem(&answer(form.send(SAMPLE)), 415, &["x-www-form-urlencoded", "application/json"]);
     let bare = agent.post(url("/decisions")).header("content-type", "").send(SAMPLE);

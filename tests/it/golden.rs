@@ -80,7 +80,7 @@ fn check_model(model: &std::path::Path, golden: &Value) {
         for column in 0..columns {
             let answer = host.post(&format!("/p{column}"), &body);
             assert_eq!(answer.status, 200, "{}: {body}: {}", model.display(), answer.body);
-            let output = answer.json()["p"].as_f64().unwrap();
+            let output = answer.json()[format!("p{column}")].as_f64().unwrap();
             let context = format!("{}: {body}, column {column}", model.display());
             assert_close(output, &row["outputs"][column as usize], &context);
         }
@@ -126,7 +126,7 @@ fn manifest(golden: &Value, features: &[(String, String)]) -> String {
     for column in 0..golden["output"]["columns"].as_u64().unwrap() {
         write!(toml, "[[output]]\nname = \"p{column}\"\ntensor = {tensor}\ncolumn = {column}\n")
             .unwrap();
-        let endpoint = format!("[[endpoint]]\npath = \"/p{column}\"\nfield = \"p\"\n");
+        let endpoint = format!("[[endpoint]]\npath = \"/p{column}\"\nfield = \"p{column}\"\n");
         writeln!(toml, "{endpoint}output = \"p{column}\"").unwrap();
     }
     toml

@@ -89,7 +89,8 @@ const COMPONENT: &str = r#"
     (field "store" string) (field "ttl-seconds" (option u32))
     (field "endpoint-ttl-seconds" (list (tuple string u32)))
     (field "key-kind" $kind) (field "key-secret" (option (list u8)))
-    (field "mac-secret" (option (list u8))) (field "allowed" $allowed)))
+    (field "mac-secret" (option (list u8))) (field "allowed" $allowed)
+    (field "cors" (list string))))
   (type $description' (record
     (field "model" string) (field "model-id" string) (field "ttl-seconds" u32)
     (field "endpoints" (list string)) (field "request-headers" (list string))))

@@ -74,6 +74,10 @@ fn one_request_too_many_gets_503() {
                 scope.spawn(move || host.post("/decisions", &aged(age)))
             })
             .collect();
+        // A busy host is alive.
+        std::thread::sleep(Duration::from_millis(200));
+        let health = host.agent().get(format!("{}/healthz", host.address)).call().unwrap();
+        assert_eq!(health.status(), 200);
         let mut statuses: Vec<u16> =
             clients.into_iter().map(|client| client.join().unwrap().status).collect();
         statuses.sort_unstable();

@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod matrix;
 mod metrics;
+mod openapi;
 mod options;
 mod predictor;
 mod proxy;

@@ -23,7 +23,8 @@ fn assert_counts(metrics: &Scrape, endpoint: &str, expected: [f64; 5]) {
 fn all_series_are_there_from_the_start() {
     let mut host = host(&[]);
     let metrics = host.metrics();
-    let endpoints = ["", "/decisions", "/probabilities", "/risk_categories"];
+    let infer = "/v2/models/credit/infer";
+    let endpoints = ["", "/decisions", "/predictions", "/probabilities", "/risk_categories", infer];
     for endpoint in endpoints {
         assert_counts(&metrics, endpoint, [0.0; 5]);
         let names = ["entries_stored", "entries_dropped", "entries_corrupt", "entries_expired"];
@@ -98,7 +99,8 @@ fn every_request_is_counted_once_whatever_becomes_of_it() {
     assert!(saved("/decisions") > 0.0 && saved("/probabilities") > 0.0);
     assert_eq!(saved(""), 0.0);
     // Nothing of a request is a label.
-    let endpoints = ["", "/decisions", "/probabilities", "/risk_categories"];
+    let infer = "/v2/models/credit/infer";
+    let endpoints = ["", "/decisions", "/predictions", "/probabilities", "/risk_categories", infer];
     assert!(metrics.label_values("endpoint").into_iter().eq(endpoints));
 }
 

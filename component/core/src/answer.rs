@@ -18,19 +18,29 @@ impl<'a> Answer<'a> {
         label(&endpoint.rule, output).map_or(Answer::Number(output), Answer::Label)
     }
 
-    /// Appends the JSON object, e.g. `{"decision":"ACCEPT"}`.
+    /// Appends the value as JSON text.
     ///
     /// A number is the shortest decimal text that reads back as the same 32-bit float.
-    pub fn write(self, endpoint: &Endpoint, body: &mut Vec<u8>) {
-        body.push(b'{');
-        write_json(body, &endpoint.field);
-        body.push(b':');
+    pub fn write_value(self, body: &mut Vec<u8>) {
         match self {
             Answer::Label(label) => write_json(body, label),
             Answer::Number(output) => write_json(body, &output),
         }
-        body.push(b'}');
     }
+}
+
+/// Appends a JSON object with a member per endpoint, e.g. `{"decision":"ACCEPT"}`.
+pub fn write<'a>(answers: impl Iterator<Item = (&'a Endpoint, Answer<'a>)>, body: &mut Vec<u8>) {
+    body.push(b'{');
+    for (i, (endpoint, answer)) in answers.enumerate() {
+        if i > 0 {
+            body.push(b',');
+        }
+        write_json(body, &endpoint.field);
+        body.push(b':');
+        answer.write_value(body);
+    }
+    body.push(b'}');
 }
 
 /// The label that a rule gives for an output, or `None` where the answer is the number itself.
@@ -49,7 +59,7 @@ fn label(rule: &Rule, output: f32) -> Option<&str> {
     }
 }
 
-fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+pub(crate) fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     serde_json::to_writer(body, value).expect("strings and floats can be written to memory");
 }
 
@@ -73,7 +83,8 @@ mod tests {
         for (output, expected) in cases {
             let endpoint = endpoint(rule.clone());
             let mut body = Vec::new();
-            Answer::new(&endpoint, &[*output]).write(&endpoint, &mut body);
+            let answer = Answer::new(&endpoint, &[*output]);
+            write([(&endpoint, answer)].into_iter(), &mut body);
             assert_eq!(String::from_utf8(body).unwrap(), *expected, "{output}");
         }
     }

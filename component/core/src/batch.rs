@@ -22,9 +22,9 @@ use crate::{Model, ModelError, Store};
 pub(crate) struct Batch<'a> {
     service: &'a Service,
     settings: &'a Settings,
-    /// Whose time to live counts, and under whose keys a Python service keeps its answers; the
-    /// model's own where none is meant.
-    endpoint: Option<usize>,
+    /// Whose times to live count, of which the shortest; the model's own where none is meant. Under
+    /// the keys of the only one a Python service keeps its answers.
+    endpoints: &'a [usize],
     moment: Moment,
     /// For each row of the request its prediction, or why it gets none.
     rows: Vec<Result<usize, Problem>>,
@@ -71,7 +71,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn new(
         service: &'a Service,
         settings: &'a Settings,
-        endpoint: Option<usize>,
+        endpoints: &'a [usize],
         rows: Vec<Result<Vec<Value>, Problem>>,
         moment: Moment,
     ) -> Batch<'a> {
@@ -79,6 +79,7 @@ impl<'a> Batch<'a> {
         let mut predictions: Vec<Prediction<'a>> = Vec::with_capacity(rows.len());
         let mut known: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         let several = rows.len() > 1;
+        let is_python = settings.keys == KeyKind::Repr;
         let mut position = |row: Vec<Value>| {
             let packed = layout.pack(&row);
             if let Some(position) = known.get(&packed) {
@@ -87,14 +88,25 @@ impl<'a> Batch<'a> {
             if several {
                 known.insert(packed.clone(), predictions.len());
             }
-            let endpoint = endpoint.map(|endpoint| &manifest.endpoints[endpoint]);
-            let key = layout.key(&settings.keys, endpoint, &packed);
+            let key = match (endpoints, is_python) {
+                ([endpoint], _) => {
+                    layout.key(&settings.keys, Some(&manifest.endpoints[*endpoint]), &packed)
+                }
+                // It is not used: see `is_cacheable`.
+                (_, true) => String::new(),
+                _ => layout.key(&settings.keys, None, &packed),
+            };
             let state = State::Missing { miss: Miss::Bypassed, expired: None };
             predictions.push(Prediction { key, packed, state });
             predictions.len() - 1
         };
         let rows = rows.into_iter().map(|row| row.map(&mut position)).collect();
-        Batch { service, settings, endpoint, moment, rows, predictions }
+        Batch { service, settings, endpoints, moment, rows, predictions }
+    }
+
+    /// Whether the store has a place for the answers: a Python service keeps one endpoint's.
+    pub(crate) fn is_cacheable(&self) -> bool {
+        self.settings.keys != KeyKind::Repr || self.endpoints.len() == 1
     }
 
     /// Asks the store for all rows at once, and judges what it has.
@@ -155,7 +167,10 @@ impl<'a> Batch<'a> {
 
     /// The time to live of a key, with its jitter.
     fn ttl_seconds(&self, key: &str) -> u32 {
-        self.settings.key_ttl_seconds(self.service.manifest(), self.endpoint, key)
+        let manifest = self.service.manifest();
+        let of = |endpoint| self.settings.key_ttl_seconds(manifest, endpoint, key);
+        let shortest = self.endpoints.iter().map(|endpoint| of(Some(*endpoint))).min();
+        shortest.unwrap_or_else(|| of(None))
     }
 
     /// XFetch (Vattani and others, 2015): refresh when `-beta * delta * ln(rand) >= time left`, with
@@ -327,9 +342,10 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The endpoint that is meant. Keys of the kind repr are used for endpoints only.
+    /// The endpoint that is meant, where it is one.
     fn endpoint(&self) -> &'a Endpoint {
-        &self.service.manifest().endpoints[self.endpoint.expect("repr keys are an endpoint's")]
+        let [endpoint] = self.endpoints else { unreachable!("repr keys are one endpoint's") };
+        &self.service.manifest().endpoints[*endpoint]
     }
 }
 

@@ -5,10 +5,14 @@
 //!
 //! Start reading at [`pipeline::answer`]: it is the whole flow of a request.
 
+mod accept;
 pub mod answer;
 mod batch;
 pub mod cache_control;
 pub mod cache_status;
+mod cors;
+mod documents;
+mod encoding;
 pub mod entry;
 pub mod etag;
 pub mod feature;
@@ -16,14 +20,19 @@ mod fraction;
 pub mod http;
 pub mod key;
 pub mod manifest;
+mod openapi;
+mod pages;
 pub mod pipeline;
 pub mod problem;
 pub mod python;
+mod query;
 pub mod report;
 pub mod request;
+mod resource;
 pub mod settings;
 pub mod step;
 pub mod timed;
+mod v2;
 
 /// A key-value store as the pipeline needs it. Keys are text, values are bytes.
 pub trait Store {

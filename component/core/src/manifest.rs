@@ -1,6 +1,7 @@
 //! The manifest: what a model takes, which of its outputs are kept, and what is answered.
 
 mod read;
+mod reference;
 
 use std::fmt;
 
@@ -13,6 +14,10 @@ pub struct Manifest {
     pub name: String,
     /// What the model predicts, for people.
     pub description: String,
+    /// SPDX identifier of the licence under which the service is offered.
+    pub license: Option<String>,
+    /// URL of those who answer questions about it.
+    pub contact: Option<String>,
     /// File name of the ONNX model, beside the manifest.
     pub file: String,
     /// How long cached predictions are served.
@@ -102,6 +107,11 @@ impl Manifest {
     /// With everything that is wrong, each with its line.
     pub fn parse(text: &str) -> Result<Manifest, ManifestErrors> {
         read::manifest(text)
+    }
+
+    /// The reference of all keys, as Markdown.
+    pub fn reference() -> String {
+        reference::markdown()
     }
 }
 

@@ -1,23 +1,42 @@
 //! The whole flow of a request, in one function: [`answer()`].
 
+use crate::answer::Answer;
 use crate::batch::{Batch, Known};
 use crate::cache_control::CacheControl;
 use crate::cache_status::{CacheStatus, Summary};
 use crate::feature::Value;
-use crate::http::{Header, Request, Response};
+use crate::http::{Header, Headers, REQUEST_HEADERS, Request, Response};
 use crate::key::{KeyLayout, ModelId};
 use crate::manifest::Manifest;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::request::{self, Rows};
+use crate::resource::{self, Resource};
 use crate::settings::{Allowed, KeyKind, Settings};
-use crate::{Model, Store, etag};
+use crate::v2::{self, InferRequest};
+use crate::{Model, Store, accept, answer, cors, documents, encoding, etag, query};
 
 /// What the pipeline needs to know of a model, made once when it is loaded.
 #[derive(Clone, Debug)]
 pub struct Service {
     manifest: Manifest,
     layout: KeyLayout,
+    version: String,
+}
+
+/// What a host needs to know of a service.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Name of the model.
+    pub model: String,
+    /// The model's id.
+    pub version: String,
+    /// Longest that an entry may be served, in seconds.
+    pub ttl_seconds: u32,
+    /// The paths that answer with predictions.
+    pub endpoints: Vec<String>,
+    /// The request headers that matter.
+    pub request_headers: Vec<String>,
 }
 
 /// When a request is answered.
@@ -44,17 +63,22 @@ pub fn answer(
 ) -> Response {
     let mut report = Report::default();
     let flow = |report: &mut Report| {
-        let endpoint = service.route(request, settings.allowed)?;
-        report.endpoint = Some(endpoint);
-        let control =
-            CacheControl::parse(request.cache_control.unwrap_or_default(), settings.allowed);
-        let (rows, is_array) = match request::rows(request.body, &service.manifest.features)? {
-            Rows::One(row) => (vec![Ok(row)], false),
-            Rows::Many(rows) => (rows, true),
-        };
-        let mut batch = Batch::new(service, settings, Some(endpoint), rows, moment);
+        let resource = service.route(request, settings.allowed)?;
+        if request.method == "OPTIONS" {
+            return Ok(documents::options(resource, settings));
+        }
+        if !resource.predicts() {
+            return Ok(documents::respond(service, resource, request, store, model, settings));
+        }
+        report.endpoint = service.position(resource);
+        let control = CacheControl::parse(
+            request.headers.cache_control.unwrap_or_default(),
+            settings.allowed,
+        );
+        let (asked, rows) = Asked::read(service, resource, request)?;
+        let mut batch = Batch::new(service, settings, &asked.endpoints, rows, moment);
         // A host that finds the model cheaper has no say where the client wants no computation.
-        let bypass_store = request.bypass_store && !control.only_if_cached;
+        let bypass_store = !batch.is_cacheable() || request.bypass_store && !control.only_if_cached;
         if control.looks_up() && !bypass_store {
             batch.look_up(store, &control);
         }
@@ -67,15 +91,71 @@ pub fn answer(
             batch.store(store);
         }
         batch.count(report);
-        respond(service, request, settings, &control, endpoint, &batch, is_array)
+        respond(service, request, settings, &control, &asked, &batch)
     };
     let mut response = flow(&mut report).unwrap_or_else(|problem: Problem| {
         // Where rows were counted, the problem is one of theirs.
         report.refused = report.refused.max(1);
-        problem.response()
+        if resource::is_v2(path(request.target)) {
+            problem.v2_response()
+        } else {
+            problem.response()
+        }
     });
+    encoding::encode(request, &mut response);
+    cors::allow(request, settings, &mut response);
     response.report = report;
     response
+}
+
+/// How predictions are asked for, and so how they are answered.
+struct Asked {
+    /// The endpoints whose answers are members, in this order.
+    endpoints: Vec<usize>,
+    form: Form,
+}
+
+enum Form {
+    /// An object.
+    One,
+    /// An array of objects.
+    Many,
+    /// Tensors.
+    Infer(InferRequest),
+}
+
+/// Rows, or why they are none.
+type ReadRows = Vec<Result<Vec<Value>, Problem>>;
+
+impl Asked {
+    /// Reads the query and the body.
+    fn read(
+        service: &Service,
+        resource: Resource,
+        request: &Request<'_>,
+    ) -> Result<(Asked, ReadRows), Problem> {
+        let manifest = &service.manifest;
+        let endpoints = match resource {
+            Resource::Endpoint(endpoint) => {
+                query::none(request.target)?;
+                vec![endpoint]
+            }
+            Resource::Predictions => query::included(request.target, manifest)?,
+            _ => Vec::new(),
+        };
+        let body = encoding::decode(request)?;
+        if resource == Resource::Infer {
+            let mut infer = InferRequest::parse(request, &body, manifest)?;
+            let endpoints = infer.outputs.iter().map(|output| output.endpoint).collect();
+            let rows = std::mem::take(&mut infer.rows).into_iter().map(Ok).collect();
+            return Ok((Asked { endpoints, form: Form::Infer(infer) }, rows));
+        }
+        let (rows, form) = match request::rows(&body, &manifest.features)? {
+            Rows::One(row) => (vec![Ok(row)], Form::One),
+            Rows::Many(rows) => (rows, Form::Many),
+        };
+        Ok((Asked { endpoints, form }, rows))
+    }
 }
 
 /// The outputs for a row, and what the cache did for it.
@@ -104,7 +184,7 @@ pub fn predict(
     moment: Moment,
 ) -> Vec<Result<Prediction, Problem>> {
     assert!(settings.keys != KeyKind::Repr, "entries of a Python service have no outputs");
-    let mut batch = Batch::new(service, settings, endpoint, rows, moment);
+    let mut batch = Batch::new(service, settings, endpoint.as_slice(), rows, moment);
     batch.look_up(store, &CacheControl::default());
     batch.compute(model);
     batch.store(store);
@@ -115,8 +195,8 @@ pub fn predict(
     batch.outcomes().map(|row| row.map(prediction).map_err(Problem::clone)).collect()
 }
 
-/// The response for all rows: an object, or an array with a problem document in place of each row
-/// that got no prediction.
+/// The response for all rows. In an array a problem document stands in place of each row that got no
+/// prediction; elsewhere the first such problem is the answer.
 ///
 /// Other caches may keep the answer to a QUERY, whose content is part of their key; a POST's never.
 fn respond(
@@ -124,37 +204,13 @@ fn respond(
     request: &Request<'_>,
     settings: &Settings,
     control: &CacheControl,
-    endpoint: usize,
+    asked: &Asked,
     batch: &Batch<'_>,
-    is_array: bool,
 ) -> Result<Response, Problem> {
-    let endpoint = &service.manifest.endpoints[endpoint];
-    let (mut body, mut log) = (Vec::with_capacity(64), None);
-    let (mut status, mut summary) = (None, Summary::default());
-    if is_array {
-        body.push(b'[');
-    }
-    for (i, outcome) in batch.outcomes().enumerate() {
-        if i > 0 {
-            body.push(b',');
-        }
-        status = outcome.ok().map(|(_, status)| status);
-        summary.add(status);
-        match outcome {
-            Ok((known, _)) => known.answer(endpoint).write(endpoint, &mut body),
-            Err(problem) if is_array => {
-                log = log.or_else(|| problem.log());
-                body.extend(problem.document(Some(i)).to_string().into_bytes());
-            }
-            Err(problem) => return Err(problem.clone()),
-        }
-    }
-    if is_array {
-        body.push(b']');
-    }
+    let (status, summary) = summarise(batch);
+    let (mut body, mut headers, log) = write(service, asked, batch)?;
     let etag = etag::of(&body);
     let is_query = request.method == "QUERY";
-    let mut headers = vec![Header::new("content-type", "application/json")];
     let visible = settings.allowed.cache_status;
     let reusable = is_query && visible && !control.no_store;
     // Only then: with jitter it hashes every key.
@@ -164,8 +220,8 @@ fn respond(
         None => Header::new("cache-control", "no-store"),
     });
     if visible {
-        let cache_status = match (is_array, status) {
-            (false, Some(status)) => status.to_string(),
+        let cache_status = match (&asked.form, status) {
+            (Form::One, Some(status)) => status.to_string(),
             _ => summary.to_string(),
         };
         headers.push(Header::new("cache-status", cache_status));
@@ -174,7 +230,7 @@ fn respond(
     }
     // A 304 is the answer to a safe method only.
     let unchanged =
-        is_query && request.if_none_match.is_some_and(|tags| etag::matches(tags, &etag));
+        is_query && request.headers.if_none_match.is_some_and(|tags| etag::matches(tags, &etag));
     headers.push(Header::new("etag", etag));
     if is_query {
         headers.push(Header::new("vary", "content-type"));
@@ -186,11 +242,60 @@ fn respond(
     Ok(Response { status, headers, body, log, report: Report::default() })
 }
 
+/// What the cache did: for the last row, and for all.
+fn summarise(batch: &Batch<'_>) -> (Option<CacheStatus>, Summary) {
+    let (mut status, mut summary) = (None, Summary::default());
+    for outcome in batch.outcomes() {
+        status = outcome.ok().map(|(_, status)| status);
+        summary.add(status);
+    }
+    (status, summary)
+}
+
+/// The body, the headers that say what it is, and what is for the log.
+type Written = (Vec<u8>, Vec<Header>, Option<String>);
+
+fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written, Problem> {
+    let manifest = &service.manifest;
+    let endpoints = || asked.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
+    if let Form::Infer(infer) = &asked.form {
+        let rows = batch.outcomes().map(|outcome| match outcome {
+            Ok((known, _)) => Ok(endpoints().map(|e| known.answer(e)).collect()),
+            Err(problem) => Err(problem.clone()),
+        });
+        let rows: Vec<Vec<Answer<'_>>> = rows.collect::<Result<_, Problem>>()?;
+        let (body, headers) = v2::response(manifest, &service.version, infer, &rows);
+        return Ok((body, headers, None));
+    }
+    let is_array = matches!(asked.form, Form::Many);
+    let (mut body, mut log) = (Vec::with_capacity(64), None);
+    if is_array {
+        body.push(b'[');
+    }
+    for (i, outcome) in batch.outcomes().enumerate() {
+        if i > 0 {
+            body.push(b',');
+        }
+        match outcome {
+            Ok((known, _)) => answer::write(endpoints().map(|e| (e, known.answer(e))), &mut body),
+            Err(problem) if is_array => {
+                log = log.or_else(|| problem.log());
+                body.extend(problem.document(Some(i)).to_string().into_bytes());
+            }
+            Err(problem) => return Err(problem.clone()),
+        }
+    }
+    if is_array {
+        body.push(b']');
+    }
+    Ok((body, vec![Header::new("content-type", "application/json")], log))
+}
+
 impl Service {
     /// The service for a manifest and the model it belongs to.
     pub fn new(manifest: Manifest, model: ModelId) -> Service {
         let layout = KeyLayout::new(model, &manifest.features);
-        Service { manifest, layout }
+        Service { manifest, layout, version: model.to_string() }
     }
 
     /// The manifest.
@@ -203,29 +308,91 @@ impl Service {
         &self.layout
     }
 
-    /// The position of the endpoint that a request means.
-    fn route(&self, request: &Request<'_>, allowed: Allowed) -> Result<usize, Problem> {
-        let path = request.target.split('?').next().unwrap_or_default();
-        let endpoints = &self.manifest.endpoints;
-        let Some(endpoint) = endpoints.iter().position(|endpoint| endpoint.path == path) else {
-            let endpoints = endpoints.iter().map(|endpoint| endpoint.path.clone()).collect();
-            return Err(Problem::NotFound { path: path.to_owned(), endpoints });
-        };
-        let is_query = request.method == "QUERY" && allowed.query;
-        if request.method != "POST" && !is_query {
-            let method = request.method.to_owned();
-            return Err(Problem::MethodNotAllowed { method, allow: allowed.methods() });
+    /// The version of the model: its id as text.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The paths that answer with predictions; [`Report::endpoint`] is a position in this list.
+    pub fn prediction_paths(&self) -> Vec<String> {
+        let endpoints = self.manifest.endpoints.iter().map(|endpoint| endpoint.path.clone());
+        let infer = format!("/v2/models/{}/infer", self.manifest.name);
+        endpoints.chain(["/predictions".to_owned(), infer]).collect()
+    }
+
+    /// What a host needs to know of the service.
+    pub fn description(&self, settings: &Settings) -> Description {
+        Description {
+            model: self.manifest.name.clone(),
+            version: self.version.clone(),
+            ttl_seconds: settings.longest_seconds(&self.manifest),
+            endpoints: self.prediction_paths(),
+            request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
         }
-        match request.content_type {
-            Some(content_type) if is_json(content_type) => Ok(endpoint),
+    }
+
+    /// The position of a resource in [`Service::prediction_paths`].
+    fn position(&self, resource: Resource) -> Option<usize> {
+        let endpoints = self.manifest.endpoints.len();
+        match resource {
+            Resource::Endpoint(endpoint) => Some(endpoint),
+            Resource::Predictions => Some(endpoints),
+            Resource::Infer => Some(endpoints + 1),
+            _ => None,
+        }
+    }
+
+    /// What a request means, if it may be asked so.
+    fn route(&self, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
+        let path = path(request.target);
+        let Some(resource) = Resource::at(path, &self.manifest, &self.version) else {
+            return Err(Problem::NotFound {
+                path: path.to_owned(),
+                endpoints: self.prediction_paths(),
+            });
+        };
+        let allow = resource.methods(allowed);
+        if !allow.split(", ").any(|known| known == request.method) {
+            let method = request.method.to_owned();
+            return Err(Problem::MethodNotAllowed { method, allow });
+        }
+        let Headers { accept, content_type, .. } = request.headers;
+        let media_types = resource.media_types();
+        if request.method != "OPTIONS"
+            && let Some(accept) = accept
+            && accept::best(Some(accept), media_types).is_none()
+        {
+            return Err(Problem::NotAcceptable {
+                accept: request::shorten(accept).into_owned(),
+                available: media_types[0],
+            });
+        }
+        if !resource.predicts() || request.method == "OPTIONS" {
+            return Ok(resource);
+        }
+        match content_type {
+            Some(content_type) if is_json(content_type) => Ok(resource),
+            // The tensors behind the JSON are not.
+            Some(content_type) if resource == Resource::Infer && is_bytes(content_type) => {
+                Ok(resource)
+            }
             // RFC 10008 demands that a query says what it is.
-            None if !is_query => Ok(endpoint),
+            None if request.method != "QUERY" => Ok(resource),
             content_type => {
-                let content_type = content_type.map(str::to_owned);
+                let content_type = content_type.map(|text| request::shorten(text).into_owned());
                 Err(Problem::UnsupportedMediaType { content_type })
             }
         }
     }
+}
+
+fn path(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
+}
+
+fn is_bytes(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/octet-stream")
 }
 
 /// Whether a media type is `application/json` or `application/…+json`, whatever its parameters.

@@ -22,10 +22,22 @@ pub enum Problem {
         /// The methods there are, for the `Allow` header.
         allow: &'static str,
     },
+    /// 406: the client takes nothing that there is.
+    NotAcceptable {
+        /// What it takes.
+        accept: String,
+        /// What there is.
+        available: &'static str,
+    },
     /// 415: the body is not JSON by its own account.
     UnsupportedMediaType {
         /// What the request said it is; `None` where it said nothing and had to.
         content_type: Option<String>,
+    },
+    /// 415: the body is compressed in a way that is not known.
+    UnsupportedEncoding {
+        /// What the request said.
+        content_encoding: String,
     },
     /// 413: the body is too long.
     BodyTooLarge {
@@ -40,6 +52,11 @@ pub enum Problem {
     /// 400: the body is not JSON.
     MalformedJson {
         /// What was found, and where.
+        detail: String,
+    },
+    /// 400: the body is not what its headers say: compressed, or with binary tensors behind JSON.
+    MalformedBody {
+        /// What was found.
         detail: String,
     },
     /// 422: the body is JSON, but not a valid request.
@@ -73,8 +90,10 @@ pub enum Problem {
 /// What is wrong with one field of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldError {
-    /// Name of the field; empty where the whole body is meant.
+    /// Name of the field or parameter; empty where the whole body is meant.
     pub field: String,
+    /// Where it is.
+    pub place: Place,
     /// What was found: a string as it is, anything else as its JSON text; `None` where nothing
     /// was found. Long values are cut.
     pub value: Option<String>,
@@ -84,16 +103,31 @@ pub struct FieldError {
     pub detail: String,
 }
 
+/// Where a mistake is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Place {
+    /// In the field of that name, of the body or of a row.
+    #[default]
+    Field,
+    /// At this pointer (RFC 6901) into the body.
+    Pointer(String),
+    /// In the query parameter of that name.
+    Parameter,
+}
+
 impl Problem {
     /// The status code.
     pub fn status(&self) -> u16 {
         match self {
-            Problem::MalformedJson { .. } | Problem::BodyIncomplete { timeout_ms: None } => 400,
+            Problem::MalformedJson { .. }
+            | Problem::MalformedBody { .. }
+            | Problem::BodyIncomplete { timeout_ms: None } => 400,
             Problem::BodyIncomplete { timeout_ms: Some(_) } => 408,
             Problem::NotFound { .. } => 404,
             Problem::MethodNotAllowed { .. } => 405,
+            Problem::NotAcceptable { .. } => 406,
             Problem::BodyTooLarge { .. } => 413,
-            Problem::UnsupportedMediaType { .. } => 415,
+            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => 415,
             Problem::InvalidRequest { .. } | Problem::InvalidRow => 422,
             Problem::ModelFailed { .. } | Problem::ComponentFailed => 500,
             Problem::Overloaded { .. } => 503,
@@ -106,10 +140,14 @@ impl Problem {
         match self {
             Problem::NotFound { .. } => ("not-found", "No such endpoint"),
             Problem::MethodNotAllowed { .. } => ("method-not-allowed", "Method not allowed"),
-            Problem::UnsupportedMediaType { .. } => ("unsupported-media-type", "Not JSON"),
+            Problem::NotAcceptable { .. } => ("not-acceptable", "Not acceptable"),
+            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => {
+                ("unsupported-media-type", "Unsupported media type")
+            }
             Problem::BodyTooLarge { .. } => ("body-too-large", "Body too large"),
             Problem::BodyIncomplete { .. } => ("body-incomplete", "Incomplete body"),
             Problem::MalformedJson { .. } => ("malformed-json", "Malformed JSON"),
+            Problem::MalformedBody { .. } => ("malformed-body", "Malformed body"),
             Problem::InvalidRequest { .. } | Problem::InvalidRow => {
                 ("invalid-request", "Invalid request")
             }
@@ -135,6 +173,12 @@ impl Problem {
                     content_type.as_ref().map_or("missing".to_owned(), |t| format!("{t:?}"));
                 format!("the content type is {found}; send application/json")
             }
+            Problem::NotAcceptable { accept, available } => {
+                format!("there is {available}, and the request accepts {accept:?}")
+            }
+            Problem::UnsupportedEncoding { content_encoding } => {
+                format!("the content encoding is {content_encoding:?}; send gzip, deflate or none")
+            }
             Problem::InvalidRow => {
                 "the row has mistakes; they are explained for the first rows only".into()
             }
@@ -150,7 +194,7 @@ impl Problem {
             Problem::BodyIncomplete { timeout_ms: Some(timeout_ms) } => {
                 format!("the body was not there within {timeout_ms} ms")
             }
-            Problem::MalformedJson { detail } => detail.clone(),
+            Problem::MalformedJson { detail } | Problem::MalformedBody { detail } => detail.clone(),
             Problem::InvalidRequest { errors } => {
                 let details: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
                 details.join("; ")
@@ -204,16 +248,33 @@ impl Problem {
 
     /// The response that says so.
     pub fn response(&self) -> Response {
+        self.response_with(&self.document(None))
+    }
+
+    /// The same for clients of the Open Inference Protocol: they read the member `error`, and some
+    /// only where the content type is plain JSON.
+    pub(crate) fn v2_response(&self) -> Response {
+        let mut document = self.document(None);
+        document["error"] = self.detail().into();
+        let mut response = self.response_with(&document);
+        response.headers[0] = Header::new("content-type", "application/json");
+        response
+    }
+
+    fn response_with(&self, document: &serde_json::Value) -> Response {
         let mut headers = vec![Header::new("content-type", "application/problem+json")];
         match self {
             Problem::MethodNotAllowed { allow, .. } => headers.push(Header::new("allow", *allow)),
             Problem::Overloaded { .. } => headers.push(Header::new("retry-after", "1")),
+            Problem::UnsupportedEncoding { .. } => {
+                headers.push(Header::new("accept-encoding", "gzip, deflate"));
+            }
             _ => {}
         }
         Response {
             status: self.status(),
             headers,
-            body: self.document(None).to_string().into_bytes(),
+            body: document.to_string().into_bytes(),
             log: self.log(),
             report: Report::default(),
         }
@@ -224,16 +285,21 @@ impl FieldError {
     /// The member `errors[i]`: the pointer is RFC 6901.
     fn to_json(&self, row: Option<usize>) -> serde_json::Value {
         let row = row.map_or(String::new(), |row| format!("/{row}"));
-        let pointer = match self.field.as_str() {
-            "" => row,
-            field => format!("{row}/{}", field.replace('~', "~0").replace('/', "~1")),
-        };
-        json!({
-            "pointer": pointer,
+        let mut error = json!({
             "field": self.field,
             "value": self.value,
             "expected": self.expected,
             "detail": self.detail,
-        })
+        });
+        let (name, place) = match (&self.place, self.field.as_str()) {
+            (Place::Pointer(pointer), _) => ("pointer", pointer.clone()),
+            (Place::Parameter, name) => ("parameter", name.to_owned()),
+            (Place::Field, "") => ("pointer", row),
+            (Place::Field, field) => {
+                ("pointer", format!("{row}/{}", field.replace('~', "~0").replace('/', "~1")))
+            }
+        };
+        error[name] = place.into();
+        error
     }
 }

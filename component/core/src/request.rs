@@ -11,10 +11,10 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::feature::{Domain, Feature, Value};
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, Place, Problem};
 
 /// Mistakes that are described; more are counted. It bounds the answer to a short hostile body.
-const MAX_ERRORS: usize = 20;
+pub(crate) const MAX_ERRORS: usize = 20;
 /// Values longer than this are cut in messages.
 const MAX_SHOWN_BYTES: usize = 100;
 
@@ -54,7 +54,7 @@ pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
         let (field, value) = (String::new(), None);
         let expected = format!("an array of at most {MAX_ROWS} rows");
         return Err(Problem::InvalidRequest {
-            errors: vec![FieldError { field, value, expected, detail }],
+            errors: vec![FieldError { field, place: Place::Field, value, expected, detail }],
         });
     }
     let mut wrong = 0;
@@ -67,7 +67,7 @@ pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
     Ok(Rows::Many(rows.collect()))
 }
 
-fn utf8(body: &[u8]) -> Result<&str, Problem> {
+pub(crate) fn utf8(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
         detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
     })
@@ -96,7 +96,7 @@ pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
     }
 }
 
-fn malformed(error: &serde_json::Error, field: Option<String>) -> Problem {
+pub(crate) fn malformed(error: &serde_json::Error, field: Option<String>) -> Problem {
     let place = field.map_or(String::new(), |field| format!(" in the value of {field:?}"));
     Problem::MalformedJson { detail: format!("the body is not JSON: {error}{place}") }
 }
@@ -107,7 +107,13 @@ fn not_an_object(text: &str) -> Problem {
     let detail = format!("expected {expected}, got {shown}");
     let value = Some(shown.into_owned());
     Problem::InvalidRequest {
-        errors: vec![FieldError { field: String::new(), value, expected, detail }],
+        errors: vec![FieldError {
+            field: String::new(),
+            place: Place::Field,
+            value,
+            expected,
+            detail,
+        }],
     }
 }
 
@@ -185,7 +191,13 @@ impl Reader<'_, '_> {
         if self.more_errors > 0 {
             let (field, expected) = (String::new(), "a correct request".to_owned());
             let detail = format!("and {} more mistakes", self.more_errors);
-            self.errors.push(FieldError { field, value: None, expected, detail });
+            self.errors.push(FieldError {
+                field,
+                place: Place::Field,
+                value: None,
+                expected,
+                detail,
+            });
         }
         if self.errors.is_empty() {
             Ok(row)
@@ -203,12 +215,14 @@ fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
         detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
         value: Some(shown(raw.get()).into_owned()),
         field: name.into_owned(),
+        place: Place::Field,
     }
 }
 
 fn duplicate(name: &str, raw: &RawValue) -> FieldError {
     FieldError {
         field: name.to_owned(),
+        place: Place::Field,
         value: Some(shown(raw.get()).into_owned()),
         expected: "one value".to_owned(),
         detail: format!("{name} is there more than once; send one value"),
@@ -219,6 +233,7 @@ fn missing(feature: &Feature) -> FieldError {
     let expected = feature.domain.to_string();
     FieldError {
         field: feature.name.clone(),
+        place: Place::Field,
         value: None,
         detail: format!("{} is missing: expected {expected}", feature.name),
         expected,
@@ -249,6 +264,7 @@ pub fn read_value(feature: &Feature, json: &str) -> Result<Value, FieldError> {
         let expected = format!("{}{null}", feature.domain);
         FieldError {
             field: feature.name.clone(),
+            place: Place::Field,
             value: Some(shown(json).into_owned()),
             detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
             expected,
@@ -269,7 +285,9 @@ fn number(domain: &Domain, json: &str) -> Option<Value> {
     }
     let Some(step) = step else { return Some(Value::Number(number)) };
     let nearest = step.value(step.nearest(number))?;
-    (*round || nearest == number).then_some(Value::Number(nearest))
+    // Where a client computed 0.1 + 0.2, it means 0.3.
+    let is_on_grid = (nearest - number).abs() <= 4.0 * f64::EPSILON * number.abs();
+    (*round || is_on_grid).then_some(Value::Number(nearest))
 }
 
 /// An integer in any notation: with a fraction or an exponent below 2^53, where floats are exact.
@@ -281,14 +299,14 @@ fn integer(json: &str) -> Option<i64> {
 }
 
 /// A string as it is, anything else as its JSON text.
-fn shown(json: &str) -> Cow<'_, str> {
+pub(crate) fn shown(json: &str) -> Cow<'_, str> {
     match serde_json::from_str(json) {
         Ok(Text(text)) => Cow::Owned(shorten(&text).into_owned()),
         Err(_) => shorten(json),
     }
 }
 
-fn shorten(text: &str) -> Cow<'_, str> {
+pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_SHOWN_BYTES {
         return Cow::Borrowed(text);
     }

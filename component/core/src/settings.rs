@@ -18,6 +18,9 @@ pub struct Settings {
     pub mac: Option<Secret>,
     /// What clients may do.
     pub allowed: Allowed,
+    /// The web pages of other origins that may ask: their origins, like `https://example.com`, or
+    /// `*` for all.
+    pub cors: Vec<String>,
 }
 
 /// How keys are made of requests.
@@ -171,7 +174,7 @@ impl Allowed {
 
     /// The methods that endpoints answer, for the `Allow` header.
     pub fn methods(self) -> &'static str {
-        if self.query { "POST, QUERY" } else { "POST" }
+        if self.query { "POST, QUERY, OPTIONS" } else { "POST, OPTIONS" }
     }
 }
 
@@ -188,6 +191,26 @@ impl fmt::Display for VariableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.message)
     }
+}
+
+/// Reads a list of origins of web pages, like `https://example.com,http://localhost:3000`, or `*`.
+///
+/// # Errors
+/// If one of them is no origin.
+pub fn origins(list: &str) -> Result<Vec<String>, String> {
+    let origin = |origin: &str| {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let legal = |c: char| c.is_ascii_graphic() && !"/?#@\\\"".contains(c);
+        let is_origin = rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(legal));
+        if is_origin || origin == "*" {
+            return Ok(origin.to_ascii_lowercase());
+        }
+        Err(format!(
+            "{origin:?} is no origin; expected some like https://example.com, without a path or a \
+             slash at the end, or *"
+        ))
+    };
+    list.split(',').map(|text| origin(text.trim())).collect()
 }
 
 /// Times to live: of all endpoints, if it is given, and of single ones by path.
@@ -230,13 +253,15 @@ impl Default for Settings {
             keys: KeyKind::default(),
             mac: None,
             allowed: Allowed::ALL,
+            cors: Vec::new(),
         }
     }
 }
 
 impl Settings {
     /// The names that [`Settings::from_variables`] asks for.
-    pub const VARIABLES: [&str; 5] = ["ttl_seconds", "keys", "key_secret", "mac_secret", "allow"];
+    pub const VARIABLES: [&str; 6] =
+        ["ttl_seconds", "keys", "key_secret", "mac_secret", "allow", "cors"];
 
     /// Reads settings from variables: for hosts that know nothing of Foretold and can but set some.
     /// `variable` gives the value of a variable, where it is set; an empty one is not.
@@ -247,6 +272,7 @@ impl Settings {
     /// | `keys` | `packed`, `digest`, `readable` or `repr` |
     /// | `key_secret`, `mac_secret` | at least 16 bytes |
     /// | `allow` | as [`Allowed::parse`] takes it |
+    /// | `cors` | as [`origins`] takes it |
     ///
     /// # Errors
     /// With the name of the variable that has no legal value or cannot be read; never with a
@@ -273,7 +299,9 @@ impl Settings {
         let mac = mac.map_err(wrong("mac_secret"))?;
         let allowed = variable("allow")?.map(|list| Allowed::parse(&list)).transpose();
         let allowed = allowed.map_err(wrong("allow"))?.unwrap_or(Allowed::ALL);
-        Ok(Settings { ttl_seconds, endpoint_ttl_seconds, keys, mac, allowed })
+        let cors = variable("cors")?.map(|list| origins(&list)).transpose();
+        let cors = cors.map_err(wrong("cors"))?.unwrap_or_default();
+        Ok(Settings { ttl_seconds, endpoint_ttl_seconds, keys, mac, allowed, cors })
     }
 
     /// Checks the settings against a manifest.

@@ -1,8 +1,5 @@
 //! What the component says of itself.
 
-use foretold_core::http::REQUEST_HEADERS;
-use foretold_inference::baked::Baked;
-
 use crate::Component;
 use crate::bake::baked;
 use crate::bindings::exports::foretold::component::about::{Description, Guest};
@@ -10,16 +7,16 @@ use crate::handler;
 
 impl Guest for Component {
     fn describe() -> Result<Description, String> {
-        let Baked { service, id, .. } = baked()?;
-        let manifest = service.manifest();
-        let ttl_seconds =
-            handler::with_instance(|instance| instance.settings.longest_seconds(manifest));
+        let service = &baked()?.service;
+        let description =
+            handler::with_instance(|instance| service.description(&instance.settings));
+        let description = description.ok_or("the host calls configure before describe")?;
         Ok(Description {
-            model: manifest.name.clone(),
-            model_id: id.to_string(),
-            ttl_seconds: ttl_seconds.ok_or("the host calls configure before describe")?,
-            endpoints: manifest.endpoints.iter().map(|endpoint| endpoint.path.clone()).collect(),
-            request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
+            model: description.model,
+            model_id: description.version,
+            ttl_seconds: description.ttl_seconds,
+            endpoints: description.endpoints,
+            request_headers: description.request_headers,
         })
     }
 

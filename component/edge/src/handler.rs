@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use foretold_core::http::{REQUEST_HEADERS, Request};
+use foretold_core::http::{Headers, REQUEST_HEADERS, Request};
 use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
 use foretold_core::timed::{self, TimedResponse};
 use foretold_inference::baked::Baked;
@@ -53,16 +53,14 @@ impl Guest for Component {
     }
 
     fn handle(request: handler::Request) -> handler::Response {
-        let [content_type, cache_control, if_none_match] = REQUEST_HEADERS.map(|name| {
+        let headers = REQUEST_HEADERS.map(|name| {
             let header = request.headers.iter().find(|header| header.name == name);
             header.map(|header| header.value.as_str())
         });
         let request = Request {
             method: &request.method,
             target: &request.target,
-            content_type,
-            cache_control,
-            if_none_match,
+            headers: Headers::from_values(headers),
             body: &request.body,
             bypass_store: request.bypass_store,
         };
@@ -120,5 +118,6 @@ fn read(settings: handler::Settings) -> Result<Settings, String> {
             cache_status: allowed.cache_status,
             query: allowed.query,
         },
+        cors: settings.cors,
     })
 }

@@ -4,9 +4,10 @@
 //! store (`default` unless set), and those of [`Settings::from_variables`] in capitals with
 //! `FORETOLD_` in front, e.g. `FORETOLD_TTL_SECONDS`.
 
+use std::borrow::Cow;
 use std::env::{self, VarError};
 
-use foretold_core::http::{MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
+use foretold_core::http::{self, Headers, MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
 use foretold_core::problem::Problem;
 use foretold_core::settings::Settings;
 
@@ -39,16 +40,13 @@ fn respond(request: &IncomingRequest) -> Response {
     let method = request.method();
     let target = request.path_with_query().unwrap_or_else(|| "/".to_owned());
     let fields = request.headers();
-    let headers = REQUEST_HEADERS.map(|name| list(&fields.get(name)));
-    let [content_type, cache_control, if_none_match] = headers.each_ref().map(Option::as_deref);
+    let headers = REQUEST_HEADERS.map(|name| value(&fields.get(name)));
     match read_body(request) {
         Ok(body) => {
             let request = Request {
                 method: method_name(&method),
                 target: &target,
-                content_type,
-                cache_control,
-                if_none_match,
+                headers: Headers::from_values(headers.each_ref().map(Option::as_deref)),
                 body: &body,
                 bypass_store: false,
             };
@@ -59,9 +57,8 @@ fn respond(request: &IncomingRequest) -> Response {
 }
 
 /// The values of a header as one list; `None` where it is not there.
-fn list(values: &[Vec<u8>]) -> Option<String> {
-    let texts: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value)).collect();
-    (!texts.is_empty()).then(|| texts.join(", "))
+fn value(values: &[Vec<u8>]) -> Option<String> {
+    http::list(values.iter().map(Vec::as_slice)).map(Cow::into_owned)
 }
 
 fn configured() -> Result<Instance, String> {

@@ -1,8 +1,5 @@
 //! What the component says of itself, to our own host: Spin does not ask.
 
-use foretold_core::http::REQUEST_HEADERS;
-use foretold_inference::baked::Baked;
-
 use crate::Component;
 use crate::bake::baked;
 use crate::bindings::exports::foretold::component::about::{Description, Guest};
@@ -11,14 +8,13 @@ use crate::instance::Instance;
 impl Guest for Component {
     fn describe() -> Result<Description, String> {
         let Instance { baked, settings, .. } = Instance::new()?;
-        let Baked { service, id, .. } = baked;
-        let manifest = service.manifest();
+        let description = baked.service.description(&settings);
         Ok(Description {
-            model: manifest.name.clone(),
-            model_id: id.to_string(),
-            ttl_seconds: settings.longest_seconds(manifest),
-            endpoints: manifest.endpoints.iter().map(|endpoint| endpoint.path.clone()).collect(),
-            request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
+            model: description.model,
+            model_id: description.version,
+            ttl_seconds: description.ttl_seconds,
+            endpoints: description.endpoints,
+            request_headers: description.request_headers,
         })
     }
 

@@ -1,11 +1,12 @@
 //! The handler that Spin calls, and the request and response that the pipeline takes and gives.
 
+use std::borrow::Cow;
 use std::pin::pin;
 
-use foretold_core::http::{MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
+use foretold_core::http::{self, Headers, MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
 use foretold_core::problem::Problem;
 use futures::StreamExt;
-use spin_sdk::http::{Headers, IncomingRequest, OutgoingResponse, ResponseOutparam};
+use spin_sdk::http::{IncomingRequest, OutgoingResponse, ResponseOutparam};
 use spin_sdk::http_component;
 
 use crate::instance::Instance;
@@ -30,18 +31,15 @@ async fn respond(request: IncomingRequest) -> Response {
     let method = request.method().to_string();
     let fields = request.headers();
     let path = request.path_with_query().unwrap_or_else(|| "/".to_owned());
-    let target = target(&path, list(&fields.get(PATH_INFO)).as_deref());
-    let headers = REQUEST_HEADERS.map(|name| list(&fields.get(name)));
-    let [content_type, cache_control, if_none_match] = headers.each_ref().map(Option::as_deref);
+    let target = target(&path, value(&fields.get(PATH_INFO)).as_deref());
+    let headers = REQUEST_HEADERS.map(|name| value(&fields.get(name)));
     drop(fields);
     match read_body(request).await {
         Ok(body) => {
             let request = Request {
                 method: &method,
                 target: &target,
-                content_type,
-                cache_control,
-                if_none_match,
+                headers: Headers::from_values(headers.each_ref().map(Option::as_deref)),
                 body: &body,
                 bypass_store: false,
             };
@@ -64,9 +62,8 @@ fn target(path_with_query: &str, path_info: Option<&str>) -> String {
 }
 
 /// The values of a header as one list; `None` where it is not there.
-fn list(values: &[Vec<u8>]) -> Option<String> {
-    let texts: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value)).collect();
-    (!texts.is_empty()).then(|| texts.join(", "))
+fn value(values: &[Vec<u8>]) -> Option<String> {
+    http::list(values.iter().map(Vec::as_slice)).map(Cow::into_owned)
 }
 
 async fn read_body(request: IncomingRequest) -> Result<Vec<u8>, Problem> {
@@ -83,7 +80,7 @@ async fn read_body(request: IncomingRequest) -> Result<Vec<u8>, Problem> {
 }
 
 async fn send(response: Response, out: ResponseOutparam) {
-    let fields = Headers::new();
+    let fields = spin_sdk::http::Headers::new();
     let length = ("content-length", response.body.len().to_string());
     let headers = response.headers.iter().map(|header| (header.name, header.value.to_string()));
     for (name, value) in headers.chain([length]) {

@@ -6,9 +6,11 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::reference::{self, Key};
 use super::{Cache, Endpoint, Manifest, ManifestError, ManifestErrors, Output, Rule};
 use crate::feature::{Domain, Feature, Value};
 use crate::request;
+use crate::resource::RESERVED;
 use crate::step::Step;
 
 /// Ten years: more is a slip, and would not fit every store's clock.
@@ -61,15 +63,15 @@ impl<'a> Reader<'a> {
 
     fn manifest(&mut self, table: &DeTable<'a>, span: Range<usize>) -> Option<Manifest> {
         let document = Table { table, span, name: "the manifest".into() };
-        self.known(&document, &["model", "cache", "feature", "output", "endpoint"]);
+        self.only(&document, &["model", "cache", "feature", "output", "endpoint"]);
         let model = self.table(&document, "model");
         let cache = self.table(&document, "cache");
         let features = self.tables(&document, "feature");
         let output_tables = self.tables(&document, "output");
         let endpoint_tables = self.tables(&document, "endpoint");
 
-        let (name, description, file) =
-            model.map_or((None, None, None), |model| self.model(&model));
+        let [name, description, license, contact, file] =
+            model.map_or_else(Default::default, |model| self.model(&model));
         let cache = cache.and_then(|cache| self.cache(&cache));
         let features = self.each(&features, Reader::feature);
         let outputs = self.each(&output_tables, Reader::output);
@@ -77,6 +79,7 @@ impl<'a> Reader<'a> {
         let endpoints = self.each(&endpoint_tables, |reader, table| reader.endpoint(table, &names));
         if self.errors.is_empty() {
             self.distinct_classes(&endpoint_tables, &endpoints);
+            self.distinct_fields(&endpoint_tables, &endpoints);
             for (i, (table, name)) in output_tables.iter().zip(&names).enumerate() {
                 if endpoints.iter().all(|endpoint| endpoint.output != i) {
                     let message = format!("output {name:?} is used by no endpoint; remove it");
@@ -87,6 +90,8 @@ impl<'a> Reader<'a> {
         Some(Manifest {
             name: name?,
             description: description.unwrap_or_default(),
+            license,
+            contact,
             file: file?,
             cache: cache?,
             features,
@@ -95,8 +100,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn model(&mut self, model: &Table<'_, 'a>) -> (Option<String>, Option<String>, Option<String>) {
-        self.known(model, &["name", "description", "file"]);
+    /// Name, description, licence, contact and file.
+    fn model(&mut self, model: &Table<'_, 'a>) -> [Option<String>; 5] {
+        self.known(model, &reference::MODEL, "");
         let name = self.checked_string(model, "name", |name| {
             let legal =
                 |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -110,12 +116,25 @@ impl<'a> Reader<'a> {
                 !file.is_empty() && !file.contains(['/', '\\']) && file != "." && file != "..";
             plain.then_some(()).ok_or("must be the name of a file beside the manifest")
         });
-        (name, description, file)
+        let license = self.checked_optional(model, "license", |license| {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-.+() ".contains(&byte);
+            (!license.is_empty() && license.bytes().all(legal))
+                .then_some(())
+                .ok_or("must be an SPDX identifier, like Apache-2.0")
+        });
+        let contact = self.checked_optional(model, "contact", |contact| {
+            let rest = contact.strip_prefix("https://").or_else(|| contact.strip_prefix("http://"));
+            let is_url = rest.is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic())
+            });
+            is_url.then_some(()).ok_or("must be a URL, like https://example.com/help")
+        });
+        [name, description, license, contact, file]
     }
 
     fn cache(&mut self, table: &Table<'_, 'a>) -> Option<Cache> {
         let optional = ["jitter_percent", "early_refresh_seconds", "stale_if_error_seconds"];
-        self.known(table, &[&["ttl_seconds"], &optional[..]].concat());
+        self.known(table, &reference::CACHE, "");
         let ttl_seconds = self.integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
         let [jitter, early, stale] = optional.map(|key| {
             let maximum = if key == "jitter_percent" { 50 } else { MAX_TTL_SECONDS };
@@ -131,20 +150,16 @@ impl<'a> Reader<'a> {
 
     fn feature(&mut self, table: &Table<'_, 'a>) -> Option<(Range<usize>, String, Feature)> {
         let kind = self.string(table, "type");
-        let extra: &[&str] = match kind.as_deref() {
-            Some("number") => &["minimum", "maximum", "step", "round", "optional", "unit"],
-            Some("integer") => &["minimum", "maximum", "optional", "unit"],
-            Some("category") => &["categories"],
-            Some("boolean") | None => &[],
-            Some(other) => {
-                let message = format!(
-                    "{}: type {other:?} is not one of number, integer, boolean, category",
-                    table.name
-                );
-                self.error(self.span(table, "type"), message);
-                return None;
-            }
-        };
+        if let Some(other) = kind.as_deref()
+            && !["number", "integer", "boolean", "category"].contains(&other)
+        {
+            let message = format!(
+                "{}: type {other:?} is not one of number, integer, boolean, category",
+                table.name
+            );
+            self.error(self.span(table, "type"), message);
+            return None;
+        }
         let kind = kind?;
         if kind == "category" && table.table.contains_key("optional") {
             let message = format!(
@@ -154,8 +169,7 @@ impl<'a> Reader<'a> {
             self.error(self.span(table, "optional"), message);
             return None;
         }
-        let common = ["name", "type", "description", "example"];
-        self.known(table, &[&common[..], extra].concat());
+        self.known(table, &reference::FEATURE, &kind);
         let name = self.string(table, "name");
         let domain = match kind.as_str() {
             "number" => self.number(table),
@@ -279,7 +293,7 @@ impl<'a> Reader<'a> {
     }
 
     fn output(&mut self, table: &Table<'_, 'a>) -> Option<(Range<usize>, String, Output)> {
-        self.known(table, &["name", "tensor", "column", "description"]);
+        self.known(table, &reference::OUTPUT, "");
         let name = self.string(table, "name");
         let tensor = self.string(table, "tensor");
         let column = self.optional_integer(table, "column", 0, i64::from(u32::MAX)).unwrap_or(0);
@@ -300,13 +314,12 @@ impl<'a> Reader<'a> {
             self.error(self.span(table, "bands"), message);
             return None;
         }
-        let extra: &[&str] = match (by_threshold, by_bands) {
-            (true, _) => &["threshold", "above", "otherwise"],
-            (_, true) => &["bands"],
-            _ => &[],
+        let kind = match (by_threshold, by_bands) {
+            (true, _) => "threshold",
+            (_, true) => "bands",
+            _ => "",
         };
-        let common = ["path", "field", "output", "description", "ttl_seconds", "python_class"];
-        self.known(table, &[&common[..], extra].concat());
+        self.known(table, &reference::ENDPOINT, kind);
         let path = self.checked_string(table, "path", |path| {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
             let segments = path.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/'));
@@ -320,8 +333,19 @@ impl<'a> Reader<'a> {
                 .then_some(())
                 .ok_or("must be like /decisions: letters, digits, _ - . after each slash")
         });
+        if let Some(path) = &path
+            && let Some(reserved) = RESERVED.iter().find(|reserved| {
+                path.strip_prefix(*reserved).is_some_and(|r| r.is_empty() || r.starts_with('/'))
+            })
+        {
+            let message = format!("{}: every service has {reserved} already", table.name);
+            self.error(self.span(table, "path"), message);
+        }
         let field = self.checked_string(table, "field", |field| {
-            (!field.is_empty()).then_some(()).ok_or("must not be empty")
+            // A comma would part it in `include=`.
+            (!field.is_empty() && !field.contains(','))
+                .then_some(())
+                .ok_or("must not be empty and have no comma")
         });
         let output = self.string(table, "output");
         let position =
@@ -356,13 +380,23 @@ impl<'a> Reader<'a> {
     }
 
     fn python_class(&mut self, table: &Table<'_, 'a>) -> Option<String> {
-        table.table.get("python_class")?;
-        self.checked_string(table, "python_class", |class| {
+        self.checked_optional(table, "python_class", |class| {
             let legal = |c: char| c == '_' || c.is_ascii_alphanumeric();
             (class.chars().all(legal) && class.starts_with(|c: char| !c.is_ascii_digit()))
                 .then_some(())
                 .ok_or("must be the name of a Python class, like DecisionRequest")
         })
+    }
+
+    /// A text that may be left out, and is checked where it is there.
+    fn checked_optional(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        check: impl Fn(&str) -> Result<(), &'static str>,
+    ) -> Option<String> {
+        table.table.get(key)?;
+        self.checked_string(table, key, check)
     }
 
     /// Two endpoints with one class would read each other's answers.
@@ -375,6 +409,18 @@ impl<'a> Reader<'a> {
                 let message =
                     format!("{}: python_class {class:?} is another endpoint's too", table.name);
                 self.error(self.span(table, "python_class"), message);
+            }
+        }
+    }
+
+    /// `/predictions` has the fields of all endpoints side by side.
+    fn distinct_fields(&mut self, tables: &[Table<'_, 'a>], endpoints: &[Endpoint]) {
+        let mut fields = BTreeSet::new();
+        for (table, endpoint) in tables.iter().zip(endpoints) {
+            if !fields.insert(&endpoint.field) {
+                let message =
+                    format!("{}: field {:?} is another endpoint's too", table.name, endpoint.field);
+                self.error(self.span(table, "field"), message);
             }
         }
     }
@@ -397,7 +443,7 @@ impl<'a> Reader<'a> {
         let mut bands: Vec<(f64, String)> = Vec::new();
         let mut last_label = None;
         for (i, band) in tables.iter().enumerate() {
-            self.known(band, &["below", "label"]);
+            self.known(band, &reference::BAND, "");
             let label = self.string(band, "label");
             let below = self.float(band, "below");
             match below {
@@ -443,8 +489,13 @@ impl<'a> Reader<'a> {
         items
     }
 
+    /// Refuses members that a table of a kind does not have.
+    fn known(&mut self, table: &Table<'_, 'a>, keys: &'static [Key], kind: &str) {
+        self.only(table, &reference::names(keys, kind));
+    }
+
     /// Refuses members that are not known, with the list of those that are.
-    fn known(&mut self, table: &Table<'_, 'a>, known: &[&str]) {
+    fn only(&mut self, table: &Table<'_, 'a>, known: &[&str]) {
         for (key, _) in table.table.iter() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let message = format!(

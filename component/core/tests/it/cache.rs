@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use foretold_core::cache_control::CacheControl;
-use foretold_core::http::Request;
+use foretold_core::http::{Headers, Request};
 use foretold_core::key::{KeyLayout, ModelId};
 use foretold_core::manifest::Cache;
 use foretold_core::request;
@@ -160,8 +160,8 @@ impl Model {
         let rows: Vec<String> = ages.iter().map(|age| aged(*age)).collect();
         let body = format!("[{}]", rows.join(","));
         let (target, body) = (PATHS[endpoint], body.as_bytes());
-        let cache_control = Some(cache_control);
-        let response = self.world.answer(&Request { cache_control, body, ..post(target) });
+        let headers = Headers { cache_control: Some(cache_control), ..post(target).headers };
+        let response = self.world.answer(&Request { headers, body, ..post(target) });
         let answers: Vec<serde_json::Value> = serde_json::from_slice(&response.body).unwrap();
         for ((age, hit), answer) in ages.iter().zip(&hits).zip(&answers) {
             if !hit && control.only_if_cached {

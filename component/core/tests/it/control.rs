@@ -1,12 +1,14 @@
 //! What clients may ask of the cache and see of it, and what other caches may do with an answer.
 
-use foretold_core::http::{Request, Response};
+use foretold_core::http::{Headers, Request, Response};
 use foretold_core::settings::{Allowed, Settings};
 
 use crate::world::{World, body, header, post};
 
 fn asking(world: &World, cache_control: &str) -> Response {
-    world.answer(&Request { cache_control: Some(cache_control), ..post("/probabilities") })
+    let post = post("/probabilities");
+    let headers = Headers { cache_control: Some(cache_control), ..post.headers };
+    world.answer(&Request { headers, ..post })
 }
 
 fn status(response: &Response) -> &str {
@@ -70,7 +72,7 @@ fn what_the_operator_does_not_allow_is_ignored() {
     assert_eq!(world.model.runs.get(), 1);
     let query = Request { method: "QUERY", ..post("/decisions") };
     let response = world.answer(&query);
-    assert_eq!((response.status, header(&response, "allow")), (405, Some("POST")));
+    assert_eq!((response.status, header(&response, "allow")), (405, Some("POST, OPTIONS")));
 }
 
 #[test]
@@ -82,7 +84,8 @@ fn a_host_that_finds_the_model_cheaper_leaves_the_store_alone() {
     assert_eq!((world.store.gets.get(), world.store.sets.get()), (0, 0));
     world.post("/decisions");
     let cache_control = Some("only-if-cached");
-    let request = Request { bypass_store: true, cache_control, ..post("/decisions") };
+    let headers = Headers { cache_control, ..post("/decisions").headers };
+    let request = Request { bypass_store: true, headers, ..post("/decisions") };
     assert_eq!(world.answer(&request).status, 200, "it is there, and nothing else was asked for");
 }
 
@@ -100,14 +103,15 @@ fn a_query_is_answered_like_a_post_and_other_caches_may_keep_it() {
     assert_eq!(header(&hit, "age"), Some("100"));
     assert_eq!(header(&hit, "cache-control"), Some("max-age=3600"));
     assert_eq!(header(&world.post("/decisions"), "cache-control"), Some("no-store"));
-    let secret = Request { cache_control: Some("no-store"), ..query };
+    let secret =
+        Request { headers: Headers { cache_control: Some("no-store"), ..query.headers }, ..query };
     assert_eq!(header(&world.answer(&secret), "cache-control"), Some("no-store"));
 }
 
 #[test]
 fn a_query_says_what_its_content_is() {
     let world = World::default();
-    let query = Request { method: "QUERY", content_type: None, ..post("/decisions") };
+    let query = Request { method: "QUERY", headers: Headers::default(), ..post("/decisions") };
     assert_eq!(world.answer(&query).status, 415);
 }
 
@@ -118,12 +122,16 @@ fn an_unchanged_answer_is_a_304_to_a_query_and_never_to_a_post() {
     let etag = header(&first, "etag").unwrap();
     assert_eq!(header(&world.post("/decisions"), "etag"), Some(etag));
     assert_ne!(header(&world.post("/probabilities"), "etag"), Some(etag));
-    let query = Request { method: "QUERY", if_none_match: Some(etag), ..post("/decisions") };
+    let headers = Headers { if_none_match: Some(etag), ..post("/decisions").headers };
+    let query = Request { method: "QUERY", headers, ..post("/decisions") };
     let unchanged = world.answer(&query);
     assert_eq!((unchanged.status, body(&unchanged)), (304, ""));
     assert_eq!(header(&unchanged, "etag"), Some(etag));
     let post = world.answer(&Request { method: "POST", ..query });
     assert_eq!((post.status, body(&post)), (200, body(&first)));
-    let other = world.answer(&Request { if_none_match: Some("\"x\""), ..query });
+    let other = world.answer(&Request {
+        headers: Headers { if_none_match: Some("\"x\""), ..query.headers },
+        ..query
+    });
     assert_eq!(other.status, 200);
 }

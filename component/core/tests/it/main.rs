@@ -3,15 +3,18 @@
 mod cache;
 mod control;
 mod decoders;
+mod documents;
 mod entry;
 mod key;
 mod manifest;
 mod pipeline;
+mod predictions;
 mod python;
 mod request;
 mod rows;
 mod settings;
 mod time;
+mod v2;
 mod world;
 
 use foretold_core::feature::{Domain, Feature, Value};

@@ -146,3 +146,16 @@ fn an_empty_manifest_lists_what_is_needed() {
         assert!(errors.contains(part), "{part}: {errors}");
     }
 }
+
+/// With FORETOLD_UPDATE in the environment it is written anew.
+#[test]
+fn the_reference_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manifest.md");
+    let reference = Manifest::reference();
+    if std::env::var_os("FORETOLD_UPDATE").is_some() {
+        std::fs::write(path, &reference).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    let hint = "run `FORETOLD_UPDATE=1 cargo test --release -p foretold-core the_reference`";
+    assert!(found == reference, "docs/manifest.md is not what the code says; {hint}");
+}

@@ -48,6 +48,7 @@ fn variables_are_read_and_wrong_ones_are_named() {
         ("key_secret", secret),
         ("mac_secret", secret),
         ("allow", "max-age, query"),
+        ("cors", "https://Example.com, http://localhost:3000"),
     ]);
     let expected = Settings {
         ttl_seconds: Some(60),
@@ -55,6 +56,7 @@ fn variables_are_read_and_wrong_ones_are_named() {
         keys: KeyKind::Digest { secret: Secret::for_keys(secret.as_bytes()).ok() },
         mac: Secret::for_entries(secret.as_bytes()).ok(),
         allowed: Allowed { max_age: true, query: true, ..Allowed::NONE },
+        cors: vec!["https://example.com".to_owned(), "http://localhost:3000".to_owned()],
     };
     assert_eq!(settings, Ok(expected));
     for (name, value) in [
@@ -67,6 +69,9 @@ fn variables_are_read_and_wrong_ones_are_named() {
         ("key_secret", "short"),
         ("mac_secret", "short"),
         ("allow", "no-cash"),
+        ("cors", "example.com"),
+        ("cors", "https://example.com/"),
+        ("cors", "https://"),
     ] {
         let error = read(&[(name, value)]).unwrap_err().to_string();
         assert!(error.starts_with(name), "{error}");

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use foretold_core::feature::Value;
-use foretold_core::http::{Request, Response};
+use foretold_core::http::{Headers, Request, Response};
 use foretold_core::key::ModelId;
 use foretold_core::manifest::Manifest;
 use foretold_core::pipeline::{Moment, Service, answer};
@@ -88,9 +88,7 @@ pub(crate) fn post(path: &str) -> Request<'_> {
     Request {
         method: "POST",
         target: path,
-        content_type: Some("application/json"),
-        cache_control: None,
-        if_none_match: None,
+        headers: Headers { content_type: Some("application/json"), ..Headers::default() },
         body: SAMPLE.as_bytes(),
         bypass_store: false,
     }
@@ -112,7 +110,8 @@ impl World {
         body: &str,
     ) -> Response {
         let body = body.as_bytes();
-        self.answer(&Request { method, content_type, body, ..post(target) })
+        let headers = Headers { content_type, ..Headers::default() };
+        self.answer(&Request { method, headers, body, ..post(target) })
     }
 
     pub(crate) fn post(&self, path: &str) -> Response {

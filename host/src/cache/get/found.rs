@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use foretold_core::answer::Answer;
+use foretold_core::answer::{self, Answer};
 use foretold_core::entry::{Entry, Header};
 use foretold_core::manifest::Endpoint;
 use foretold_core::python;
@@ -166,7 +166,7 @@ impl<'a> Found<'a> {
                 Content::Text(_) | Content::Unreadable(_) => return None,
             };
             let mut body = Vec::new();
-            answer.write(endpoint, &mut body);
+            answer::write([(endpoint, answer)].into_iter(), &mut body);
             let body = String::from_utf8(body).ok()?;
             Some(EndpointAnswer { path: &endpoint.path, body, seconds_left })
         });

@@ -1,0 +1,129 @@
+//! What a service says of itself: the index, the pages, the OpenAPI document, health, and the
+//! metadata of the Open Inference Protocol.
+
+use serde_json::{Value as Json, json};
+
+use crate::feature::Value;
+use crate::http::{Header, Request, Response};
+use crate::key::KeyLayout;
+use crate::pages::{self, Page};
+use crate::pipeline::Service;
+use crate::resource::Resource;
+use crate::settings::Settings;
+use crate::{Model, Store, accept, encoding, etag, openapi, v2};
+
+/// The methods of a resource.
+pub(crate) fn options(resource: Resource, settings: &Settings) -> Response {
+    let allow = Header::new("allow", resource.methods(settings.allowed));
+    Response { headers: vec![allow], ..Response::new(204, "", "") }
+}
+
+/// The answer to GET and HEAD; a host leaves out the body where the method is HEAD.
+pub(crate) fn respond(
+    service: &Service,
+    resource: Resource,
+    request: &Request<'_>,
+    store: &impl Store,
+    model: &impl Model,
+    settings: &Settings,
+) -> Response {
+    let (manifest, version) = (service.manifest(), service.version());
+    let document = match resource {
+        Resource::Page(page) => return page_response(page, request),
+        Resource::Index if wants_page(request) => {
+            let mut response = page_response(&pages::LANDING, request);
+            response.vary("accept");
+            return response;
+        }
+        Resource::Index => index(service),
+        Resource::OpenApi => openapi::document(service, model, settings),
+        Resource::Alive => json!({ "status": "alive" }),
+        Resource::Ready => ready(service, store, settings),
+        Resource::V2Server => v2::server(),
+        Resource::V2Live => json!({ "live": true }),
+        Resource::V2Ready => json!({ "ready": true }),
+        Resource::V2Model => v2::model(manifest, version),
+        Resource::V2ModelReady => json!({ "name": manifest.name, "ready": true }),
+        Resource::Endpoint(_) | Resource::Predictions | Resource::Infer => {
+            unreachable!("they answer with predictions")
+        }
+    };
+    let mut response = Response::new(200, "application/json", document.to_string());
+    match resource {
+        // It changes with the component only.
+        Resource::OpenApi => return tagged(response, request),
+        Resource::Index => response.vary("accept"),
+        _ => {}
+    }
+    response.headers.push(Header::new("cache-control", "no-store"));
+    response
+}
+
+/// Whether a client likes a page better than JSON: a browser does.
+fn wants_page(request: &Request<'_>) -> bool {
+    let media_types = Resource::Index.media_types();
+    accept::best(request.headers.accept, media_types) == Some("text/html")
+}
+
+/// What there is, for programs and for people with a command line. The documents' paths are relative,
+/// since a host may have put the service below a path of its own.
+fn index(service: &Service) -> Json {
+    let manifest = service.manifest();
+    json!({
+        "name": manifest.name,
+        "description": manifest.description,
+        "version": service.version(),
+        "endpoints": service.prediction_paths(),
+        "openapi": "openapi.json",
+        "docs": "docs",
+        "health": ["healthz", "readyz"],
+    })
+}
+
+/// The model is loaded, or nothing would answer. Without a store predictions go on.
+fn ready(service: &Service, store: &impl Store, settings: &Settings) -> Json {
+    let manifest = service.manifest();
+    let example: Vec<Value> = manifest.features.iter().map(|feature| feature.example).collect();
+    let layout: &KeyLayout = service.key_layout();
+    let key = layout.key(&settings.keys, manifest.endpoints.first(), &layout.pack(&example));
+    let (status, found) = match store.get(&[key]) {
+        Ok(_) => ("ready", "available"),
+        Err(_) => ("degraded", "unavailable"),
+    };
+    json!({ "status": status, "model": manifest.name, "store": found })
+}
+
+fn page_response(page: &Page, request: &Request<'_>) -> Response {
+    let takes_gzip = accept::takes_gzip(request.headers.accept_encoding);
+    let mut response = Response::new(200, page.content_type, "");
+    response.body = match page.is_compressed && !takes_gzip {
+        true => encoding::decompress(page.bytes),
+        false => page.bytes.to_vec(),
+    };
+    if page.is_compressed && takes_gzip {
+        response.headers.push(Header::new("content-encoding", "gzip"));
+    }
+    if page.is_compressed {
+        response.vary("accept-encoding");
+    }
+    response.headers.extend([
+        Header::new("content-security-policy", pages::CONTENT_SECURITY_POLICY),
+        Header::new("x-content-type-options", "nosniff"),
+        Header::new("referrer-policy", "no-referrer"),
+    ]);
+    tagged(response, request)
+}
+
+/// Lets a client keep the response and ask whether it is still the same.
+fn tagged(mut response: Response, request: &Request<'_>) -> Response {
+    let etag = etag::of(&response.body);
+    response.headers.push(Header::new("cache-control", "no-cache"));
+    let tags = request.headers.if_none_match;
+    if tags.is_some_and(|tags| etag::matches(tags, &etag)) {
+        response.status = 304;
+        response.body.clear();
+        response.headers.retain(|header| !header.name.starts_with("content-"));
+    }
+    response.headers.push(Header::new("etag", etag));
+    response
+}

@@ -1,0 +1,131 @@
+//! The Open Inference Protocol, version 2 (KServe, Triton): what its clients send and expect.
+//!
+//! A feature is an input of that name with a value per row; a field of an endpoint is an output.
+//! The values go through the same reader as those of JSON requests, so the rules, the messages and
+//! the keys are the same, and rows share the cache with the other endpoints.
+
+mod request;
+mod tensor;
+
+use serde_json::{Value as Json, json};
+
+use crate::answer::{Answer, write_json};
+use crate::feature::Domain;
+use crate::http::Header;
+use crate::manifest::{Endpoint, Manifest, Rule};
+
+pub(crate) use request::{InferRequest, Output};
+
+/// The version of the protocol's tensors that is not JSON.
+const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
+/// `<project>_<format>`, as the protocol wants it.
+const PLATFORM: &str = "foretold_onnx";
+
+/// What the server is.
+pub(crate) fn server() -> Json {
+    let version = env!("CARGO_PKG_VERSION");
+    json!({ "name": "foretold", "version": version, "extensions": EXTENSIONS })
+}
+
+/// What the model takes and gives.
+pub(crate) fn model(manifest: &Manifest, version: &str) -> Json {
+    let inputs: Vec<Json> = manifest
+        .features
+        .iter()
+        .map(|feature| tensor_of(&feature.name, datatype_of(&feature.domain)))
+        .collect();
+    let outputs: Vec<Json> = manifest
+        .endpoints
+        .iter()
+        .map(|endpoint| tensor_of(&endpoint.field, datatype_of_answer(endpoint)))
+        .collect();
+    json!({
+        "name": manifest.name,
+        "versions": [version],
+        "platform": PLATFORM,
+        "inputs": inputs,
+        "outputs": outputs,
+    })
+}
+
+fn tensor_of(name: &str, datatype: &str) -> Json {
+    json!({ "name": name, "datatype": datatype, "shape": [-1, 1] })
+}
+
+/// The datatype that carries all values of a domain; others are understood too.
+pub(crate) fn datatype_of(domain: &Domain) -> &'static str {
+    match domain {
+        Domain::Number { .. } => "FP64",
+        Domain::Integer { .. } => "INT64",
+        Domain::Boolean => "BOOL",
+        Domain::Category { .. } => "BYTES",
+    }
+}
+
+fn datatype_of_answer(endpoint: &Endpoint) -> &'static str {
+    match endpoint.rule {
+        Rule::Number => "FP32",
+        Rule::Threshold { .. } | Rule::Bands { .. } => "BYTES",
+    }
+}
+
+/// The body of a response, and the headers that say what it is. `rows` has the answers of all
+/// outputs for each row.
+pub(crate) fn response(
+    manifest: &Manifest,
+    version: &str,
+    request: &InferRequest,
+    rows: &[Vec<Answer<'_>>],
+) -> (Vec<u8>, Vec<Header>) {
+    let mut body = Vec::with_capacity(256);
+    body.extend_from_slice(b"{\"model_name\":");
+    write_json(&mut body, &manifest.name);
+    body.extend_from_slice(b",\"model_version\":");
+    write_json(&mut body, version);
+    if let Some(id) = &request.id {
+        body.extend_from_slice(b",\"id\":");
+        write_json(&mut body, id);
+    }
+    body.extend_from_slice(b",\"outputs\":[");
+    let mut binary = Vec::new();
+    for (i, Output { endpoint, is_binary }) in request.outputs.iter().enumerate() {
+        let endpoint = &manifest.endpoints[*endpoint];
+        if i > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(b"{\"name\":");
+        write_json(&mut body, &endpoint.field);
+        body.extend_from_slice(b",\"datatype\":");
+        write_json(&mut body, datatype_of_answer(endpoint));
+        body.extend_from_slice(format!(",\"shape\":[{},1],", rows.len()).as_bytes());
+        let answers = rows.iter().map(|row| row[i]);
+        if *is_binary {
+            let start = binary.len();
+            answers.for_each(|answer| tensor::write(answer, &mut binary));
+            let size = binary.len() - start;
+            body.extend_from_slice(
+                format!("\"parameters\":{{\"binary_data_size\":{size}}}}}").as_bytes(),
+            );
+        } else {
+            body.extend_from_slice(b"\"data\":[");
+            for (row, answer) in answers.enumerate() {
+                if row > 0 {
+                    body.push(b',');
+                }
+                answer.write_value(&mut body);
+            }
+            body.extend_from_slice(b"]}");
+        }
+    }
+    body.extend_from_slice(b"]}");
+    if binary.is_empty() {
+        return (body, vec![Header::new("content-type", "application/json")]);
+    }
+    let length = body.len().to_string();
+    body.extend(binary);
+    let headers = vec![
+        Header::new("content-type", "application/octet-stream"),
+        Header::new("inference-header-content-length", length),
+    ];
+    (body, headers)
+}

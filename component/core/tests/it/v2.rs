@@ -1,0 +1,250 @@
+//! The Open Inference Protocol, version 2.
+
+use foretold_core::http::{Headers, Request, Response};
+use serde_json::{Value, json};
+
+use crate::SAMPLE;
+use crate::world::{World, body, header};
+
+const INFER: &str = "/v2/models/credit/infer";
+
+fn inputs() -> Value {
+    json!([
+        { "name": "installment_rate_in_percentage_of_disposable_income", "shape": [2, 1], "datatype": "FP32", "data": [1.0700000524520874, 4] },
+        { "name": "age_in_years", "shape": [2], "datatype": "INT64", "data": [30, 22] },
+        { "name": "foreign_worker", "shape": [2, 1], "datatype": "BYTES", "data": [["yes"], ["yes"]] },
+        { "name": "present_employment_since", "shape": [2, 1], "datatype": "BYTES", "data": ["unemployed", "unemployed"] },
+        { "name": "personal_status_and_sex", "shape": [2, 1], "datatype": "BYTES", "data": ["male: single", "male: single"] },
+    ])
+}
+
+fn infer(world: &World, request: &Value) -> (Response, Value) {
+    let response = world.send("POST", INFER, None, &request.to_string());
+    let document = serde_json::from_slice(&response.body).unwrap();
+    (response, document)
+}
+
+#[test]
+fn tensors_are_answered_with_tensors() {
+    let world = World::default();
+    let request = json!({ "id": "7", "inputs": inputs(), "parameters": { "other": 1 }, "x": null });
+    let (response, answer) = infer(&world, &request);
+    assert_eq!(response.status, 200, "{answer}");
+    assert_eq!((&answer["id"], &answer["model_name"]), (&json!("7"), &json!("credit")));
+    assert_eq!(
+        answer["outputs"],
+        json!([
+            { "name": "decision", "datatype": "BYTES", "shape": [2, 1], "data": ["ACCEPT", "ACCEPT"] },
+            { "name": "probability", "datatype": "FP32", "shape": [2, 1], "data": [0.3, 0.22] },
+            { "name": "risk_category", "datatype": "BYTES", "shape": [2, 1], "data": ["MEDIUM", "MEDIUM"] },
+        ])
+    );
+    assert_eq!(
+        header(&response, "cache-status"),
+        Some("foretold; fwd=miss; stored; detail=\"0 hits, 2 misses, 0 refused\"")
+    );
+    assert_eq!((response.report.endpoint, response.report.misses), (Some(4), 2));
+    let version = answer["model_version"].as_str().unwrap();
+    let versioned = format!("/v2/models/credit/versions/{version}/infer");
+    let again = world.send("POST", &versioned, None, &request.to_string());
+    assert_eq!(again.body, response.body);
+    assert_eq!(again.report.hits, 2);
+    assert_eq!(world.send("POST", "/v2/models/credit/versions/1/infer", None, "").status, 404);
+}
+
+#[test]
+fn rows_share_the_cache_with_the_other_endpoints() {
+    let world = World::default();
+    world.post("/decisions");
+    // Clients write 32-bit floats as the 64-bit ones beside them.
+    world.send("POST", "/decisions", None, &SAMPLE.replace("0.25", "1.07"));
+    let (response, _) = infer(&world, &json!({ "inputs": inputs() }));
+    assert_eq!((response.report.hits, response.report.misses), (1, 1));
+    let other = SAMPLE.replace("0.25", "4").replace("30", "22");
+    assert_eq!(world.send("POST", "/probabilities", None, &other).report.hits, 1);
+}
+
+#[test]
+fn outputs_are_those_that_are_asked_for() {
+    let world = World::default();
+    let outputs = json!([{ "name": "risk_category" }, { "name": "decision", "parameters": null }]);
+    let (_, answer) = infer(&world, &json!({ "inputs": inputs(), "outputs": outputs, "id": null }));
+    let names: Vec<&Value> =
+        answer["outputs"].as_array().unwrap().iter().map(|o| &o["name"]).collect();
+    assert_eq!(names, ["risk_category", "decision"]);
+    assert_eq!(answer.get("id"), None);
+}
+
+#[test]
+fn tensors_may_be_bytes_both_ways() {
+    let world = World::default();
+    let mut bytes = Vec::new();
+    let mut inputs = inputs();
+    let texts = |texts: [&str; 2]| {
+        let text = |text: &str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+        texts.map(text).concat()
+    };
+    let data = [
+        [0.25f32, 4.0].map(f32::to_le_bytes).concat(),
+        [30i64, 22].map(i64::to_le_bytes).concat(),
+        texts(["yes", "yes"]),
+        texts(["unemployed", "unemployed"]),
+        texts(["male: single", "male: single"]),
+    ];
+    for (input, data) in inputs.as_array_mut().unwrap().iter_mut().zip(data) {
+        let input = input.as_object_mut().unwrap();
+        input.remove("data");
+        input.insert("parameters".to_owned(), json!({ "binary_data_size": data.len() }));
+        bytes.extend(data);
+    }
+    let outputs = json!([
+        { "name": "probability", "parameters": { "binary_data": true } },
+        { "name": "risk_category", "parameters": { "binary_data": true } },
+        { "name": "decision" },
+    ]);
+    let json = json!({ "inputs": inputs, "outputs": outputs }).to_string();
+    let length = json.len().to_string();
+    let body = [json.as_bytes(), &bytes].concat();
+    let headers = Headers {
+        content_type: Some("application/octet-stream"),
+        inference_header_content_length: Some(&length),
+        ..Headers::default()
+    };
+    let request =
+        Request { method: "POST", target: INFER, headers, body: &body, bypass_store: false };
+    let response = world.answer(&request);
+    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+    assert_eq!(header(&response, "content-type"), Some("application/octet-stream"));
+    let split = header(&response, "inference-header-content-length").unwrap().parse().unwrap();
+    let (json, binary) = response.body.split_at(split);
+    let answer: Value = serde_json::from_slice(json).unwrap();
+    assert_eq!(answer["outputs"][0]["parameters"]["binary_data_size"], 8);
+    assert_eq!(answer["outputs"][2]["data"], json!(["ACCEPT", "ACCEPT"]));
+    let expected =
+        [[0.3f32, 0.22].map(f32::to_le_bytes).concat(), texts(["MEDIUM", "MEDIUM"])].concat();
+    assert_eq!(binary, expected);
+    let plain = Headers { accept: Some("application/json"), ..headers };
+    let plain = world.answer(&Request { headers: plain, ..request });
+    assert_eq!(header(&plain, "content-type"), Some("application/json"));
+    // One byte too few, one too many, a wrong split.
+    for body in [&body[..body.len() - 1], &[&body[..], b"x"].concat()] {
+        assert_eq!(world.answer(&Request { body, ..request }).status, 422);
+    }
+    let headers = Headers { inference_header_content_length: Some("99999"), ..headers };
+    assert_eq!(world.answer(&Request { headers, ..request }).status, 400);
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let world = World::default();
+    let changed = |pointer: &str, value: Value| {
+        let mut inputs = inputs();
+        *inputs.pointer_mut(pointer).unwrap() = value;
+        json!({ "inputs": inputs })
+    };
+    for (request, pointer, detail) in [
+        (
+            changed("/1/data/1", json!(17)),
+            "/inputs/1/data/1",
+            "row 1: age_in_years: expected an integer from 18 to 127, got 17",
+        ),
+        (
+            changed("/2/data/0/0", json!("maybe")),
+            "/inputs/2/data/0",
+            "row 0: foreign_worker: expected one of",
+        ),
+        (
+            changed("/1/name", json!("age")),
+            "/inputs/1/name",
+            "there is no input \"age\"; the inputs are installment",
+        ),
+        (
+            changed("/1/datatype", json!("BYTES")),
+            "/inputs/1/datatype",
+            "age_in_years: the datatype is \"BYTES\"; expected one of FP64",
+        ),
+        (
+            changed("/1/shape", json!([1, 2])),
+            "/inputs/1/shape",
+            "age_in_years: expected the shape [n] or [n,1]",
+        ),
+        (
+            changed("/1/shape", json!([3])),
+            "/inputs/1/shape",
+            "age_in_years has 3 rows, and the inputs before it 2",
+        ),
+        (
+            changed("/1/data", json!([30])),
+            "/inputs/1/data",
+            "age_in_years: expected 2 elements in data, got 1",
+        ),
+        (
+            changed("/1/data", json!("x")),
+            "/inputs/1/data",
+            "age_in_years: data is \"x\"; expected a list",
+        ),
+        (
+            changed("/1/name", json!("foreign_worker")),
+            "/inputs/2/name",
+            "foreign_worker is there more than once",
+        ),
+        (
+            json!({ "inputs": [] }),
+            "/inputs",
+            "the input installment_rate_in_percentage_of_disposable_income is missing",
+        ),
+        (
+            json!({ "inputs": inputs(), "outputs": [{ "name": "x" }] }),
+            "/outputs/0/name",
+            "there is no output \"x\"; the outputs are decision, probability, risk_category",
+        ),
+        (json!({}), "", "the request is none of the protocol's: missing field `inputs`"),
+        (
+            json!([null, null, inputs(), null]),
+            "",
+            "the request is none of the protocol's: invalid type: sequence, expected an object",
+        ),
+        (
+            changed("/1", json!(["age_in_years", [2], "INT64", null, [30, 22]])),
+            "",
+            "the request is none of the protocol's: invalid type: sequence, expected an object",
+        ),
+        (
+            changed("/1/shape", json!([-1])),
+            "/inputs/1/shape",
+            "age_in_years: expected the shape [n] or [n,1] with n from 1 to 10000, got [-1]",
+        ),
+    ] {
+        let (response, problem) = infer(&world, &request);
+        assert_eq!(response.status, 422, "{request}");
+        assert_eq!(problem["error"], problem["detail"]);
+        let errors = problem["errors"].as_array().unwrap();
+        let found = errors.iter().find(|error| error["pointer"] == pointer);
+        let found = found.unwrap_or_else(|| panic!("{pointer}: {problem}"));
+        assert!(found["detail"].as_str().unwrap().starts_with(detail), "{found}");
+    }
+    assert_eq!(world.store.gets.get(), 0);
+    let broken = world.send("POST", INFER, None, "{\"inputs\": [");
+    assert_eq!((broken.status, header(&broken, "content-type")), (400, Some("application/json")));
+    assert!(body(&broken).contains("\"error\":\"the body is not JSON"));
+}
+
+#[test]
+fn the_metadata_is_what_infer_takes() {
+    let world = World::default();
+    let response = world.send("GET", "/v2/models/credit", None, "");
+    let model: Value = serde_json::from_slice(&response.body).unwrap();
+    let input = json!({ "name": "age_in_years", "datatype": "INT64", "shape": [-1, 1] });
+    assert_eq!(model["inputs"][1], input);
+    let output = json!({ "name": "probability", "datatype": "FP32", "shape": [-1, 1] });
+    assert_eq!(model["outputs"][1], output);
+    let version = model["versions"][0].as_str().unwrap();
+    let path = format!("/v2/models/credit/versions/{version}");
+    assert_eq!(world.send("GET", &path, None, "").body, response.body);
+    for path in ["/v2/models/other", "/v2/models/credit/versions/1", "/v2/models/credits", "/v2/x"]
+    {
+        let missing = world.send("GET", path, None, "");
+        assert_eq!(missing.status, 404, "{path}");
+        assert!(body(&missing).contains("\"error\""), "{path}");
+    }
+}
