@@ -27,6 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let manifest = Manifest {
         name: "example".into(),
         description: String::new(),
+        license: None,
+        contact: None,
         file: file.clone(),
         cache: Cache { ttl_seconds: 1, ..Cache::default() },
         features,

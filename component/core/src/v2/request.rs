@@ -400,7 +400,7 @@ fn texts<'a>(
     }
 }
 
-fn list<'a>(json: &'a RawValue) -> Result<Vec<&'a RawValue>, String> {
+fn list(json: &RawValue) -> Result<Vec<&RawValue>, String> {
     serde_json::from_str(json.get())
         .map_err(|_| format!("data is {}; expected a list", shorten(json.get())))
 }

@@ -169,6 +169,8 @@ pub(crate) fn manifest(features: Vec<Feature>, outputs: Vec<Output>) -> Manifest
     Manifest {
         name: "test".into(),
         description: String::new(),
+        license: None,
+        contact: None,
         file: "model.onnx".into(),
         cache: Cache { ttl_seconds: 1, ..Cache::default() },
         features,
