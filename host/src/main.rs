@@ -23,6 +23,7 @@ use foretold::program::{Program, Source};
 use foretold::route::Route;
 use foretold::server::{Mount, Server};
 use foretold::spin_app::{self, AppComponent};
+use foretold::store::Inventory;
 use foretold_core::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -148,51 +149,57 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
     };
     let folder = CacheFolder::open(&folder)?;
     let opened = store.open().await?;
-    let mut mounts = Vec::new();
-    let is_application = is_application(&options.source);
+    let (mut mounts, mut served) = (Vec::new(), Vec::new());
     for (route, source, config) in sources(&options, pool_config)? {
-        let program = Program::load(source, &folder).await?;
-        if is_application {
-            program.require(Target::Spin, "a spin.toml")?;
-        }
-        let pool = Pool::new(program, opened.clone(), config).await?;
-        options.serve.check_pool(&pool)?;
-        let metrics = Arc::new(Metrics::new(pool.description()));
-        if let Some(address) = options.serve.metrics {
-            let listener = MetricsListener::bind(address).await?;
-            info!("metrics at http://{}/metrics", listener.address()?);
-            tokio::spawn(listener.run(metrics.clone()));
-        }
-        let description = pool.description().clone();
-        let shown = route.to_string();
-        let mount = Mount::new(route, pool, metrics, options.serve.cache_use());
-        if mount.endpoints().next().is_none() {
-            bail!(
-                "the route {shown} leads to no endpoint of {}; expected {shown}/... or one of {}",
-                description.model,
-                description.endpoints.join(", ")
-            );
-        }
-        mounts.push((mount, description));
+        let (mount, description) = mount(&options, route, source, config, &folder, &opened).await?;
+        let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
+        let Description { model, ttl_seconds, .. } = description;
+        served.push((model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s")));
+        mounts.push(mount);
     }
-    let lines: Vec<String> = mounts
-        .iter()
-        .map(|(mount, Description { model, ttl_seconds, .. })| {
-            let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
-            (model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s"))
-        })
-        .map(|(model, line)| format!("serving {model} at http://{{address}}: {line}"))
-        .collect();
-    let mounts = mounts.into_iter().map(|(mount, _)| mount).collect();
     let server = Server::bind(options.listen, mounts, options.serve.server_config()).await?;
-    let address = server.address()?.to_string();
-    for line in lines {
+    let address = server.address()?;
+    for (model, what) in served {
         let ready_ms = start.elapsed().as_millis();
-        info!("{}; ready in {ready_ms} ms", line.replace("{address}", &address));
+        info!("serving {model} at http://{address}: {what}; ready in {ready_ms} ms");
     }
     server.run(stop_signal()?).await;
     info!("stopped");
     Ok(())
+}
+
+/// Starts a component for a route.
+async fn mount(
+    options: &Serve,
+    route: Route,
+    source: Source<'_>,
+    config: PoolConfig,
+    folder: &CacheFolder,
+    store: &Arc<dyn Inventory>,
+) -> Result<(Mount, Description)> {
+    let program = Program::load(source, folder).await?;
+    if is_application(&options.source) {
+        program.require(Target::Spin, "a spin.toml")?;
+    }
+    let pool = Pool::new(program, store.clone(), config).await?;
+    options.serve.check_pool(&pool)?;
+    let metrics = Arc::new(Metrics::new(pool.description()));
+    if let Some(address) = options.serve.metrics {
+        let listener = MetricsListener::bind(address).await?;
+        info!("metrics at http://{}/metrics", listener.address()?);
+        tokio::spawn(listener.run(metrics.clone()));
+    }
+    let description = pool.description().clone();
+    let shown = route.to_string();
+    let mount = Mount::new(route, pool, metrics, options.serve.cache_use());
+    if mount.endpoints().next().is_none() {
+        bail!(
+            "the route {shown} leads to no endpoint of {}; expected {shown}/... or one of {}",
+            description.model,
+            description.endpoints.join(", ")
+        );
+    }
+    Ok((mount, description))
 }
 
 /// Whether a path is that of a spin.toml.

@@ -74,7 +74,7 @@ impl Program {
     /// If the source is no Foretold component, its model is refused, or the folder is not usable.
     pub async fn load(source: Source<'_>, folder: &CacheFolder) -> Result<Program> {
         let engine = engine()?;
-        let key = source.key(&engine);
+        let key = key(&engine, source.parts());
         let component = match kept(&engine, folder, &key) {
             Some(component) => component,
             None => keep(&engine, folder, &key, &compile(&engine, &source).await?)?,
@@ -108,7 +108,7 @@ impl Program {
     /// If the bytes are no Foretold component, or the folder is not usable.
     pub fn load_baked(bytes: Vec<u8>, folder: &CacheFolder) -> Result<Program> {
         let engine = engine()?;
-        let key = Source::Baked(bytes.clone()).key(&engine);
+        let key = key(&engine, component_parts(&bytes));
         let component = match kept(&engine, folder, &key) {
             Some(component) => component,
             None => keep(&engine, folder, &key, &precompile(&engine, &bytes)?)?,
@@ -169,27 +169,36 @@ fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Source<'_> {
-    /// A digest of all that the compiled form depends on.
-    fn key(&self, engine: &Engine) -> blake3::Hash {
-        // The engine hashes its version, its settings and the processor's features; 64 bits of it
-        // are enough, since nobody chooses them.
-        let mut engine_hash = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut engine_hash);
-        let parts: [&[u8]; 4] = match self {
+    /// All that the compiled form depends on, besides the engine.
+    fn parts(&self) -> [&[u8]; 4] {
+        match self {
             Source::ModelDir { model, generic, snapshot: true } => {
                 [b"baked here", generic, model.manifest.as_bytes(), &model.model]
             }
-            Source::ModelDir { generic, .. } => [b"component", generic, b"", b""],
-            Source::Baked(bytes) => [b"component", bytes, b"", b""],
-        };
-        let mut hash = blake3::Hasher::new_derive_key("foretold compiled component, version 1");
-        hash.update(&engine_hash.finish().to_le_bytes());
-        for part in parts {
-            hash.update(&(part.len() as u64).to_le_bytes());
-            hash.update(part);
+            Source::ModelDir { generic, .. } => component_parts(generic),
+            Source::Baked(bytes) => component_parts(bytes),
         }
-        hash.finalize()
     }
+}
+
+/// The same for a component as it is.
+fn component_parts(bytes: &[u8]) -> [&[u8]; 4] {
+    [b"component", bytes, b"", b""]
+}
+
+/// A digest of all that the compiled form depends on.
+fn key(engine: &Engine, parts: [&[u8]; 4]) -> blake3::Hash {
+    // The engine hashes its version, its settings and the processor's features; 64 bits of it
+    // are enough, since nobody chooses them.
+    let mut engine_hash = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut engine_hash);
+    let mut hash = blake3::Hasher::new_derive_key("foretold compiled component, version 1");
+    hash.update(&engine_hash.finish().to_le_bytes());
+    for part in parts {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize()
 }
 
 fn engine() -> Result<Engine> {
