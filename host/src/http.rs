@@ -30,7 +30,7 @@ const CONNECTION_HEADERS: [HeaderName; 7] = [
 ];
 
 /// The value of a request header; the values of one that is there more than once as one list.
-pub(crate) fn header_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
+pub(crate) fn header_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
     foretold_core::http::list(headers.get_all(name).iter().map(HeaderValue::as_bytes))
 }
 
@@ -61,8 +61,9 @@ pub(crate) fn component_response(response: pool::Response) -> Result<HttpRespons
     Ok(http)
 }
 
-pub(crate) fn problem_response(problem: &Problem) -> HttpResponse {
-    let response = problem.response();
+/// A problem as the path that was asked needs it.
+pub(crate) fn problem_response(problem: &Problem, target: &str) -> HttpResponse {
+    let response = problem.response_at(target);
     let mut http = Response::new(Full::new(Bytes::from(response.body)));
     *http.status_mut() =
         StatusCode::from_u16(response.status).expect("every problem has a legal status");

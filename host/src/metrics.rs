@@ -162,10 +162,13 @@ impl EndpointCounts {
         self.expired += u64::from(report.expired);
         self.unavailable += u64::from(report.unavailable);
         self.hits_without_price += u64::from(report.hits);
-        if let Some(nanoseconds) = report.lookup_ns {
+        // What documents and health checks take is no prediction's time.
+        let predicts =
+            report.hits > 0 || report.misses > 0 || report.bypassed > 0 || report.refused > 0;
+        if let Some(nanoseconds) = report.lookup_ns.filter(|_| predicts) {
             self.lookup.observe(nanoseconds);
         }
-        if let Some(nanoseconds) = report.model_ns {
+        if let Some(nanoseconds) = report.model_ns.filter(|_| predicts) {
             self.model.observe(nanoseconds);
         }
         *self.responses.entry(status).or_default() += 1;

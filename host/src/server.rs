@@ -12,7 +12,7 @@ use foretold_core::problem::Problem;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,7 +25,7 @@ use tracing::{debug, info, warn};
 use crate::auto::{Auto, Reason};
 use crate::http::{self, HttpResponse};
 use crate::metrics::Metrics;
-use crate::pool::{self, CallError, Pool, Report};
+use crate::pool::{self, CallError, Description, Pool, Report};
 use crate::route::Route;
 
 /// How long a client may take to send the body of a request.
@@ -76,6 +76,8 @@ pub struct Mount {
     metrics: Arc<Metrics>,
     /// Where the store is used only while it saves time.
     auto: Option<Mutex<Auto>>,
+    /// The headers that the component reads.
+    request_headers: Vec<HeaderName>,
 }
 
 struct Service {
@@ -90,7 +92,10 @@ impl Mount {
     /// A component at a route.
     pub fn new(route: Route, pool: Pool, metrics: Arc<Metrics>, cache_use: CacheUse) -> Mount {
         let auto = (cache_use == CacheUse::Auto).then(Mutex::default);
-        Mount { route, pool, metrics, auto }
+        // What is no name of a header is in no request.
+        let names = pool.description().request_headers.iter();
+        let request_headers = names.filter_map(|name| name.parse().ok()).collect();
+        Mount { route, pool, metrics, auto, request_headers }
     }
 
     /// The paths that answer with predictions, as clients know them.
@@ -190,14 +195,15 @@ impl Service {
         let mounted =
             self.mounts.iter().find_map(|mount| Some((mount, mount.route.target(target)?)));
         let mut response = match mounted {
-            None => http::problem_response(&Problem::NotFound {
-                path: head.uri.path().to_owned(),
-                endpoints: self.mounts.iter().flat_map(Mount::endpoints).collect(),
-            }),
+            None => {
+                let endpoints = self.mounts.iter().flat_map(Mount::endpoints).collect();
+                let path = head.uri.path().to_owned();
+                http::problem_response(&Problem::NotFound { path, endpoints }, target)
+            }
             Some((mount, target)) => {
                 let predicted = self.predict(mount, &head, target, body).await;
                 let (response, report) = predicted.unwrap_or_else(|problem| {
-                    (http::problem_response(&problem), mount.refused(target))
+                    (http::problem_response(&problem, target), mount.refused(target))
                 });
                 mount.metrics.count(&report, response.status().as_u16());
                 response
@@ -225,14 +231,13 @@ impl Service {
             let max_concurrent_requests = self.config.max_concurrent_requests;
             return Err(Problem::Overloaded { max_concurrent_requests });
         }
-        let names = &mount.pool.description().request_headers;
+        let names = mount.request_headers.iter();
         let values: Vec<(&str, Cow<'_, str>)> = names
-            .iter()
-            .filter_map(|name| Some((&**name, http::header_value(&head.headers, name)?)))
+            .filter_map(|name| Some((name.as_str(), http::header_value(&head.headers, name)?)))
             .collect();
         let headers: Vec<pool::RequestHeader<'_>> =
             values.iter().map(|(name, value)| pool::RequestHeader { name, value }).collect();
-        let bypass = mount.bypass();
+        let bypass = mount.bypass(target);
         let request = pool::Request {
             method: head.method.as_str(),
             target,
@@ -286,8 +291,11 @@ impl Service {
 
 impl Mount {
     /// Why this request is to go past the store, if it is.
-    fn bypass(&self) -> Option<Reason> {
-        self.auto.as_ref()?.lock().expect("nobody panics while holding it").decide()
+    fn bypass(&self, target: &str) -> Option<Reason> {
+        let auto = self.auto.as_ref()?;
+        // Only predictions are measured.
+        self.endpoint(target)?;
+        auto.lock().expect("nobody panics while holding it").decide()
     }
 
     /// Lets `--cache auto` learn from a request.
@@ -308,8 +316,12 @@ impl Mount {
     /// The endpoint that a target means.
     fn endpoint(&self, target: &str) -> Option<u32> {
         let path = target.split('?').next().unwrap_or_default();
-        let endpoints = &self.pool.description().endpoints;
-        let position = endpoints.iter().position(|endpoint| endpoint == path);
+        let Description { model, model_id, endpoints, .. } = self.pool.description();
+        let position = endpoints.iter().position(|endpoint| endpoint == path).or_else(|| {
+            // With its version it is the last of them.
+            let versioned = format!("/v2/models/{model}/versions/{model_id}/infer");
+            (path == versioned).then(|| endpoints.len() - 1)
+        });
         position.map(|position| position as u32)
     }
 }

@@ -92,7 +92,7 @@ function curl(row) {
 }
 
 function python(row) {
-  const literal = (value) => ({ true: "True", false: "False" })[value] ?? JSON.stringify(value);
+  const literal = (value) => (value === true ? "True" : value === false ? "False" : JSON.stringify(value));
   const members = Object.entries(row).map(([name, value]) => `    ${JSON.stringify(name)}: ${literal(value)},\n`);
   return `import requests
 
@@ -130,7 +130,7 @@ function cache(headers) {
   const ttl = /;\s*ttl=(\d+)/.exec(status)?.[1];
   const said = hit && [age && `computed ${age} s ago`, ttl && `good for ${ttl} s more`].filter(Boolean).join(", ");
   return {
-    verdict: hit ? "hit" : "miss",
+    verdict: hit ? "hit" : status ? "miss" : "unknown",
     said: said || status || "the service does not say",
     times: (headers.get("server-timing") ?? "").replace(/;dur=([\d.]+)/g, " $1 ms"),
   };
@@ -148,7 +148,7 @@ function showAnswer(answer, headers, tookMs) {
     element(
       "dl",
       { class: "facts" },
-      entry("cache", element("span", { class: `badge ${verdict}`, title: headers.get("cache-status") }, verdict), ` ${said}`),
+      entry("cache", element("span", { class: `badge ${verdict}`, title: said }, verdict), ` ${said}`),
       entry("time", `${tookMs.toFixed(1)} ms in this browser${times && `; of them in the service: ${times}`}`),
     ),
   );

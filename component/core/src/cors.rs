@@ -5,7 +5,7 @@ use crate::settings::Settings;
 
 /// Response headers that such pages may read.
 const EXPOSED: &str =
-    "age, allow, cache-status, etag, inference-header-content-length, server-timing";
+    "age, allow, cache-status, etag, inference-header-content-length, retry-after, server-timing";
 /// Seconds for which a browser may remember what a preflight request was told.
 const PREFLIGHT_SECONDS: &str = "600";
 
@@ -18,12 +18,14 @@ pub(crate) fn allow(request: &Request<'_>, settings: &Settings, response: &mut R
     if !any {
         response.vary("origin");
     }
-    let Some(origin) = request.headers.origin else { return };
-    let known = settings.cors.iter().any(|known| known.eq_ignore_ascii_case(origin));
-    if !any && !known {
-        return;
-    }
-    let origin = if any { "*".to_owned() } else { origin.to_owned() };
+    // Where all may ask, the answer is the same to all, so that caches can keep it.
+    let origin = match request.headers.origin {
+        _ if any => "*".to_owned(),
+        Some(origin) if settings.cors.iter().any(|known| known.eq_ignore_ascii_case(origin)) => {
+            origin.to_owned()
+        }
+        _ => return,
+    };
     response.headers.push(Header::new("access-control-allow-origin", origin));
     let is_preflight =
         request.method == "OPTIONS" && request.headers.access_control_request_method.is_some();

@@ -51,7 +51,7 @@ pub(crate) fn respond(
     let mut response = Response::new(200, "application/json", document.to_string());
     match resource {
         // It changes with the component only.
-        Resource::OpenApi => return tagged(response, request),
+        Resource::OpenApi => return tagged(response),
         Resource::Index => response.vary("accept"),
         _ => {}
     }
@@ -111,19 +111,13 @@ fn page_response(page: &Page, request: &Request<'_>) -> Response {
         Header::new("x-content-type-options", "nosniff"),
         Header::new("referrer-policy", "no-referrer"),
     ]);
-    tagged(response, request)
+    tagged(response)
 }
 
 /// Lets a client keep the response and ask whether it is still the same.
-fn tagged(mut response: Response, request: &Request<'_>) -> Response {
+fn tagged(mut response: Response) -> Response {
     let etag = etag::of(&response.body);
     response.headers.push(Header::new("cache-control", "no-cache"));
-    let tags = request.headers.if_none_match;
-    if tags.is_some_and(|tags| etag::matches(tags, &etag)) {
-        response.status = 304;
-        response.body.clear();
-        response.headers.retain(|header| !header.name.starts_with("content-"));
-    }
     response.headers.push(Header::new("etag", etag));
     response
 }

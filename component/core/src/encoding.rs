@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use crate::accept;
 use crate::http::{Header, MAX_BODY_BYTES, Request, Response};
 use crate::problem::Problem;
+use crate::request::shorten;
 
 /// Shorter bodies are sent as they are: they would hardly be shorter.
 const MIN_COMPRESSED_BYTES: usize = 1024;
@@ -26,7 +27,7 @@ pub(crate) fn decode<'a>(request: &Request<'a>) -> Result<Cow<'a, [u8]>, Problem
         "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(body)),
         "deflate" => Box::new(ZlibDecoder::new(body)),
         _ => {
-            let content_encoding = content_encoding.to_owned();
+            let content_encoding = shorten(content_encoding).into_owned();
             return Err(Problem::UnsupportedEncoding { content_encoding });
         }
     };

@@ -2,6 +2,8 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::http::{Request, Response};
+
 /// The `ETag` of a body: a digest of its bytes, so that hosts and restarts agree on it.
 pub fn of(body: &[u8]) -> String {
     let digest = blake3::hash(body);
@@ -12,6 +14,19 @@ pub fn of(body: &[u8]) -> String {
 pub fn matches(if_none_match: &str, etag: &str) -> bool {
     let mut tags = if_none_match.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// Makes a 304 of a response whose tag the client has, where the method is safe: a POST never gets
+/// one.
+pub(crate) fn leave_out_unchanged(request: &Request<'_>, response: &mut Response) {
+    let Some(tags) = request.headers.if_none_match else { return };
+    let is_safe = matches!(request.method, "GET" | "HEAD" | "QUERY");
+    let etag = response.headers.iter().find(|header| header.name == "etag");
+    if is_safe && response.status == 200 && etag.is_some_and(|etag| matches(tags, &etag.value)) {
+        response.status = 304;
+        response.body.clear();
+        response.headers.retain(|header| header.name != "content-encoding");
+    }
 }
 
 #[cfg(test)]

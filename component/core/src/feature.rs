@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::step::Step;
 
+/// Categories that a message lists.
+const MAX_SHOWN_CATEGORIES: usize = 30;
+
 /// One input of the model, as the manifest declares it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feature {
@@ -110,11 +113,14 @@ impl fmt::Display for Domain {
             Domain::Boolean => f.write_str("true or false"),
             Domain::Category { categories } => {
                 f.write_str("one of ")?;
-                for (i, category) in categories.iter().enumerate() {
+                for (i, category) in categories.iter().take(MAX_SHOWN_CATEGORIES).enumerate() {
                     let separator = if i == 0 { "" } else { ", " };
                     write!(f, "{separator}{}", serde_json::Value::from(category.as_str()))?;
                 }
-                Ok(())
+                match categories.len().saturating_sub(MAX_SHOWN_CATEGORIES) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
             }
         }
     }

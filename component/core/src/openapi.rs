@@ -240,9 +240,11 @@ impl Document<'_> {
 
     fn endpoint(&self, position: usize) -> Json {
         let endpoint = &self.manifest.endpoints[position];
-        let name = schema_name(endpoint);
-        let id =
-            format!("post{}", endpoint.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+        let name = self.schema_name(position);
+        let id = |endpoint: &Endpoint| {
+            format!("post{}", endpoint.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
+        };
+        let id = self.distinct(position, id);
         let description = format!(
             "{}\n\nSend an object for one prediction, or an array of up to {MAX_ROWS} for one each \
              in the same order; in the array of answers, a problem document stands in place of \
@@ -559,8 +561,8 @@ impl Document<'_> {
                 "maxItems": MAX_ROWS,
             }),
         );
-        for endpoint in &manifest.endpoints {
-            let name = schema_name(endpoint);
+        for (position, endpoint) in manifest.endpoints.iter().enumerate() {
+            let name = self.schema_name(position);
             let one = self.answer_schema(std::slice::from_ref(endpoint), true);
             schemas.insert(format!("{name}Array"), array_schema(&name));
             schemas.insert(name, one);
@@ -629,6 +631,20 @@ impl Document<'_> {
             schema["required"] = endpoints.iter().map(|e| Json::from(&*e.field)).collect();
         }
         schema
+    }
+
+    fn schema_name(&self, position: usize) -> String {
+        self.distinct(position, schema_name)
+    }
+
+    /// A name that is made of an endpoint, and a number where an earlier one has it already.
+    fn distinct(&self, position: usize, name: impl Fn(&Endpoint) -> String) -> String {
+        let endpoints = &self.manifest.endpoints;
+        let own = name(&endpoints[position]);
+        match endpoints[..position].iter().filter(|earlier| name(earlier) == own).count() {
+            0 => own,
+            earlier => format!("{own}{}", earlier + 1),
+        }
     }
 
     /// What the endpoints really say of the example.

@@ -11,7 +11,7 @@ use crate::manifest::Manifest;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::request::{self, Rows};
-use crate::resource::{self, Resource};
+use crate::resource::Resource;
 use crate::settings::{Allowed, KeyKind, Settings};
 use crate::v2::{self, InferRequest};
 use crate::{Model, Store, accept, answer, cors, documents, encoding, etag, query};
@@ -93,16 +93,14 @@ pub fn answer(
         batch.count(report);
         respond(service, request, settings, &control, &asked, &batch)
     };
-    let mut response = flow(&mut report).unwrap_or_else(|problem: Problem| {
+    let response = flow(&mut report);
+    let mut response = response.unwrap_or_else(|problem: Problem| {
         // Where rows were counted, the problem is one of theirs.
         report.refused = report.refused.max(1);
-        if resource::is_v2(path(request.target)) {
-            problem.v2_response()
-        } else {
-            problem.response()
-        }
+        problem.response_at(path(request.target))
     });
     encoding::encode(request, &mut response);
+    etag::leave_out_unchanged(request, &mut response);
     cors::allow(request, settings, &mut response);
     response.report = report;
     response
@@ -208,7 +206,7 @@ fn respond(
     batch: &Batch<'_>,
 ) -> Result<Response, Problem> {
     let (status, summary) = summarise(batch);
-    let (mut body, mut headers, log) = write(service, asked, batch)?;
+    let (body, mut headers, log) = write(service, asked, batch)?;
     let etag = etag::of(&body);
     let is_query = request.method == "QUERY";
     let visible = settings.allowed.cache_status;
@@ -228,18 +226,11 @@ fn respond(
         let age = summary.age_seconds().map(|age| Header::new("age", age.to_string()));
         headers.extend(age);
     }
-    // A 304 is the answer to a safe method only.
-    let unchanged =
-        is_query && request.headers.if_none_match.is_some_and(|tags| etag::matches(tags, &etag));
     headers.push(Header::new("etag", etag));
     if is_query {
         headers.push(Header::new("vary", "content-type"));
     }
-    let status = if unchanged { 304 } else { 200 };
-    if unchanged {
-        body.clear();
-    }
-    Ok(Response { status, headers, body, log, report: Report::default() })
+    Ok(Response { status: 200, headers, body, log, report: Report::default() })
 }
 
 /// What the cache did: for the last row, and for all.

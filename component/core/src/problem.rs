@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::http::{Header, Response};
 use crate::report::Report;
+use crate::resource;
 
 /// Why a request gets no prediction.
 #[derive(Clone, Debug, PartialEq)]
@@ -251,9 +252,12 @@ impl Problem {
         self.response_with(&self.document(None))
     }
 
-    /// The same for clients of the Open Inference Protocol: they read the member `error`, and some
-    /// only where the content type is plain JSON.
-    pub(crate) fn v2_response(&self) -> Response {
+    /// The same for the path that was asked. Clients of the Open Inference Protocol read the member
+    /// `error`, and some only where the content type is plain JSON.
+    pub fn response_at(&self, path: &str) -> Response {
+        if !resource::is_v2(path) {
+            return self.response();
+        }
         let mut document = self.document(None);
         document["error"] = self.detail().into();
         let mut response = self.response_with(&document);

@@ -52,7 +52,7 @@ fn respond(request: &IncomingRequest) -> Response {
             };
             instance.answer(&request).response
         }
-        Err(problem) => problem.response(),
+        Err(problem) => problem.response_at(&target),
     }
 }
 

@@ -45,7 +45,7 @@ async fn respond(request: IncomingRequest) -> Response {
             };
             instance.answer(&request).response
         }
-        Err(problem) => problem.response(),
+        Err(problem) => problem.response_at(&target),
     }
 }
 

@@ -254,10 +254,11 @@ impl<'a> Reader<'a> {
             self.error(member.span(), message);
         }
         let mut categories: Vec<String> = Vec::with_capacity(array.len());
+        let mut known = BTreeSet::new();
         for item in array {
             match item.get_ref().as_str() {
                 None => self.wrong_type(table, "categories", item, "strings"),
-                Some(category) if categories.iter().any(|known| known == category) => {
+                Some(category) if !known.insert(category) => {
                     let message = format!("{}: category {category:?} is there twice", table.name);
                     self.error(item.span(), message);
                 }
@@ -342,10 +343,10 @@ impl<'a> Reader<'a> {
             self.error(self.span(table, "path"), message);
         }
         let field = self.checked_string(table, "field", |field| {
-            // A comma would part it in `include=`.
-            (!field.is_empty() && !field.contains(','))
+            // A comma would part it in `include=`, where spaces around names do not count.
+            (!field.is_empty() && !field.contains(',') && field.trim() == field)
                 .then_some(())
-                .ok_or("must not be empty and have no comma")
+                .ok_or("must not be empty, and have no comma and no space at its ends")
         });
         let output = self.string(table, "output");
         let position =

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::tensor;
 use crate::accept;
-use crate::feature::{Feature, Value};
+use crate::feature::{Domain, Feature, Value};
 use crate::http::Request;
 use crate::manifest::Manifest;
 use crate::problem::{FieldError, Place, Problem};
@@ -116,7 +116,9 @@ impl InferRequest {
             if !error.is_data() {
                 return malformed(&error, None);
             }
-            let detail = format!("the request is none of the protocol's: {error}");
+            // The message may hold a text of any length.
+            let error = error.to_string();
+            let detail = format!("the request is none of the protocol's: {}", shorten(&error));
             one(
                 Place::Pointer(String::new()),
                 "",
@@ -234,6 +236,16 @@ fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut Errors) -> Vec<Out
         }
         let is_binary = flag(parameters, "binary_data").unwrap_or(all_binary);
         match manifest.endpoints.iter().position(|endpoint| endpoint.field == *name) {
+            Some(endpoint) if outputs.iter().any(|other: &Output| other.endpoint == endpoint) => {
+                let detail = format!("the output {name} is asked for more than once");
+                errors.add(
+                    format!("/outputs/{i}/name"),
+                    name,
+                    Some(name),
+                    "another output",
+                    detail,
+                );
+            }
             Some(endpoint) => outputs.push(Output { endpoint, is_binary }),
             None => {
                 let names: Vec<&str> = manifest.endpoints.iter().map(|e| &*e.field).collect();
@@ -257,6 +269,12 @@ fn rows(
 ) -> Vec<Vec<Value>> {
     let mut columns: Vec<Option<Vec<Value>>> = features.iter().map(|_| None).collect();
     let (mut rest, mut count) = (binary, None);
+    if head.inputs.len() > features.len() + MAX_ERRORS {
+        let (found, expected) = (head.inputs.len(), format!("{} inputs", features.len()));
+        let detail = format!("there are {found} inputs; expected {expected}");
+        errors.add("/inputs".to_owned(), "", None, &expected, detail);
+        return Vec::new();
+    }
     for (i, Object(input)) in head.inputs.iter().enumerate() {
         let at = |member: &str| format!("/inputs/{i}/{member}");
         let name = &*input.name;
@@ -310,7 +328,7 @@ fn rows(
             errors.add(at("datatype"), name, Some(&input.datatype), &expected, detail);
             continue;
         }
-        let texts = match texts(input, bytes, length) {
+        let texts = match texts(&feature.domain, input, bytes, length) {
             Ok(texts) => texts,
             Err(detail) => {
                 let expected = format!("{length} elements");
@@ -362,14 +380,17 @@ fn take<'b>(input: &Tensor<'_>, rest: &mut &'b [u8]) -> Result<Option<&'b [u8]>,
     let Some(size) = size else { return Ok(None) };
     let left = rest.len();
     let split = size.as_u64().and_then(|size| rest.split_at_checked(usize::try_from(size).ok()?));
-    let (bytes, after) =
-        split.ok_or_else(|| format!("binary_data_size is {size}, and {left} bytes are left"))?;
+    let (bytes, after) = split.ok_or_else(|| {
+        let size = size.to_string();
+        format!("binary_data_size is {}, and {left} bytes are left", shorten(&size))
+    })?;
     *rest = after;
     Ok(Some(bytes))
 }
 
 /// The elements as JSON texts.
 fn texts<'a>(
+    domain: &Domain,
     input: &Tensor<'a>,
     bytes: Option<&[u8]>,
     count: usize,
@@ -378,11 +399,12 @@ fn texts<'a>(
         (Some(_), Some(_)) => return Err("it has data and binary_data_size; send one".to_owned()),
         (None, None) => return Err("it has neither data nor binary_data_size".to_owned()),
         (Some(bytes), None) => {
-            let texts = tensor::texts(&input.datatype, bytes, count)?;
+            let texts = tensor::texts(domain, &input.datatype, bytes, count)?;
             return Ok(texts.into_iter().map(Cow::Owned).collect());
         }
         (None, Some(data)) => {
-            let text = |json: &'a RawValue| tensor::narrowed(&input.datatype, json.get().into());
+            let text =
+                |json: &'a RawValue| tensor::narrowed(domain, &input.datatype, json.get().into());
             let mut texts = Vec::with_capacity(count);
             for element in list(data)? {
                 // The protocol allows nested lists.

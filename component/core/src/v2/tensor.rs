@@ -23,14 +23,23 @@ pub(super) fn datatypes(domain: &Domain) -> &'static [&'static str] {
 ///
 /// # Errors
 /// If the bytes are not as many as the elements need, or texts are not UTF-8.
-pub(super) fn texts(datatype: &str, bytes: &[u8], count: usize) -> Result<Vec<String>, String> {
+pub(super) fn texts(
+    domain: &Domain,
+    datatype: &str,
+    bytes: &[u8],
+    count: usize,
+) -> Result<Vec<String>, String> {
+    let is_integer = matches!(domain, Domain::Integer { .. });
     macro_rules! numbers {
         ($type:ty) => {
             elements(bytes, count, |bytes| <$type>::from_le_bytes(bytes).to_string())
         };
     }
     match datatype {
-        "FP64" => numbers!(f64),
+        "FP64" => elements(bytes, count, |bytes| float(f64::from_le_bytes(bytes), is_integer)),
+        "FP32" if is_integer => {
+            elements(bytes, count, |bytes| float(f32::from_le_bytes(bytes).into(), true))
+        }
         "FP32" => numbers!(f32),
         "INT64" => numbers!(i64),
         "INT32" => numbers!(i32),
@@ -42,6 +51,15 @@ pub(super) fn texts(datatype: &str, bytes: &[u8], count: usize) -> Result<Vec<St
         "UINT8" => numbers!(u8),
         "BOOL" => elements(bytes, count, |[byte]| (byte != 0).to_string()),
         _ => strings(bytes, count),
+    }
+}
+
+/// A float as JSON text. The shortest text of a large one has zeros for digits that it does have, so
+/// an integer is written in full.
+fn float(number: f64, is_integer: bool) -> String {
+    match is_integer && number.fract() == 0.0 && number.abs() < 2f64.powi(64) {
+        true => (number as i128).to_string(),
+        false => number.to_string(),
     }
 }
 
@@ -91,12 +109,13 @@ pub(super) fn write(answer: Answer<'_>, bytes: &mut Vec<u8>) {
 
 /// A number of a JSON request as one of its datatype: clients write a 32-bit float with the digits
 /// of the 64-bit one beside it.
-pub(super) fn narrowed<'a>(datatype: &str, text: Cow<'a, str>) -> Cow<'a, str> {
+pub(super) fn narrowed<'a>(domain: &Domain, datatype: &str, text: Cow<'a, str>) -> Cow<'a, str> {
     let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     match text.parse::<f32>() {
-        Ok(number) if datatype == "FP32" && is_number && number.is_finite() => {
-            number.to_string().into()
-        }
+        Ok(number) if datatype == "FP32" && is_number && number.is_finite() => match domain {
+            Domain::Integer { .. } => float(number.into(), true).into(),
+            _ => number.to_string().into(),
+        },
         _ => text,
     }
 }

@@ -227,3 +227,35 @@ fn compressed_requests_are_read_and_wrong_ones_refused() {
         assert_eq!(world.answer(&request).status, status, "{encoding}, {} bytes", body.len());
     }
 }
+
+#[test]
+fn a_tag_is_that_of_the_bytes_that_are_sent() {
+    let world = World::default();
+    let gzip = Headers { accept_encoding: Some("gzip"), ..Headers::default() };
+    for path in ["/openapi.json", "/docs/index.js", "/docs/swagger-ui.css"] {
+        let [plain, compressed] = [Headers::default(), gzip].map(|headers| {
+            let first = world.answer(&get(path, headers));
+            let if_none_match = header(&first, "etag");
+            let again = world.answer(&get(path, Headers { if_none_match, ..headers }));
+            assert_eq!((again.status, &*again.body), (304, &b""[..]), "{path}");
+            assert_eq!(header(&again, "etag"), if_none_match, "{path}");
+            assert!(header(&again, "vary").unwrap().contains("accept-encoding"), "{path}");
+            if_none_match.unwrap().to_owned()
+        });
+        assert_ne!(plain, compressed, "{path}");
+    }
+}
+
+#[test]
+fn names_in_the_document_are_distinct() {
+    let text = include_str!("../../../../models/credit/manifest.toml");
+    let text = text.replace("/decisions", "/a.b-c").replace("/probabilities", "/a_b_c");
+    let manifest = foretold_core::manifest::Manifest::parse(&text).unwrap();
+    let world = World { manifest, ..World::default() };
+    let openapi = document(&plain(&world, "/openapi.json"));
+    let id = |path: &str| openapi["paths"][path]["post"]["operationId"].clone();
+    assert_eq!((id("/a.b-c"), id("/a_b_c")), (json!("post_a_b_c"), json!("post_a_b_c2")));
+    let schemas = &openapi["components"]["schemas"];
+    assert!(schemas["ABCAnswer"]["properties"].get("decision").is_some(), "{schemas}");
+    assert!(schemas["ABCAnswer2"]["properties"].get("probability").is_some(), "{schemas}");
+}

@@ -198,6 +198,11 @@ fn mistakes_are_named_with_their_place() {
             "/outputs/0/name",
             "there is no output \"x\"; the outputs are decision, probability, risk_category",
         ),
+        (
+            json!({ "inputs": inputs(), "outputs": [{ "name": "decision" }, { "name": "decision" }] }),
+            "/outputs/1/name",
+            "the output decision is asked for more than once",
+        ),
         (json!({}), "", "the request is none of the protocol's: missing field `inputs`"),
         (
             json!([null, null, inputs(), null]),
@@ -247,4 +252,41 @@ fn the_metadata_is_what_infer_takes() {
         assert_eq!(missing.status, 404, "{path}");
         assert!(body(&missing).contains("\"error\""), "{path}");
     }
+}
+
+#[test]
+fn an_answer_to_a_hostile_request_is_short() {
+    let world = World::default();
+    let long = "\u{7f}".repeat(100_000);
+    let input = json!({ "name": "x", "shape": [1], "datatype": "INT64", "data": [1] });
+    for request in [
+        json!({ "inputs": long }),
+        json!({ "inputs": [{ "name": long, "shape": long, "datatype": long, "parameters": long }] }),
+        json!({ "inputs": [{ "name": long, "shape": [1], "datatype": long, "data": long }] }),
+        json!({ "inputs": vec![input; 1000] }),
+        json!({ "inputs": inputs(), "outputs": vec![json!({ "name": long }); 100] }),
+    ] {
+        let (response, _) = infer(&world, &request);
+        assert_eq!(response.status, 422);
+        assert!(response.body.len() < 100_000, "{}", response.body.len());
+    }
+}
+
+#[test]
+fn integers_that_come_as_floats_are_exact() {
+    let text = include_str!("../../../../models/credit/manifest.toml");
+    let text = text.replace("maximum = 127", "maximum = 2147483647");
+    let manifest = foretold_core::manifest::Manifest::parse(&text).unwrap();
+    let world = World { manifest, ..World::default() };
+    let age = |datatype: &str, age: &str| {
+        let mut inputs = inputs();
+        inputs[1]["datatype"] = datatype.into();
+        let text =
+            json!({ "inputs": inputs }).to_string().replace("[30,22]", &format!("[{age},22]"));
+        world.send("POST", INFER, None, &text)
+    };
+    assert_eq!(age("INT64", "123456792").report.misses, 2);
+    assert_eq!(age("FP32", "123456792.0").report.hits, 2);
+    assert_eq!(age("FP64", "123456792").report.hits, 2);
+    assert_eq!(age("FP32", "2147483648").status, 422);
 }
