@@ -40,7 +40,7 @@ fn no_bit_of_an_answer_changes_without_a_new_semantics_number() {
         std::fs::write(&path, text).expect("to write the bits");
     }
     let text = std::fs::read_to_string(&path).expect("the bits");
-    let mut expected: serde_json::Map<String, serde_json::Value> =
+    let mut expected: BTreeMap<String, serde_json::Value> =
         serde_json::from_str(&text).expect("JSON");
     let advice = format!("raise SEMANTICS and regenerate with {REGENERATE}=1 cargo test");
     assert_eq!(
