@@ -23,27 +23,28 @@ ALL_ROWS = 401 * 110 * 40
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("foretold")
-    parser.add_argument("--seconds", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16)
     options = parser.parse_args()
     # What one load of misses may take of all rows.
-    share = ALL_ROWS // (len(SIZES) * (options.rounds + 1))
-    with ExitStack() as stack:
-        redis = free_port()
-        start(stack, redis, "redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "",
-              "--dir", stack.enter_context(tempfile.TemporaryDirectory()))
-        stores = {"memory": "memory:", "Redis": f"redis://127.0.0.1:{redis}"}
-        hosts = {name: foretold(stack, options.foretold, url) for name, url in stores.items()}
-        results = {(name, kind, size): [] for name in hosts for kind in ("hit", "miss") for size in SIZES}
-        first = dict.fromkeys(hosts, 0)
-        # The first round is only to warm up.
-        for round_number in range(options.rounds + 1):
+    share = ALL_ROWS // len(SIZES)
+    results = {(name, kind, size): [] for name in ("memory", "Redis") for kind in ("hit", "miss") for size in SIZES}
+    # The first round is only to warm up.
+    for round_number in range(options.rounds + 1):
+        # Each round has stores of its own, so that rows can be misses again.
+        with ExitStack() as stack:
+            redis = free_port()
+            start(stack, redis, "redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "",
+                  "--dir", stack.enter_context(tempfile.TemporaryDirectory()))
+            stores = {"memory": "memory:", "Redis": f"redis://127.0.0.1:{redis}"}
+            hosts = {name: foretold(stack, options.foretold, url) for name, url in stores.items()}
+            first = dict.fromkeys(hosts, 0)
             for (name, kind, size), rates in results.items():
                 rate = load(hosts[name], size, kind, first[name], options)
                 if kind == "miss":
                     if rate * options.seconds > share:
-                        raise SystemExit(f"{rate:,.0f} misses/s are more than there are rows for; use fewer rounds")
+                        raise SystemExit(f"{rate:,.0f} misses/s are more than there are rows for; use fewer seconds")
                     first[name] += share
                 if round_number > 0:
                     rates.append(rate)

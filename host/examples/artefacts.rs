@@ -71,7 +71,7 @@ async fn in_a_host(component: Vec<u8>, folder: &CacheFolder) -> Result<(u128, u1
     };
     let (mut fresh, mut first) = (Vec::new(), Vec::new());
     for i in 0..ROUNDS {
-        fresh.push(call("/", "", 404).await?);
+        fresh.push(call("/none", "", 404).await?);
         let (age, rate) = (18 + i % 100, f64::from(10 + i / 100) / 10.0);
         let body = format!(
             r#"{{"installment_rate_in_percentage_of_disposable_income": {rate}, "age_in_years": {age}, "foreign_worker": "yes", "present_employment_since": "unemployed", "personal_status_and_sex": "male: single"}}"#
