@@ -122,7 +122,7 @@ test-docs: build .venv/installed
 	@$(call need,redis-server)
 	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
 
-test-full: FUZZ_EXAMPLES = 1000
+test-full: FUZZ_EXAMPLES = 3000
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
