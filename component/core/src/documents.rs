@@ -3,9 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::feature::Value;
 use crate::http::{Header, Request, Response};
-use crate::key::KeyLayout;
 use crate::pages::{self, Page};
 use crate::pipeline::Service;
 use crate::resource::Resource;
@@ -83,9 +81,9 @@ fn index(service: &Service) -> Json {
 /// The model is loaded, or nothing would answer. Without a store predictions go on.
 fn ready(service: &Service, store: &impl Store, settings: &Settings) -> Json {
     let manifest = service.manifest();
-    let example: Vec<Value> = manifest.features.iter().map(|feature| feature.example).collect();
-    let layout: &KeyLayout = service.key_layout();
-    let key = layout.key(&settings.keys, manifest.endpoints.first(), &layout.pack(&example));
+    let layout = service.key_layout();
+    let packed = layout.pack(&manifest.example());
+    let key = layout.key(&settings.keys, manifest.endpoints.first(), &packed);
     let (status, found) = match store.get(&[key]) {
         Ok(_) => ("ready", "available"),
         Err(_) => ("degraded", "unavailable"),

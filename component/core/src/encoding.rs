@@ -67,8 +67,7 @@ pub(crate) fn encode(request: &Request<'_>, response: &mut Response) {
     for header in &mut response.headers {
         // Other bytes have another tag.
         if header.name == "etag" {
-            header.value = header.value.replace("\"", "").into();
-            header.value = format!("\"{}-gzip\"", header.value).into();
+            header.value = format!("\"{}-gzip\"", header.value.trim_matches('"')).into();
         }
     }
 }

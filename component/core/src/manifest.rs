@@ -5,7 +5,7 @@ mod reference;
 
 use std::fmt;
 
-use crate::feature::Feature;
+use crate::feature::{Feature, Value};
 
 /// A checked manifest.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +107,11 @@ impl Manifest {
     /// With everything that is wrong, each with its line.
     pub fn parse(text: &str) -> Result<Manifest, ManifestErrors> {
         read::manifest(text)
+    }
+
+    /// The row of all features' examples.
+    pub(crate) fn example(&self) -> Vec<Value> {
+        self.features.iter().map(|feature| feature.example).collect()
     }
 
     /// The reference of all keys, as Markdown.

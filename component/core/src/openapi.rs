@@ -9,7 +9,7 @@ use crate::manifest::{Endpoint, Manifest, Rule};
 use crate::pipeline::Service;
 use crate::problem::Problem;
 use crate::request::MAX_ROWS;
-use crate::settings::Settings;
+use crate::settings::{KeyKind, Settings};
 use crate::{Model, request, v2};
 
 const JSON: &str = "application/json";
@@ -64,8 +64,7 @@ fn json_value(feature: &Feature, value: Value) -> Json {
 
 fn example_outputs(service: &Service, model: &impl Model) -> Option<Vec<f32>> {
     let manifest = service.manifest();
-    let row: Vec<Value> = manifest.features.iter().map(|feature| feature.example).collect();
-    let outputs = model.predict(&row).ok()?;
+    let outputs = model.predict(&manifest.example()).ok()?;
     (outputs.len() == manifest.outputs.len() && outputs.iter().all(|o| o.is_finite()))
         .then_some(outputs)
 }
@@ -291,7 +290,7 @@ impl Document<'_> {
             "All that the model says of a row, as one object; `include` picks members. What is \
              sent and how it is cached is as for the single endpoints, which share the cached \
              prediction with this one; of different times to live the shortest counts.{}",
-            if self.settings.keys == crate::settings::KeyKind::Repr {
+            if self.settings.keys == KeyKind::Repr {
                 " With this service's settings (`repr` keys), more than one member is always computed."
             } else {
                 ""
@@ -457,10 +456,9 @@ impl Document<'_> {
     fn components(&self) -> Json {
         let mut responses = Map::new();
         for (_, name, description) in PROBLEMS {
-            for (is_v2, prefix, media_type, schema) in
-                [(false, "", PROBLEM, "Problem"), (true, "V2", JSON, "V2Problem")]
+            for (prefix, media_type, schema) in
+                [("", PROBLEM, "Problem"), ("V2", JSON, "V2Problem")]
             {
-                let _ = is_v2;
                 responses.insert(
                     format!("{prefix}{name}"),
                     json!({

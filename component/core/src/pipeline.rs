@@ -97,7 +97,7 @@ pub fn answer(
     let mut response = response.unwrap_or_else(|problem: Problem| {
         // Where rows were counted, the problem is one of theirs.
         report.refused = report.refused.max(1);
-        problem.response_at(path(request.target))
+        problem.response_at(request.target)
     });
     encoding::encode(request, &mut response);
     etag::leave_out_unchanged(request, &mut response);

@@ -252,10 +252,10 @@ impl Problem {
         self.response_with(&self.document(None))
     }
 
-    /// The same for the path that was asked. Clients of the Open Inference Protocol read the member
+    /// The same for the target that was asked. Clients of the Open Inference Protocol read the member
     /// `error`, and some only where the content type is plain JSON.
-    pub fn response_at(&self, path: &str) -> Response {
-        if !resource::is_v2(path) {
+    pub fn response_at(&self, target: &str) -> Response {
+        if !resource::is_v2(target) {
             return self.response();
         }
         let mut document = self.document(None);

@@ -103,7 +103,7 @@ impl Resource {
     }
 }
 
-/// Whether a path, or path and query, is one of the Open Inference Protocol, whose clients read errors their own way.
+/// Whether a path and query is one of the Open Inference Protocol, whose clients read errors their own way.
 pub(crate) fn is_v2(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     path.strip_prefix("/v2").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
