@@ -258,7 +258,7 @@ def shares_with_host(
 
     stored = []
     for first, second in [(ask_python, ask_host), (ask_host, ask_python)]:
-        server.client.flushall()
+        server.empty()
         for ask, expected in [(first, "miss"), (second, "hit")]:
             for row, output in golden:
                 found = ask(row, output)

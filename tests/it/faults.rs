@@ -348,11 +348,7 @@ fn a_server_that_is_away_at_the_start_is_found_later() {
         assert_eq!(answer.header("cache-status"), "foretold; fwd=miss; detail=store-unavailable");
     }
     let redis = Redis::start_on(port);
-    let start = Instant::now();
-    while !host.post("/decisions", SAMPLE).is_hit() {
-        assert!(start.elapsed() < RETURN_LIMIT, "no hit within {RETURN_LIMIT:?} of the return");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    host.wait_for_hit(SAMPLE, RETURN_LIMIT);
     assert!(!redis.cli(&["--scan"]).is_empty());
     host.wait_for_log("answers again", RETURN_LIMIT);
 }

@@ -162,6 +162,16 @@ impl Host {
         answer(self.agent.run(request.body(body.to_owned()).unwrap()))
     }
 
+    /// Asks for a decision until it comes from the cache. What is predicted while a host learns of
+    /// a purge is not stored, so it may take more than two requests.
+    pub(crate) fn wait_for_hit(&self, body: &str, limit: Duration) {
+        let start = Instant::now();
+        while !self.post("/decisions", body).is_hit() {
+            assert!(start.elapsed() < limit, "no hit within {limit:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The metrics of a host that serves them.
     pub(crate) fn metrics(&mut self) -> Scrape {
         let line = self.wait_for_log("metrics at http://", Duration::ZERO);

@@ -213,8 +213,7 @@ fn a_purge_is_seen_by_a_running_host_at_once() {
         let host = Host::credit(&["--store", &store]);
         let fill = || {
             for age in [30, 31] {
-                host.post("/decisions", &aged(age));
-                assert!(host.post("/decisions", &aged(age)).is_hit(), "{layout}");
+                host.wait_for_hit(&aged(age), Duration::from_secs(30));
             }
         };
         let id = {
