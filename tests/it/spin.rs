@@ -97,9 +97,13 @@ fn options_reach_it_as_variables() {
     assert_eq!((answer.status, answer.header("cache-status")), (200, ""));
     let host = Host::start(&baked(Target::Spin), &options);
     host.post("/decisions", SAMPLE);
-    assert_eq!(host.post("/decisions", SAMPLE).header("cache-status"), "foretold; hit; ttl=60");
-    let status = host.post("/probabilities", SAMPLE);
-    assert_eq!(status.header("cache-status"), "foretold; hit; ttl=600");
+    for (path, ttl) in [("/decisions", 60), ("/probabilities", 600)] {
+        let hit = host.post(path, SAMPLE);
+        let status = hit.header("cache-status");
+        let left: u32 = status.strip_prefix("foretold; hit; ttl=").unwrap().parse().unwrap();
+        // Some seconds may have passed since the prediction was stored.
+        assert!((ttl - 30..=ttl).contains(&left), "{path}: {status}");
+    }
 }
 
 #[test]
