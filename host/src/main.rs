@@ -143,6 +143,7 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
     if let Some(warning) = options.serve.warning() {
         warn!("{warning}");
     }
+    let socket = Server::reserve(options.listen)?;
     let folder = match options.cache_dir.clone() {
         Some(folder) => folder,
         None => CacheFolder::of_user()?,
@@ -157,7 +158,7 @@ async fn serve(options: Serve, start: Instant) -> Result<()> {
         served.push((model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s")));
         mounts.push(mount);
     }
-    let server = Server::bind(options.listen, mounts, options.serve.server_config()).await?;
+    let server = Server::new(socket, mounts, options.serve.server_config())?;
     let address = server.address()?;
     for (model, what) in served {
         let ready_ms = start.elapsed().as_millis();

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
@@ -36,6 +36,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a server that stops goes on accepting: clients with an open connection learn with their
 /// next answer that it will be closed, instead of losing a request to it.
 const DRAIN: Duration = Duration::from_millis(500);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// Pause after a failure to accept, which means that the process has no files left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take when the server stops.
@@ -105,18 +107,32 @@ impl Mount {
 }
 
 impl Server {
-    /// Listens at an address; port 0 takes any free one.
+    /// Takes an address without listening yet, so that what would keep the server from it is known
+    /// before models are baked, and clients are refused until it can answer. Port 0 takes any free
+    /// one.
     ///
     /// # Errors
     /// If the address is taken or not this machine's.
-    pub async fn bind(
-        listen: SocketAddr,
-        mut mounts: Vec<Mount>,
-        config: ServerConfig,
-    ) -> Result<Server> {
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
+    pub fn reserve(listen: SocketAddr) -> Result<TcpSocket> {
+        let reserve = || {
+            let socket = match listen {
+                SocketAddr::V4(_) => TcpSocket::new_v4(),
+                SocketAddr::V6(_) => TcpSocket::new_v6(),
+            }?;
+            // Else a server could not be started again while the last one's connections linger.
+            socket.set_reuseaddr(true)?;
+            socket.bind(listen)?;
+            Ok::<TcpSocket, std::io::Error>(socket)
+        };
+        reserve().with_context(|| format!("cannot listen on {listen}"))
+    }
+
+    /// Listens at a reserved address.
+    ///
+    /// # Errors
+    /// If another server has begun to since.
+    pub fn new(socket: TcpSocket, mut mounts: Vec<Mount>, config: ServerConfig) -> Result<Server> {
+        let listener = socket.listen(BACKLOG).context("cannot listen")?;
         let permits = Semaphore::new(config.max_concurrent_requests);
         let stopping = AtomicBool::new(false);
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.route.rank()));

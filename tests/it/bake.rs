@@ -69,6 +69,13 @@ fn a_manifest_or_model_that_is_wrong_is_refused_with_its_place() {
         "{error}"
     );
     change(folder.path(), "manifest.toml", "ttl_seconds = 0", "ttl_seconds = 60");
+    change(folder.path(), "manifest.toml", "\"male: single\"", "\"male, single\"");
+    let baked = bake(folder.path(), &output);
+    let error = String::from_utf8(baked.stderr).unwrap();
+    let expected = "\"personal_status_and_sex\": the model's encoder does not know \"male, single\"; it \
+                    knows \"male: single\", which";
+    assert!(!baked.status.success() && error.contains(expected), "{error}");
+    change(folder.path(), "manifest.toml", "male, single", "male: single");
     change(folder.path(), "manifest.toml", "tensor = \"probabilities\"", "tensor = \"chances\"");
     let baked = bake(folder.path(), &output);
     let error = String::from_utf8(baked.stderr).unwrap();
@@ -99,6 +106,20 @@ fn a_cache_folder_that_others_can_write_to_is_refused() {
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let error = refusal(&credit(), folder.path());
     assert!(error.contains("open to other users") && error.contains("chmod 700"), "{error}");
+}
+
+#[test]
+fn a_taken_port_is_told_before_a_model_is_baked() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = TempDir::new().unwrap();
+    let nothing_to_bake = folder.path();
+    let mut command = foretold();
+    let output =
+        command.arg("serve").arg(nothing_to_bake).args(["--listen", &address]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("cannot listen on 127.0.0.1:"), "{error}");
+    assert!(error.contains("in use"), "{error}");
 }
 
 #[test]
