@@ -74,7 +74,7 @@ def tensors(found: list[dict]) -> list[tuple]:
 
 
 def datatype(endpoint: dict) -> str:
-    return "BYTES" if "threshold" in endpoint or "bands" in endpoint else "FP32"
+    return "BYTES" if endpoint.keys() & {"threshold", "bands", "classes"} else "FP32"
 
 
 def inference(server: Foretold, client, batch: list[dict], version: str) -> None:

@@ -14,8 +14,25 @@ pub enum Answer<'a> {
 impl<'a> Answer<'a> {
     /// What an endpoint makes of a model's outputs.
     pub fn new(endpoint: &'a Endpoint, outputs: &[f32]) -> Answer<'a> {
-        let output = outputs[endpoint.output];
-        label(&endpoint.rule, output).map_or(Answer::Number(output), Answer::Label)
+        // Bounds are compared as 32-bit floats, so that an output that is shown as 0.6 is not
+        // above 0.6.
+        Answer::Label(match &endpoint.rule {
+            Rule::Number { output } => return Answer::Number(outputs[*output]),
+            Rule::Threshold { output, threshold, above, otherwise } => {
+                if outputs[*output] > *threshold as f32 { above } else { otherwise }
+            }
+            Rule::Bands { output, bands, last } => {
+                let band = bands.iter().find(|(below, _)| outputs[*output] < *below as f32);
+                band.map_or(last, |(_, label)| label)
+            }
+            Rule::Classes { classes } => {
+                let largest = classes.iter().reduce(|largest, class| {
+                    if outputs[class.0] > outputs[largest.0] { class } else { largest }
+                });
+                let (_, label) = largest.expect("a manifest has at least two classes");
+                label
+            }
+        })
     }
 
     /// Appends the value as JSON text.
@@ -43,22 +60,6 @@ pub fn write<'a>(answers: impl Iterator<Item = (&'a Endpoint, Answer<'a>)>, body
     body.push(b'}');
 }
 
-/// The label that a rule gives for an output, or `None` where the answer is the number itself.
-///
-/// Bounds are compared as 32-bit floats, so that an output that is shown as 0.6 is not above 0.6.
-fn label(rule: &Rule, output: f32) -> Option<&str> {
-    match rule {
-        Rule::Number => None,
-        Rule::Threshold { threshold, above, otherwise } => {
-            Some(if output > *threshold as f32 { above } else { otherwise })
-        }
-        Rule::Bands { bands, last } => {
-            let band = bands.iter().find(|(below, _)| output < *below as f32);
-            Some(band.map_or(last, |(_, label)| label))
-        }
-    }
-}
-
 pub(crate) fn write_json(body: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     serde_json::to_writer(body, value).expect("strings and floats can be written to memory");
 }
@@ -71,7 +72,6 @@ mod tests {
         Endpoint {
             path: "/x".into(),
             field: "x".into(),
-            output: 0,
             rule,
             ttl_seconds: None,
             python_class: None,
@@ -90,9 +90,27 @@ mod tests {
     }
 
     #[test]
+    fn of_classes_the_largest_counts_and_of_equal_ones_the_first() {
+        let classes = [(2, "C"), (0, "A"), (1, "B")];
+        let classes = classes.map(|(output, label)| (output, label.to_owned())).to_vec();
+        let endpoint = endpoint(Rule::Classes { classes });
+        for (outputs, expected) in [
+            ([0.2, 0.3, 0.5], "C"),
+            ([0.2, 0.5, 0.3], "B"),
+            ([0.5, 0.2, 0.3], "A"),
+            ([0.4, 0.2, 0.4], "C"),
+            ([0.4, 0.4, 0.2], "A"),
+            ([0.0, 0.0, -0.0], "C"),
+            ([-3.0, -2.0, -1.0], "C"),
+        ] {
+            assert_eq!(Answer::new(&endpoint, &outputs), Answer::Label(expected), "{outputs:?}");
+        }
+    }
+
+    #[test]
     fn a_number_is_its_shortest_text() {
         check(
-            &Rule::Number,
+            &Rule::Number { output: 0 },
             &[(0.3, r#"{"x":0.3}"#), (1.0, r#"{"x":1.0}"#), (1e-9, r#"{"x":1e-9}"#)],
         );
     }
@@ -101,7 +119,7 @@ mod tests {
     fn a_threshold_is_strict() {
         let (above, otherwise) = ("DECLINE".to_string(), "ACCEPT".to_string());
         check(
-            &Rule::Threshold { threshold: 0.5, above, otherwise },
+            &Rule::Threshold { output: 0, threshold: 0.5, above, otherwise },
             &[
                 (0.5, r#"{"x":"ACCEPT"}"#),
                 (0.50000006, r#"{"x":"DECLINE"}"#),
@@ -114,7 +132,7 @@ mod tests {
     fn the_upper_bound_of_a_band_belongs_to_the_next() {
         let bands = vec![(0.25, "LOW".to_string()), (0.5, "MEDIUM".to_string())];
         check(
-            &Rule::Bands { bands, last: "HIGH".into() },
+            &Rule::Bands { output: 0, bands, last: "HIGH".into() },
             &[
                 (0.0, r#"{"x":"LOW"}"#),
                 (0.25, r#"{"x":"MEDIUM"}"#),
@@ -130,11 +148,14 @@ mod tests {
             let output: f32 = bound.to_string().parse().unwrap();
             let (above, otherwise) = ("ABOVE".to_string(), "NOT".to_string());
             check(
-                &Rule::Threshold { threshold: bound, above, otherwise },
+                &Rule::Threshold { output: 0, threshold: bound, above, otherwise },
                 &[(output, r#"{"x":"NOT"}"#)],
             );
             let bands = vec![(bound, "BELOW".to_string())];
-            check(&Rule::Bands { bands, last: "FROM".into() }, &[(output, r#"{"x":"FROM"}"#)]);
+            check(
+                &Rule::Bands { output: 0, bands, last: "FROM".into() },
+                &[(output, r#"{"x":"FROM"}"#)],
+            );
         }
     }
 }

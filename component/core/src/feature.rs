@@ -16,6 +16,8 @@ pub struct Feature {
     pub domain: Domain,
     /// Whether the request may leave it out or send `null`; the model then sees NaN.
     pub optional: bool,
+    /// Those of its categories that the model's encoders need not know.
+    pub unknown: Vec<String>,
     /// Unit of a number, for people.
     pub unit: Option<String>,
     /// What it means, for people.

@@ -57,16 +57,14 @@ pub struct Output {
     pub description: String,
 }
 
-/// A path that answers one member, derived from one output.
+/// A path that answers one member, derived from the outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// Path of the URL, e.g. `/decisions`.
     pub path: String,
     /// Member of the JSON answer, e.g. `decision`.
     pub field: String,
-    /// Position of the output it derives from.
-    pub output: usize,
-    /// How it derives from it.
+    /// How it derives from the outputs.
     pub rule: Rule,
     /// Seconds that it serves a cached prediction, where it differs from the model's.
     pub ttl_seconds: Option<u32>,
@@ -77,13 +75,18 @@ pub struct Endpoint {
     pub description: String,
 }
 
-/// How an answer derives from an output.
+/// How an answer derives from the outputs, which it names by their positions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
-    /// The output itself, as a JSON number.
-    Number,
+    /// An output itself, as a JSON number.
+    Number {
+        /// The output.
+        output: usize,
+    },
     /// One label strictly above a threshold, another otherwise.
     Threshold {
+        /// The output that is compared.
+        output: usize,
         /// The threshold.
         threshold: f64,
         /// Answer strictly above it.
@@ -93,11 +96,49 @@ pub enum Rule {
     },
     /// The label of the first band whose upper bound is above the output.
     Bands {
+        /// The output that is compared.
+        output: usize,
         /// Exclusive upper bounds, rising, and their labels.
         bands: Vec<(f64, String)>,
         /// The label from the last bound up.
         last: String,
     },
+    /// The label of the class whose output is the largest; of equal ones the first.
+    Classes {
+        /// The output of each class and its label; at least two.
+        classes: Vec<(usize, String)>,
+    },
+}
+
+impl Rule {
+    /// The outputs that an answer derives from.
+    pub fn outputs(&self) -> Vec<usize> {
+        match self {
+            Rule::Number { output }
+            | Rule::Threshold { output, .. }
+            | Rule::Bands { output, .. } => vec![*output],
+            Rule::Classes { classes } => classes.iter().map(|(output, _)| *output).collect(),
+        }
+    }
+
+    /// All labels that there can be, each once; none where the answer is a number.
+    pub fn labels(&self) -> Vec<&str> {
+        let labels: Vec<&String> = match self {
+            Rule::Number { .. } => vec![],
+            Rule::Threshold { above, otherwise, .. } => vec![otherwise, above],
+            Rule::Bands { bands, last, .. } => {
+                bands.iter().map(|(_, label)| label).chain([last]).collect()
+            }
+            Rule::Classes { classes } => classes.iter().map(|(_, label)| label).collect(),
+        };
+        let mut distinct: Vec<&str> = Vec::with_capacity(labels.len());
+        for label in labels {
+            if !distinct.contains(&label.as_str()) {
+                distinct.push(label);
+            }
+        }
+        distinct
+    }
 }
 
 impl Manifest {

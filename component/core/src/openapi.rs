@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::answer::{self, Answer};
 use crate::feature::{Domain, Feature, Value};
-use crate::manifest::{Endpoint, Manifest, Rule};
+use crate::manifest::{Endpoint, Manifest};
 use crate::pipeline::Service;
 use crate::problem::Problem;
 use crate::request::MAX_ROWS;
@@ -597,23 +597,10 @@ impl Document<'_> {
         let properties: Map<String, Json> = endpoints
             .iter()
             .map(|endpoint| {
-                let mut schema = match &endpoint.rule {
-                    Rule::Number => json!({ "type": "number" }),
-                    Rule::Threshold { above, otherwise, .. } if above == otherwise => {
-                        json!({ "type": "string", "enum": [above] })
-                    }
-                    Rule::Threshold { above, otherwise, .. } => {
-                        json!({ "type": "string", "enum": [otherwise, above] })
-                    }
-                    Rule::Bands { bands, last } => {
-                        let mut labels: Vec<&String> = Vec::new();
-                        for label in bands.iter().map(|(_, label)| label).chain([last]) {
-                            if !labels.contains(&label) {
-                                labels.push(label);
-                            }
-                        }
-                        json!({ "type": "string", "enum": labels })
-                    }
+                let labels = endpoint.rule.labels();
+                let mut schema = match labels.is_empty() {
+                    true => json!({ "type": "number" }),
+                    false => json!({ "type": "string", "enum": labels }),
                 };
                 schema["description"] = endpoint.description.clone().into();
                 (endpoint.field.clone(), schema)

@@ -11,7 +11,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::answer::Answer;
 use crate::feature::{Domain, Feature, Value};
-use crate::manifest::{Endpoint, Rule};
+use crate::manifest::Endpoint;
 
 /// `repr` of a pydantic model with these fields, e.g. `DecisionRequest(age=30, name='x')`.
 pub fn repr(class: &str, features: &[Feature], row: &[Value]) -> String {
@@ -52,17 +52,12 @@ pub fn value(answer: Answer<'_>) -> Vec<u8> {
 /// The answer in a value, or `None` where it is none that this endpoint gives.
 pub fn answer<'a>(endpoint: &'a Endpoint, value: &[u8]) -> Option<Answer<'a>> {
     let text = std::str::from_utf8(value).ok()?;
-    let label = |label: &'a String| (label == text).then_some(Answer::Label(label));
-    match &endpoint.rule {
-        Rule::Number => {
-            let number = text.parse::<f64>().ok()? as f32;
-            number.is_finite().then_some(Answer::Number(number))
-        }
-        Rule::Threshold { above, otherwise, .. } => label(above).or_else(|| label(otherwise)),
-        Rule::Bands { bands, last } => {
-            bands.iter().find_map(|(_, band)| label(band)).or_else(|| label(last))
-        }
+    let labels = endpoint.rule.labels();
+    if labels.is_empty() {
+        let number = text.parse::<f64>().ok()? as f32;
+        return number.is_finite().then_some(Answer::Number(number));
     }
+    labels.into_iter().find(|label| *label == text).map(Answer::Label)
 }
 
 /// `repr` of a finite float: the shortest digits that read back, with an exponent below 1e-4 and

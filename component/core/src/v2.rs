@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::answer::{Answer, write_json};
 use crate::feature::Domain;
 use crate::http::Header;
-use crate::manifest::{Endpoint, Manifest, Rule};
+use crate::manifest::{Endpoint, Manifest};
 
 pub(crate) use request::{InferRequest, Output};
 
@@ -63,10 +63,7 @@ pub(crate) fn datatype_of(domain: &Domain) -> &'static str {
 }
 
 fn datatype_of_answer(endpoint: &Endpoint) -> &'static str {
-    match endpoint.rule {
-        Rule::Number => "FP32",
-        Rule::Threshold { .. } | Rule::Bands { .. } => "BYTES",
-    }
+    if endpoint.rule.labels().is_empty() { "FP32" } else { "BYTES" }
 }
 
 /// The body of a response, and the headers that say what it is. `rows` has the answers of all

@@ -76,6 +76,7 @@ fn feature(input: &str) -> Result<(Feature, Value), String> {
         name: name.into(),
         domain,
         optional: false,
+        unknown: vec![],
         unit: None,
         description: String::new(),
         example: value,

@@ -33,6 +33,8 @@ pub enum LoadError {
     Input(String),
     /// The manifest's outputs do not fit the graph's outputs.
     Output(String),
+    /// Categories that the model's encoders do not know; a text per feature.
+    Unknown(Vec<String>),
 }
 
 impl fmt::Display for LoadError {
@@ -54,6 +56,14 @@ impl fmt::Display for LoadError {
             }
             LoadError::Output(reason) => {
                 write!(f, "the outputs do not fit the model's outputs: {reason}")
+            }
+            LoadError::Unknown(features) => {
+                write!(
+                    f,
+                    "{}\nSpell categories as in training. Where the model is meant to see one that \
+                     it was not trained with, list that in the feature's `unknown`.",
+                    features.join("\n")
+                )
             }
         }
     }

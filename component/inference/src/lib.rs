@@ -55,6 +55,7 @@ mod ops;
 mod output;
 mod proto;
 mod tensor;
+mod unknown;
 
 pub use error::LoadError;
 pub use model::OnnxModel;

@@ -15,6 +15,7 @@ use crate::graph;
 use crate::operator::{failed, wire};
 use crate::output::{Outputs, wanted};
 use crate::proto::ModelProto;
+use crate::unknown;
 
 /// An ONNX model, ready to run with a manifest's features and outputs.
 ///
@@ -34,8 +35,8 @@ impl OnnxModel {
     /// may even have operators that are not supported.
     ///
     /// # Errors
-    /// If the bytes are no ONNX model, if it has an operator that is not supported, or if its
-    /// inputs and outputs do not fit the manifest.
+    /// If the bytes are no ONNX model, if it has an operator that is not supported, if its inputs
+    /// and outputs do not fit the manifest, or if its encoders do not know the categories.
     pub fn load(model: &[u8], manifest: &Manifest) -> Result<OnnxModel, LoadError> {
         let proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
         let ModelProto { graph, opset_import } = proto;
@@ -45,6 +46,7 @@ impl OnnxModel {
         let needed = graph::prune(&mut graph, &names)?;
         let (bindings, inputs) = Bindings::new(&graph, &needed, &manifest.features)?;
         let typed = wire(&graph, &opset_import, &inputs, &names)?;
+        unknown::refuse(&typed, &bindings, &manifest.features)?;
         let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
         let outputs = Outputs::new(&manifest.outputs, &names, plan.model())?;
         let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
             self.distinct_classes(&endpoint_tables, &endpoints);
             self.distinct_fields(&endpoint_tables, &endpoints);
             for (i, (table, name)) in output_tables.iter().zip(&names).enumerate() {
-                if endpoints.iter().all(|endpoint| endpoint.output != i) {
+                if endpoints.iter().all(|endpoint| !endpoint.rule.outputs().contains(&i)) {
                     let message = format!("output {name:?} is used by no endpoint; remove it");
                     self.error(table.span.clone(), message);
                 }
@@ -178,6 +178,7 @@ impl<'a> Reader<'a> {
             _ => Some(Domain::Boolean),
         };
         let optional = self.boolean(table, "optional").unwrap_or(false);
+        let unknown = self.unknown(table, domain.as_ref());
         let unit = self.optional_string(table, "unit");
         let description = self.optional_string(table, "description").unwrap_or_default();
         let example = self.required(table, "example");
@@ -185,6 +186,7 @@ impl<'a> Reader<'a> {
             name: name?,
             domain: domain?,
             optional,
+            unknown,
             unit,
             description,
             example: Value::Missing,
@@ -241,31 +243,50 @@ impl<'a> Reader<'a> {
 
     fn categories(&mut self, table: &Table<'_, 'a>) -> Option<Domain> {
         let member = self.required(table, "categories")?;
-        let Some(array) = member.get_ref().as_array() else {
-            self.wrong_type(table, "categories", member, "an array of strings");
-            return None;
-        };
-        if array.is_empty() || array.len() > MAX_CATEGORIES {
+        let categories = self.strings(table, "categories")?;
+        if categories.is_empty() || categories.len() > MAX_CATEGORIES {
             let message = format!(
                 "{}: categories must have 1 to {MAX_CATEGORIES} members, not {}",
                 table.name,
-                array.len()
+                categories.len()
             );
             self.error(member.span(), message);
         }
-        let mut categories: Vec<String> = Vec::with_capacity(array.len());
+        Some(Domain::Category { categories })
+    }
+
+    /// The categories that the model's encoders need not know.
+    fn unknown(&mut self, table: &Table<'_, 'a>, domain: Option<&Domain>) -> Vec<String> {
+        let Some(unknown) = self.strings(table, "unknown") else { return vec![] };
+        if let Some(Domain::Category { categories }) = domain
+            && let Some(other) = unknown.iter().find(|it| !categories.contains(it))
+        {
+            let message = format!("{}: {other:?} is none of the categories", table.name);
+            self.error(self.span(table, "unknown"), message);
+        }
+        unknown
+    }
+
+    /// An array of distinct strings, or `None` where it is not there or is something else.
+    fn strings(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<Vec<String>> {
+        let member = table.table.get(key)?;
+        let Some(array) = member.get_ref().as_array() else {
+            self.wrong_type(table, key, member, "an array of strings");
+            return None;
+        };
+        let mut strings: Vec<String> = Vec::with_capacity(array.len());
         let mut known = BTreeSet::new();
         for item in array {
             match item.get_ref().as_str() {
-                None => self.wrong_type(table, "categories", item, "strings"),
-                Some(category) if !known.insert(category) => {
-                    let message = format!("{}: category {category:?} is there twice", table.name);
+                None => self.wrong_type(table, key, item, "strings"),
+                Some(text) if !known.insert(text) => {
+                    let message = format!("{}: {key} has {text:?} twice", table.name);
                     self.error(item.span(), message);
                 }
-                Some(category) => categories.push(category.to_owned()),
+                Some(text) => strings.push(text.to_owned()),
             }
         }
-        Some(Domain::Category { categories })
+        Some(strings)
     }
 
     /// The example must be a value that a request could send.
@@ -308,18 +329,14 @@ impl<'a> Reader<'a> {
         table: &Table<'_, 'a>,
         outputs: &[String],
     ) -> Option<(Range<usize>, String, Endpoint)> {
-        let by_threshold = table.table.contains_key("threshold");
-        let by_bands = table.table.contains_key("bands");
-        if by_threshold && by_bands {
-            let message = format!("{}: threshold and bands exclude each other", table.name);
-            self.error(self.span(table, "bands"), message);
+        let kinds = ["threshold", "bands", "classes"];
+        let mut kinds = kinds.into_iter().filter(|kind| table.table.contains_key(*kind));
+        let kind = kinds.next().unwrap_or_default();
+        if let Some(other) = kinds.next() {
+            let message = format!("{}: {kind} and {other} exclude each other", table.name);
+            self.error(self.span(table, other), message);
             return None;
         }
-        let kind = match (by_threshold, by_bands) {
-            (true, _) => "threshold",
-            (_, true) => "bands",
-            _ => "",
-        };
         self.known(table, &reference::ENDPOINT, kind);
         let path = self.checked_string(table, "path", |path| {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
@@ -348,22 +365,15 @@ impl<'a> Reader<'a> {
                 .then_some(())
                 .ok_or("must not be empty, and have no comma and no space at its ends")
         });
-        let output = self.string(table, "output");
-        let position =
-            output.as_ref().and_then(|output| outputs.iter().position(|name| name == output));
-        // Without any output there is an error already that says why.
-        if let (Some(output), None, false) = (&output, position, outputs.is_empty()) {
-            let message = format!(
-                "{}: {output:?} is not an output; the outputs are {}",
-                table.name,
-                outputs.join(", ")
-            );
-            self.error(self.span(table, "output"), message);
-        }
-        let rule = match (by_threshold, by_bands) {
-            (true, _) => self.threshold(table),
-            (_, true) => self.bands(table),
-            _ => Some(Rule::Number),
+        let rule = if kind == "classes" {
+            self.classes(table, outputs)
+        } else {
+            let output = self.output_of(table, outputs);
+            match kind {
+                "threshold" => self.threshold(table, output),
+                "bands" => self.bands(table, output),
+                _ => output.map(|output| Rule::Number { output }),
+            }
         };
         let description = self.optional_string(table, "description").unwrap_or_default();
         let ttl_seconds = self.optional_integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
@@ -371,7 +381,6 @@ impl<'a> Reader<'a> {
         let endpoint = Endpoint {
             path: path?,
             field: field?,
-            output: position?,
             rule: rule?,
             ttl_seconds: ttl_seconds.map(|seconds| seconds as u32),
             python_class,
@@ -426,14 +435,35 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn threshold(&mut self, table: &Table<'_, 'a>) -> Option<Rule> {
+    /// The position of the output that a table names.
+    fn output_of(&mut self, table: &Table<'_, 'a>, outputs: &[String]) -> Option<usize> {
+        let output = self.string(table, "output")?;
+        let position = outputs.iter().position(|name| *name == output);
+        // Without any output there is an error already that says why.
+        if position.is_none() && !outputs.is_empty() {
+            let message = format!(
+                "{}: {output:?} is not an output; the outputs are {}",
+                table.name,
+                outputs.join(", ")
+            );
+            self.error(self.span(table, "output"), message);
+        }
+        position
+    }
+
+    fn threshold(&mut self, table: &Table<'_, 'a>, output: Option<usize>) -> Option<Rule> {
         let threshold = self.float(table, "threshold");
         let above = self.string(table, "above");
         let otherwise = self.string(table, "otherwise");
-        Some(Rule::Threshold { threshold: threshold?, above: above?, otherwise: otherwise? })
+        Some(Rule::Threshold {
+            output: output?,
+            threshold: threshold?,
+            above: above?,
+            otherwise: otherwise?,
+        })
     }
 
-    fn bands(&mut self, table: &Table<'_, 'a>) -> Option<Rule> {
+    fn bands(&mut self, table: &Table<'_, 'a>, output: Option<usize>) -> Option<Rule> {
         let member = self.required(table, "bands")?;
         let tables = self.array_of_tables(member, "bands");
         let name = &table.name;
@@ -468,7 +498,30 @@ impl<'a> Reader<'a> {
                 Some(below) => bands.extend(label.map(|label| (below, label))),
             }
         }
-        Some(Rule::Bands { bands, last: last_label? })
+        Some(Rule::Bands { output: output?, bands, last: last_label? })
+    }
+
+    fn classes(&mut self, table: &Table<'_, 'a>, outputs: &[String]) -> Option<Rule> {
+        let member = self.required(table, "classes")?;
+        let tables = self.array_of_tables(member, "classes");
+        let name = &table.name;
+        if tables.len() < 2 {
+            let message = format!("{name}: classes must have at least two members");
+            self.error(member.span(), message);
+        }
+        let mut classes: Vec<(usize, String)> = Vec::with_capacity(tables.len());
+        for class in &tables {
+            self.known(class, &reference::CLASS, "");
+            let output = self.output_of(class, outputs);
+            let label = self.string(class, "label");
+            let (Some(output), Some(label)) = (output, label) else { continue };
+            if classes.iter().any(|(other, _)| *other == output) {
+                let message = format!("{name}: output {:?} has a class already", outputs[output]);
+                self.error(self.span(class, "output"), message);
+            }
+            classes.push((output, label));
+        }
+        Some(Rule::Classes { classes })
     }
 
     /// Reads each table, and refuses a name that was there before.

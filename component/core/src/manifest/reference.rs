@@ -86,7 +86,7 @@ pub(super) static CACHE: [Key; 4] = [
 ];
 
 /// `[[feature]]`
-pub(super) static FEATURE: [Key; 11] = [
+pub(super) static FEATURE: [Key; 12] = [
     key(
         "name",
         "text",
@@ -138,7 +138,14 @@ pub(super) static FEATURE: [Key; 11] = [
         "array of texts",
         None,
         &["category"],
-        "The values. Their order is their code in the key: a new one at the end is as much a new model as one in between.",
+        "The values, spelt as in training: one that the model's encoder does not know is refused when the model is baked. Their order is their code in the key: a new one at the end is as much a new model as one in between.",
+    ),
+    key(
+        "unknown",
+        "array of texts",
+        Some("empty"),
+        &["category"],
+        "Those of the categories that the encoder was not trained with on purpose, like `other` with scikit-learn's `handle_unknown=\"ignore\"`.",
     ),
 ];
 
@@ -157,7 +164,7 @@ pub(super) static OUTPUT: [Key; 4] = [
 ];
 
 /// `[[endpoint]]`
-pub(super) static ENDPOINT: [Key; 10] = [
+pub(super) static ENDPOINT: [Key; 11] = [
     key(
         "path",
         "like `/decisions`",
@@ -172,7 +179,13 @@ pub(super) static ENDPOINT: [Key; 10] = [
         &[],
         "The member of the JSON answer, the name for `?include=`, and the output of the Open Inference Protocol. Each endpoint has its own.",
     ),
-    key("output", "name of an `[[output]]`", None, &[], "What the answer is made of."),
+    key(
+        "output",
+        "name of an `[[output]]`",
+        None,
+        &["", "threshold", "bands"],
+        "What the answer is made of. Not with `classes`, which name their own.",
+    ),
     key("description", "text", Some("empty"), &[], "What it means, for people."),
     key(
         "ttl_seconds",
@@ -204,6 +217,13 @@ pub(super) static ENDPOINT: [Key; 10] = [
         &["bands"],
         "The answer is the label of the first band whose `below` is greater than the output; the last band has no `below`.",
     ),
+    key(
+        "classes",
+        "array of `{ output, label }`",
+        None,
+        &["classes"],
+        "The answer is the label of the class whose output is the largest; of equal ones the first.",
+    ),
 ];
 
 /// A band of an endpoint.
@@ -214,6 +234,18 @@ pub(super) static BAND: [Key; 2] = [
         Some("none for the last"),
         &[],
         "The bound that the output must be less than; it rises from band to band.",
+    ),
+    key("label", "text", None, &[], "The answer."),
+];
+
+/// A class of an endpoint.
+pub(super) static CLASS: [Key; 2] = [
+    key(
+        "output",
+        "name of an `[[output]]`",
+        None,
+        &[],
+        "The class's probability or score. No two classes have the same.",
     ),
     key("label", "text", None, &[], "The answer."),
 ];
@@ -236,7 +268,7 @@ pub(super) fn markdown() -> String {
 What decides a prediction (the features, the outputs that are used, the model's bytes) is part of every cache key: after a change of it no old prediction is served. Descriptions, thresholds, bands, labels and times can change at any time, and what is cached stays right.
 "
     .to_owned();
-    let tables: [(&str, &str, &[Key]); 6] = [
+    let tables: [(&str, &str, &[Key]); 7] = [
         ("[model]", "The model itself.", &MODEL),
         ("[cache]", "How long predictions are kept. [Caching](caching.md) explains each.", &CACHE),
         (
@@ -251,10 +283,11 @@ What decides a prediction (the features, the outputs that are used, the model's 
         ),
         (
             "[[endpoint]]",
-            "One for each path. With `threshold` it answers one of two labels, with `bands` one of several, else the number itself.",
+            "One for each path. With `threshold` it answers one of two labels, with `bands` one of several by the size of a number, with `classes` the most likely of several, else the number itself.",
             &ENDPOINT,
         ),
         ("bands", "The members of an endpoint's `bands`.", &BAND),
+        ("classes", "The members of an endpoint's `classes`.", &CLASS),
     ];
     for (name, description, keys) in tables {
         let _ = write!(
@@ -262,19 +295,11 @@ What decides a prediction (the features, the outputs that are used, the model's 
             "\n## `{name}`\n\n{description}\n\n| key | value | if left out | meaning |\n|---|---|---|---|\n"
         );
         for Key { name, value, default, kinds, text: meaning } in keys {
-            let default = match default {
-                Some(default) => *default,
-                None => "**required**",
-            };
-            let only = match (kinds, name) {
-                ([], _) => String::new(),
-                (["threshold" | "bands"], _) => String::new(),
-                (kinds, _) => format!("Only of type `{}`. ", kinds.join("` or `")),
-            };
-            let default = if matches!(kinds, ["threshold" | "bands"]) {
-                "another kind of endpoint"
-            } else {
-                default
+            let default = default.unwrap_or("**required**");
+            let (default, only) = match kinds {
+                [] | ["", ..] => (default, String::new()),
+                ["threshold" | "bands" | "classes"] => ("another kind of endpoint", String::new()),
+                kinds => (default, format!("Only of type `{}`. ", kinds.join("` or `"))),
             };
             let _ = writeln!(text, "| `{name}` | {value} | {default} | {only}{meaning} |");
         }

@@ -34,7 +34,8 @@ const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 
 
 fn feature(name: &str, domain: Domain, optional: bool) -> Feature {
     let (unit, description) = (None, String::new());
-    Feature { name: name.into(), domain, optional, unit, description, example: Value::Missing }
+    let (name, unknown, example) = (name.into(), vec![], Value::Missing);
+    Feature { name, domain, optional, unknown, unit, description, example }
 }
 
 /// Any feature's domain.

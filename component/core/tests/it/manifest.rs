@@ -1,6 +1,7 @@
 //! Manifests: the credit one reads as meant, and each mistake is found on its line.
 
 use foretold_core::feature::{Domain, Value};
+use foretold_core::key::ModelId;
 use foretold_core::manifest::{Manifest, Rule};
 
 use crate::credit;
@@ -69,13 +70,54 @@ fn the_credit_manifest_reads_as_meant() {
 
 /// One change to the text, the line that is named, and a part of the message.
 fn check(from: &str, to: &str, line: usize, message: &str) {
-    assert!(TEXT.contains(from), "{from}");
-    let text = TEXT.replacen(from, to, 1);
+    check_in(TEXT, from, to, line, message);
+}
+
+fn check_in(text: &str, from: &str, to: &str, line: usize, message: &str) {
+    assert!(text.contains(from), "{from}");
+    let text = text.replacen(from, to, 1);
     let errors = Manifest::parse(&text).expect_err(to).0;
     assert!(
         errors.iter().any(|error| error.line == line && error.message.contains(message)),
         "{from} -> {to}: expected line {line}: {message}, got {errors:?}"
     );
+}
+
+#[test]
+fn classes_are_read_and_their_mistakes_are_named() {
+    let two_outputs =
+        TEXT.replacen("[[endpoint]]", "[[output]]\nname = \"o\"\ntensor = \"t\"\n[[endpoint]]", 1);
+    let bands = &TEXT[TEXT.find("output = \"p\"\nbands").unwrap()..];
+    let classes =
+        "classes = [\n{ output = \"p\", label = \"P\" },\n{ output = \"o\", label = \"O\" },\n]\n";
+    let text = two_outputs.replacen(bands, classes, 1);
+    let manifest = Manifest::parse(&text).unwrap();
+    let rule = &manifest.endpoints[1].rule;
+    let expected = vec![(0, "P".to_owned()), (1, "O".to_owned())];
+    assert_eq!(*rule, Rule::Classes { classes: expected });
+    assert_eq!((rule.outputs(), rule.labels()), (vec![0, 1], vec!["P", "O"]));
+
+    check_in(
+        &text,
+        "classes = [",
+        "output = \"p\"\nclasses = [",
+        32,
+        "\"output\" is not known here",
+    );
+    check_in(&text, "classes = [", "threshold = 1\nclasses = [", 33, "exclude each other");
+    check_in(&text, "{ output = \"o\", label = \"O\" },\n", "", 32, "at least two");
+    check_in(&text, "{ output = \"o\"", "{ output = \"x\"", 34, "the outputs are p, o");
+    check_in(&text, "{ output = \"o\"", "{ output = \"p\"", 34, "has a class already");
+    check_in(&text, "{ output = \"o\"", "{ column = 1", 34, "known are output, label");
+    check_in(&text, ", label = \"O\"", "", 34, "has no label");
+}
+
+#[test]
+fn unknown_categories_change_no_key() {
+    let with = TEXT.replacen("example = \"x\"", "unknown = [\"y\"]\nexample = \"x\"", 1);
+    let [with, without] = [&with, TEXT].map(|text| Manifest::parse(text).unwrap());
+    assert_eq!(with.features[1].unknown, ["y"]);
+    assert_eq!(ModelId::new(b"", &with, 1), ModelId::new(b"", &without, 1));
 }
 
 #[test]
@@ -103,6 +145,9 @@ fn each_mistake_is_named_on_its_line() {
     check("[\"x\", \"y\"]", "[]", 16, "1 to");
     check("[\"x\", \"y\"]", "[1]", 16, "strings");
     check("example = \"x\"", "example = \"z\"", 17, "one of");
+    check("example = \"x\"", "unknown = [\"z\"]\nexample = \"x\"", 17, "\"z\" is none of the");
+    check("example = \"x\"", "unknown = \"x\"\nexample = \"x\"", 17, "an array of strings");
+    check("example = 0.5", "unknown = []\nexample = 0.5", 12, "\"unknown\" is not known here");
     check("tensor = \"probabilities\"", "tensor = 1", 20, "must be a string");
     check("column = 1", "column = -1", 21, "from 0");
     check("path = \"/p\"", "path = \"p\"", 23, "like /decisions");

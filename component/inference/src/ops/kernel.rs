@@ -10,6 +10,11 @@ use crate::tensor::{Fact, View, ViewMut};
 pub(crate) trait Kernel: Debug + Send + Sync {
     /// Computes the outputs, which have their types and lengths already.
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String>;
+
+    /// The texts that an encoder of texts tells apart; `None` for all other kernels.
+    fn known_texts(&self) -> Option<Vec<&str>> {
+        None
+    }
 }
 
 /// A kernel in tract's graph.
@@ -23,6 +28,10 @@ pub(crate) struct KernelOp {
 impl KernelOp {
     pub(crate) fn new(name: &str, kernel: Arc<dyn Kernel>, outputs: Vec<Fact>) -> KernelOp {
         KernelOp { name: name.to_string().into(), kernel, outputs }
+    }
+
+    pub(crate) fn known_texts(&self) -> Option<Vec<&str>> {
+        self.kernel.known_texts()
     }
 }
 

@@ -103,6 +103,13 @@ fn compare(left: &View<'_>, a: usize, right: &View<'_>, b: usize) -> Ordering {
 }
 
 impl Kernel for LabelEncoder {
+    fn known_texts(&self) -> Option<Vec<&str>> {
+        match View::of(&self.keys).ok()? {
+            View::Text(keys) => Some(keys.iter().map(String::as_str).collect()),
+            _ => None,
+        }
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let view = |tensor| View::of(tensor).map_err(|e| e.to_string());
         let (keys, values, other) = (view(&self.keys)?, view(&self.values)?, view(&self.other)?);

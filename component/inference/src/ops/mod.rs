@@ -40,7 +40,7 @@ use crate::node::Node;
 use crate::proto::NodeProto;
 use crate::tensor::Fact;
 pub(crate) use kernel::Kernel;
-use kernel::KernelOp;
+pub(crate) use kernel::KernelOp;
 
 /// Adds tract's operators to a model, under names that start with a prefix.
 type Wiring =

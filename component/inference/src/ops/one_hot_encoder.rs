@@ -55,6 +55,13 @@ fn sorted<T: Ord>(categories: impl IntoIterator<Item = T>) -> Vec<(T, usize)> {
 }
 
 impl Kernel for OneHotEncoder {
+    fn known_texts(&self) -> Option<Vec<&str>> {
+        match &self.categories {
+            Categories::Text(pairs) => Some(pairs.iter().map(|(text, _)| text.as_str()).collect()),
+            Categories::Integer(_) => None,
+        }
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let target = outputs[0].singles();
         target.fill(0.0);

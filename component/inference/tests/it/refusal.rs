@@ -12,6 +12,7 @@ fn feature(name: &str, domain: Domain) -> Feature {
         name: name.into(),
         domain,
         optional: false,
+        unknown: vec![],
         unit: None,
         description: String::new(),
         example: Value::Number(0.0),
@@ -108,6 +109,28 @@ fn features_and_outputs_that_do_not_fit_are_refused() {
         "choose the tensor of probabilities",
     );
     check("credit", &|it| it.outputs[0].tensor = "p".into(), "the model has 'label' (int64, [?])");
+    let misspelt = |position: usize| {
+        move |it: &mut Manifest| {
+            let Domain::Category { categories } = &mut it.features[position].domain else {
+                unreachable!("a feature of categories")
+            };
+            categories.truncate(2);
+            categories[1].push('?');
+            it.features[position].unknown.clear();
+        }
+    };
+    check(
+        "credit",
+        &misspelt(2),
+        "feature \"foreign_worker\": the model's encoder does not know \"yes?\"; it knows \"yes\", \
+         which the manifest does not have\nSpell categories as in training.",
+    );
+    check("credit", &misspelt(4), "feature \"personal_status_and_sex\": the model's encoder");
+    let mut accepted = example("credit");
+    misspelt(2)(&mut accepted.manifest);
+    accepted.manifest.features[2].unknown = vec!["yes?".into()];
+    OnnxModel::load(&accepted.model, &accepted.manifest)
+        .expect("a category that is unknown on purpose");
     let mut accepted = example("credit");
     accepted.manifest.features[1].domain = integer;
     accepted.manifest.features[0].domain = Domain::Boolean;

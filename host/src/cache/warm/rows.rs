@@ -158,6 +158,7 @@ mod tests {
             name: name.to_owned(),
             domain,
             optional: false,
+            unknown: vec![],
             unit: None,
             description: String::new(),
             example: Value::Missing,
