@@ -4,6 +4,8 @@
 //! category that is spelt otherwise than in training gives plausible answers that are wrong. The
 //! graph is run for each category with the encoders' inputs as its outputs, to see where it gets.
 
+use std::collections::BTreeSet;
+
 use foretold_core::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
 
@@ -24,9 +26,9 @@ pub(crate) fn refuse(
 ) -> Result<(), LoadError> {
     let encoders = model.nodes.iter().filter_map(|node| {
         let known = node.op_as::<KernelOp>()?.known_texts()?;
-        Some((node.inputs[0], known))
+        Some((node.inputs[0], known.into_iter().collect()))
     });
-    let (inputs, known): (Vec<OutletId>, Vec<Vec<&str>>) = encoders.unzip();
+    let (inputs, known): (Vec<OutletId>, Vec<BTreeSet<&str>>) = encoders.unzip();
     if inputs.is_empty() {
         return Ok(());
     }
@@ -48,7 +50,7 @@ pub(crate) fn refuse(
                 let View::Text(texts) = View::of(tensor).map_err(failed)? else { continue };
                 is_ours[i].resize(texts.len(), true);
                 is_ours[i].iter_mut().zip(texts).for_each(|(ours, text)| *ours &= text == category);
-                is_unknown[i][index] = !known[i].contains(&category.as_str());
+                is_unknown[i][index] = !known[i].contains(category.as_str());
             }
         }
         row[position] = feature.example;
@@ -69,11 +71,16 @@ pub(crate) fn refuse(
     if messages.is_empty() { Ok(()) } else { Err(LoadError::Unknown(messages)) }
 }
 
-fn message(feature: &str, unknown: &[&str], known: &[&str], categories: &[String]) -> String {
-    let missing = known.iter().filter(|text| !categories.iter().any(|it| it == **text));
-    let missing: Vec<&str> = missing.copied().collect();
+fn message(
+    feature: &str,
+    unknown: &[&str],
+    known: &BTreeSet<&str>,
+    categories: &[String],
+) -> String {
+    let categories = categories.iter().map(String::as_str).collect();
+    let missing: Vec<&str> = known.difference(&categories).copied().collect();
     let hint = match &missing[..] {
-        [] => "all that it knows are categories already".to_owned(),
+        [] => "it knows no others than the manifest has".to_owned(),
         missing => format!("it knows {}, which the manifest does not have", list(missing)),
     };
     format!("feature {feature:?}: the model's encoder does not know {}; {hint}", list(unknown))

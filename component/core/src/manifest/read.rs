@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
         unknown
     }
 
-    /// An array of distinct strings, or `None` where it is not there or is something else.
+    /// An array of distinct strings, or `None` where it is not there or is wrong.
     fn strings(&mut self, table: &Table<'_, 'a>, key: &str) -> Option<Vec<String>> {
         let member = table.table.get(key)?;
         let Some(array) = member.get_ref().as_array() else {
@@ -286,7 +286,7 @@ impl<'a> Reader<'a> {
                 Some(text) => strings.push(text.to_owned()),
             }
         }
-        Some(strings)
+        (strings.len() == array.len()).then_some(strings)
     }
 
     /// The example must be a value that a request could send.
