@@ -113,6 +113,10 @@ pub(crate) fn neg(node: &Node<'_>) -> Result<Built, String> {
     unary(node, math::neg())
 }
 
+pub(crate) fn reciprocal(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, math::recip())
+}
+
 pub(crate) fn sqrt(node: &Node<'_>) -> Result<Built, String> {
     unary(node, math::sqrt())
 }

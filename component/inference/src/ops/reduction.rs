@@ -53,6 +53,10 @@ pub(crate) fn mean(node: &Node<'_>) -> Result<Built, String> {
     reduce(node, Reducer::Mean)
 }
 
+pub(crate) fn product(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::Prod)
+}
+
 pub(crate) fn max(node: &Node<'_>) -> Result<Built, String> {
     reduce(node, Reducer::Max)
 }

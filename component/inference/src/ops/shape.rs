@@ -54,6 +54,21 @@ pub(crate) fn shape(node: &Node<'_>) -> Result<Built, String> {
     Ok(value(tensor1(&sizes)))
 }
 
+/// A constant too, whose shape is an input.
+pub(crate) fn constant_of_shape(node: &Node<'_>) -> Result<Built, String> {
+    let sizes = node.constant_integers(0)?.ok_or("input 0 is missing")?;
+    let shape: Option<Vec<usize>> =
+        sizes.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size > 0)).collect();
+    let shape = shape.ok_or_else(|| format!("the shape {sizes:?}"))?;
+    elements(&shape)?;
+    let element = node.tensor("value")?.unwrap_or_else(|| tensor1(&[0f32]));
+    if element.len() != 1 {
+        return Err(format!("a value of {} elements, expected one", element.len()));
+    }
+    let scalar = element.into_shape(&[]).map_err(|e| e.to_string())?;
+    scalar.broadcast_to_shape(&shape).map(value).map_err(|e| e.to_string())
+}
+
 pub(crate) fn concat(node: &Node<'_>) -> Result<Built, String> {
     let (operands, _) = uniform(node)?;
     let first = &operands[0].fact.shape;
@@ -224,5 +239,38 @@ pub(crate) fn slice(node: &Node<'_>) -> Result<Built, String> {
             wire = model.wire_node(format!("{prefix}.{}", slice.axis), slice.clone(), &wire)?;
         }
         Ok(wire)
+    }))
+}
+
+/// Parts along an axis: of given sizes, or as equal as they can be.
+pub(crate) fn split(node: &Node<'_>) -> Result<Built, String> {
+    let shape = &node.input(0)?.fact.shape;
+    let along = axis(node.int("axis")?.unwrap_or(0), shape.len())?;
+    let size = shape[along];
+    let given = match node.constant_integers(1)? {
+        Some(sizes) => sizes,
+        None => node.ints("split")?.to_vec(),
+    };
+    let parts = node.proto.output.len();
+    let sizes: Vec<usize> = if given.is_empty() {
+        let each = size.div_ceil(parts.max(1));
+        (0..parts).map(|part| each.min(size.saturating_sub(part * each))).collect()
+    } else {
+        given.iter().map(|&part| usize::try_from(part).unwrap_or(0)).collect()
+    };
+    let total = sizes.iter().try_fold(0usize, |total, &part| total.checked_add(part));
+    if total != Some(size) || sizes.len() != parts || sizes.contains(&0) {
+        return Err(format!(
+            "axis {along} of shape {shape:?} to be split into {parts} parts of sizes {given:?}"
+        ));
+    }
+    Ok(Built::wiring(move |prefix, model, inputs| {
+        let mut start = 0;
+        let slices = sizes.iter().enumerate().map(|(part, size)| {
+            let slice = array::Slice::new(along, start, start + size);
+            start += size;
+            Ok(model.wire_node(format!("{prefix}.{part}"), slice, &inputs[..1])?[0])
+        });
+        slices.collect()
     }))
 }

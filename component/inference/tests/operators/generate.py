@@ -210,7 +210,7 @@ def standard_cases():
     yield case("softmax_large", [node("Softmax", ["X"], ["Y"])], [[500.0, 100.0, 499.0]])
     yield case("log_softmax_large", [node("LogSoftmax", ["X"], ["Y"])], [[500.0, 100.0, 499.0]])
     yield case("softmax_12", [node("Softmax", ["X"], ["Y"])], ROWS, opset=12)
-    for op in ("Log", "Sqrt"):
+    for op in ("Log", "Reciprocal", "Sqrt"):
         yield case(f"unary_{op}".lower(), [node(op, ["X"], ["Y"])], positive)
     for op in ("Add", "Sub", "Mul", "Div", "Max", "Min"):
         yield case(f"binary_{op}".lower(), [node(op, ["X", "C"], ["Y"])], ROWS, initializers=[constant("C", [2.0, -0.5, 4.0])])
@@ -225,7 +225,7 @@ def standard_cases():
     yield case("gemm", [node("Gemm", ["X", "W", "B"], ["Y"], transB=1, alpha=0.5, beta=2.0)], ROWS,
                initializers=[constant("W", np.array(matrix).T), constant("B", [0.1, -0.2])])
     yield case("gemm_plain", [node("Gemm", ["X", "W"], ["Y"])], ROWS, initializers=[constant("W", matrix)])
-    for op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"):
+    for op in ("ReduceMean", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"):
         for keep in (0, 1):
             yield case(f"{op}_{keep}".lower(), [node(op, ["X"], ["Y"], axes=[1], keepdims=keep)], ROWS)
     yield case("reducelogsumexp_large", [node("ReduceLogSumExp", ["X"], ["Y"], axes=[1])], [[-1000.0, -1001.0, -1003.0]])
@@ -244,6 +244,15 @@ def standard_cases():
                initializers=[constant("T", [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])])
     yield case("slice", [node("Slice", ["X", "S", "E", "A"], ["Y"])], ROWS,
                initializers=[constant("S", [-2], "int64"), constant("E", [1 << 40], "int64"), constant("A", [1], "int64")])
+    yield case("split_sizes", [node("Split", ["X", "S"], ["A", "B"], axis=-1), node("Concat", ["B", "A"], ["Y"], axis=1)], ROWS,
+               initializers=[constant("S", [2, 1], "int64")])
+    yield case("split_equal", [node("Split", ["X"], ["A", "B", "C"], axis=1), node("Sub", ["C", "B"], ["D"]), node("Mul", ["A", "D"], ["Y"])], ROWS)
+    yield case("split_attribute", [node("Split", ["X"], ["A", "Y"], axis=1, split=[1, 2])], ROWS, opset=11)
+    yield case("split_unequal", [node("Split", ["X"], ["A", "B"], axis=1, num_outputs=2), node("Concat", ["B", "A"], ["Y"], axis=1)], ROWS, opset=18)
+    value = helper.make_tensor("value", TensorProto.FLOAT, [1], [0.25])
+    yield case("constant_of_shape", [node("Shape", ["X"], ["S"]), node("ConstantOfShape", ["S"], ["C"], value=value), node("Add", ["X", "C"], ["Y"])], ROWS)
+    yield case("constant_of_shape_zeros", [node("ConstantOfShape", ["S"], ["C"]), node("Concat", ["X", "C"], ["Y"], axis=1)], ROWS,
+               initializers=[constant("S", [1, 2], "int64")])
     yield case("transpose", [node("Transpose", ["X"], ["T"], perm=[1, 0]), node("Reshape", ["T", "S"], ["Y"])], ROWS,
                initializers=[constant("S", [1, 3], "int64")])
     yield case("squeeze_unsqueeze", [node("Unsqueeze", ["X", "A"], ["U"]), node("Squeeze", ["U", "A"], ["Y"])], ROWS,
