@@ -7,6 +7,8 @@ STORE  ?= memory
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON := .venv/bin/python
 FUZZ_EXAMPLES ?= 50
+# Made-up requests are the same in each run, so that only a change can break one; `make test-full` makes up others.
+FUZZ_SEED ?= 1
 SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
@@ -115,7 +117,7 @@ test-clients: build .venv-clients/installed .venv-mlserver/installed
 	.venv-clients/bin/python tests/clients/kserve_client.py $(TARGET)/release/foretold
 	.venv-mlserver/bin/python tests/clients/mlserver_client.py $(TARGET)/release/foretold
 	.venv-clients/bin/python tests/clients/typed_client.py $(TARGET)/release/foretold
-	.venv-clients/bin/python tests/clients/fuzz.py $(TARGET)/release/foretold $(FUZZ_EXAMPLES)
+	.venv-clients/bin/python tests/clients/fuzz.py $(TARGET)/release/foretold $(FUZZ_EXAMPLES) $(FUZZ_SEED)
 
 # Every block of the documentation.
 test-docs: build .venv/installed
@@ -123,6 +125,7 @@ test-docs: build .venv/installed
 	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
 
 test-full: FUZZ_EXAMPLES = 3000
+test-full: FUZZ_SEED =
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold

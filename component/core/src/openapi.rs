@@ -103,12 +103,13 @@ impl Document<'_> {
             true => " `Cache-Status` says whether an answer came from the cache.",
             false => "",
         };
-        format!(
+        let text = format!(
             "{}\n\nAnswers are cached: the same request is computed once and then served for up to \
              {} s.{visible}{query}",
             self.manifest.description,
             self.settings.longest_seconds(self.manifest)
-        )
+        );
+        text.trim_start().to_owned()
     }
 
     fn paths(&self) -> Json {
@@ -602,7 +603,9 @@ impl Document<'_> {
                     true => json!({ "type": "number" }),
                     false => json!({ "type": "string", "enum": labels }),
                 };
-                schema["description"] = endpoint.description.clone().into();
+                if !endpoint.description.is_empty() {
+                    schema["description"] = endpoint.description.clone().into();
+                }
                 (endpoint.field.clone(), schema)
             })
             .collect();
