@@ -206,6 +206,7 @@ async fn mount(
 /// Whether a path is that of a spin.toml.
 fn is_application(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
+        && path.file_name().is_none_or(|name| name != "manifest.toml")
 }
 
 /// What is served where: a model or a component at all paths, or the components of an application.

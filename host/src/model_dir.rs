@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use foretold_core::manifest::Manifest;
 
 /// What is baked into a component.
@@ -23,6 +23,9 @@ impl ModelDir {
     /// # Errors
     /// If a file cannot be read, or with all that is wrong with the manifest.
     pub fn read(folder: &Path) -> Result<ModelDir> {
+        if folder.is_file() {
+            bail!("{} is a file; name the folder of the manifest and the model", folder.display());
+        }
         let path = folder.join("manifest.toml");
         let text = fs::read_to_string(&path)
             .with_context(|| format!("cannot read the manifest {}", path.display()))?;

@@ -132,7 +132,9 @@ impl Server {
     /// # Errors
     /// If another server has begun to since.
     pub fn new(socket: TcpSocket, mut mounts: Vec<Mount>, config: ServerConfig) -> Result<Server> {
-        let listener = socket.listen(BACKLOG).context("cannot listen")?;
+        let address = socket.local_addr()?;
+        let listener =
+            socket.listen(BACKLOG).with_context(|| format!("cannot listen on {address}"))?;
         let permits = Semaphore::new(config.max_concurrent_requests);
         let stopping = AtomicBool::new(false);
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.route.rank()));

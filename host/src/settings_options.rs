@@ -100,8 +100,8 @@ impl SettingsOptions {
     pub(crate) fn warning(&self) -> Option<&'static str> {
         (self.keys == Keys::Repr).then_some(
             "--keys repr shares entries with a Python service and gives up for it: an entry serves \
-             one endpoint only; a changed model serves old predictions, since no model id is in \
-             the keys; entries have no age, so that only the store's expiry ends them, and no \
+             one endpoint only; a changed model, threshold or label serves old answers, since the \
+             labels are stored and no model id is in the keys; entries have no age, so that only the store's expiry ends them, and no \
              check, so that damage goes unseen",
         )
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Host, root};
+use crate::support::{Host, foretold, root};
 
 const TOLERANCE: f64 = 1e-6;
 
@@ -93,6 +93,22 @@ fn check_model(model: &std::path::Path, golden: &Value) {
     }
 }
 
+#[test]
+fn a_feature_is_optional_only_where_the_model_does_without() {
+    let model = root().join("component/inference/tests/models/logistic.onnx");
+    let golden = read_json(&model.with_extension("golden.json"));
+    let text = manifest(&golden, &features(&golden)).replace("optional = false", "optional = true");
+    let folder = TempDir::new().unwrap();
+    std::fs::copy(model, folder.path().join("model.onnx")).unwrap();
+    std::fs::write(folder.path().join("manifest.toml"), text).unwrap();
+    let mut bake = foretold();
+    let bake = bake.arg("bake").arg(folder.path()).arg("-o").arg(folder.path().join("m.wasm"));
+    let output = bake.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let expected = "is optional, but the model gives no number without it";
+    assert!(!output.status.success() && error.contains(expected), "{error}");
+}
+
 /// The position of the largest output; the first of equal ones.
 fn most_likely(outputs: &Value) -> usize {
     let outputs: Vec<f64> =
@@ -133,7 +149,10 @@ fn manifest(golden: &Value, features: &[(String, String)]) -> String {
                 )
             }
             "int64" => writeln!(toml, "type = \"integer\"\nexample = 1"),
-            _ => writeln!(toml, "type = \"number\"\noptional = true\nexample = 1"),
+            _ => {
+                let optional = values.contains(&&Value::Null);
+                writeln!(toml, "type = \"number\"\noptional = {optional}\nexample = 1")
+            }
         }
         .unwrap();
     }

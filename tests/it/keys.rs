@@ -77,7 +77,10 @@ fn keys_of_python_are_shared_and_what_that_costs_is_logged() {
     let redis = Redis::start();
     let options = ["--keys", "repr", "--store", &redis.url()];
     let mut host = Host::credit(&options);
-    host.wait_for_log("a changed model serves old predictions", std::time::Duration::ZERO);
+    host.wait_for_log(
+        "a changed model, threshold or label serves old answers",
+        std::time::Duration::ZERO,
+    );
     let python = "DecisionRequest(installment_rate_in_percentage_of_disposable_income=0.25, age_in_years=30, foreign_worker='yes', present_employment_since='unemployed', personal_status_and_sex='male: single')";
     // What the service wrote is served.
     redis.cli(&["SET", python, "DECLINE"]);

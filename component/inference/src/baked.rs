@@ -6,6 +6,8 @@
 
 use std::sync::OnceLock;
 
+use foretold_core::Model;
+use foretold_core::feature::{Feature, Value};
 use foretold_core::key::ModelId;
 use foretold_core::manifest::Manifest;
 use foretold_core::pipeline::Service;
@@ -38,10 +40,36 @@ pub fn bake(manifest: String, model: &[u8]) -> Result<(), String> {
     let file = &manifest.file;
     let model =
         OnnxModel::load(model, &manifest).map_err(|error| format!("the model {file}: {error}"))?;
+    check_optional(&model, &manifest.features)
+        .map_err(|error| format!("the model {file}: {error}"))?;
     let service = Service::new(manifest, id);
     BAKED
         .set(Baked { service, model, id, manifest: text })
         .map_err(|_| "this component has a model already; bake the generic component".to_owned())
+}
+
+/// Refuses a feature as optional without which the model gives no number: each request without it
+/// would fail.
+fn check_optional(model: &OnnxModel, features: &[Feature]) -> Result<(), String> {
+    let example: Vec<Value> = features.iter().map(|feature| feature.example).collect();
+    let is_finite = |row: &[Value]| {
+        model.predict(row).is_ok_and(|outputs| outputs.iter().all(|output| output.is_finite()))
+    };
+    if !is_finite(&example) {
+        return Ok(());
+    }
+    for (position, feature) in features.iter().enumerate().filter(|(_, it)| it.optional) {
+        let mut row = example.clone();
+        row[position] = Value::Missing;
+        if !is_finite(&row) {
+            return Err(format!(
+                "the feature {:?} is optional, but the model gives no number without it; let the \
+                 model impute it, or remove `optional`",
+                feature.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What was baked in.

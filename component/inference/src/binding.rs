@@ -195,6 +195,10 @@ fn shape(input: &Input<'_>, columns: usize) -> Result<Vec<usize>, String> {
         None => Ok(vec![1, columns]),
         Some([rows, width]) if fits(rows, 1) && fits(width, columns) => Ok(vec![1, columns]),
         Some([rows]) if columns == 1 && fits(rows, 1) => Ok(vec![1]),
+        Some([rows, Some(width)]) if fits(rows, 1) => Err(format!(
+            "the model's input {} has {width} columns, the manifest {columns} features for it",
+            input.shown
+        )),
         Some(_) => Err(format!(
             "the model's input {} does not take rows of {columns} features; export it with any \
              number of rows",

@@ -4,7 +4,7 @@ use foretold_core::manifest::Output;
 use tract_hir::internal::*;
 
 use crate::error::LoadError;
-use crate::graph::show;
+use crate::graph::{show, tensor_type};
 use crate::proto::GraphProto;
 use crate::tensor::{Fact, View};
 
@@ -14,8 +14,13 @@ pub(crate) fn wanted(graph: &GraphProto, outputs: &[Output]) -> Result<Vec<Strin
     for output in outputs {
         if !graph.output.iter().any(|info| info.name == output.tensor) {
             let shown: Vec<String> = graph.output.iter().map(show).collect();
+            let is_tensor = |info| tensor_type(info).is_some();
+            let hint = match graph.output.iter().all(is_tensor) {
+                true => "",
+                false => "; export it with the option zipmap=False, so that all are tensors",
+            };
             return Err(LoadError::Output(format!(
-                "the output '{}' is of the tensor '{}', the model has {}",
+                "the output '{}' is of the tensor '{}', the model has {}{hint}",
                 output.name,
                 output.tensor,
                 shown.join(", ")

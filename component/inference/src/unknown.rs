@@ -18,7 +18,16 @@ use crate::tensor::View;
 /// Texts that an error lists.
 const MAX_SHOWN: usize = 10;
 
-/// Refuses categories that reach an encoder which does not know them, unless the manifest says so.
+/// What an encoder makes of texts.
+pub(crate) struct KnownTexts<'a> {
+    /// Those that it tells apart.
+    pub(crate) texts: BTreeSet<&'a str>,
+    /// Whether a row with another one fails.
+    pub(crate) refuses_others: bool,
+}
+
+/// Refuses categories that no encoder of their feature knows, unless the manifest says so, and
+/// those that an encoder fails on.
 pub(crate) fn refuse(
     model: &TypedModel,
     bindings: &Bindings,
@@ -26,64 +35,104 @@ pub(crate) fn refuse(
 ) -> Result<(), LoadError> {
     let encoders = model.nodes.iter().filter_map(|node| {
         let known = node.op_as::<KernelOp>()?.known_texts()?;
-        Some((node.inputs[0], known.into_iter().collect()))
+        Some((node.inputs[0], known))
     });
-    let (inputs, known): (Vec<OutletId>, Vec<BTreeSet<&str>>) = encoders.unzip();
+    let (inputs, encoders): (Vec<OutletId>, Vec<KnownTexts<'_>>) = encoders.unzip();
     if inputs.is_empty() {
         return Ok(());
     }
     let mut probe = model.clone();
     probe.select_output_outlets(&inputs).map_err(failed)?;
     let mut probe = TypedSimplePlan::new(probe).and_then(|plan| plan.spawn()).map_err(failed)?;
-
-    let mut row: Vec<Value> = features.iter().map(|feature| feature.example).collect();
     let mut messages = Vec::new();
     for (position, feature) in features.iter().enumerate() {
         let Domain::Category { categories } = &feature.domain else { continue };
-        // Of each element of each encoder's input: whether it has been this feature's so far.
-        let mut is_ours: Vec<Vec<bool>> = vec![vec![]; inputs.len()];
-        let mut is_unknown = vec![vec![false; categories.len()]; inputs.len()];
-        for (index, category) in categories.iter().enumerate() {
-            row[position] = Value::Category(index);
-            let tensors = bindings.tensors(&row).map_err(LoadError::Graph)?;
-            for (i, tensor) in probe.run(tensors).map_err(failed)?.iter().enumerate() {
-                let View::Text(texts) = View::of(tensor).map_err(failed)? else { continue };
-                is_ours[i].resize(texts.len(), true);
-                is_ours[i].iter_mut().zip(texts).for_each(|(ours, text)| *ours &= text == category);
-                is_unknown[i][index] = !known[i].contains(category.as_str());
-            }
-        }
-        row[position] = feature.example;
-        for (i, known) in known.iter().enumerate().filter(|(i, _)| is_ours[*i].contains(&true)) {
-            let unknown = categories.iter().zip(&is_unknown[i]);
-            let unknown: Vec<&str> = unknown
-                .filter(|(category, is_unknown)| {
-                    **is_unknown && !feature.unknown.contains(category)
-                })
-                .map(|(category, _)| category.as_str())
-                .collect();
-            if !unknown.is_empty() {
-                messages.push(message(&feature.name, &unknown, known, categories));
-            }
-        }
+        let reached = reached(&mut probe, bindings, features, position, categories)?;
+        let encoders: Vec<&KnownTexts<'_>> = encoders
+            .iter()
+            .zip(reached)
+            .filter_map(|(it, reached)| reached.then_some(it))
+            .collect();
+        messages.extend(message(feature, categories, &encoders));
     }
-    messages.dedup();
     if messages.is_empty() { Ok(()) } else { Err(LoadError::Unknown(messages)) }
 }
 
-fn message(
-    feature: &str,
-    unknown: &[&str],
-    known: &BTreeSet<&str>,
+/// For each encoder whether the categories of a feature get to it as they are.
+fn reached(
+    probe: &mut TypedSimpleState,
+    bindings: &Bindings,
+    features: &[Feature],
+    position: usize,
     categories: &[String],
-) -> String {
-    let categories = categories.iter().map(String::as_str).collect();
-    let missing: Vec<&str> = known.difference(&categories).copied().collect();
-    let hint = match &missing[..] {
-        [] => "it knows no others than the manifest has".to_owned(),
-        missing => format!("it knows {}, which the manifest does not have", list(missing)),
+) -> Result<Vec<bool>, LoadError> {
+    // Other features may have the same texts, so they are something else in the last run.
+    let row = |index: usize, others_last: bool| -> Vec<Value> {
+        let value = |(i, feature): (usize, &Feature)| match &feature.domain {
+            Domain::Category { .. } if i == position => Value::Category(index),
+            Domain::Category { categories } if others_last => {
+                Value::Category(categories.len().saturating_sub(1))
+            }
+            Domain::Category { .. } => Value::Category(0),
+            _ => feature.example,
+        };
+        features.iter().enumerate().map(value).collect()
     };
-    format!("feature {feature:?}: the model's encoder does not know {}; {hint}", list(unknown))
+    let runs = (0..categories.len()).map(|index| (index, false)).chain([(0, true)]);
+    // For each element of each encoder's input whether it has been the category so far.
+    let mut is_ours: Vec<Vec<bool>> = Vec::new();
+    for (index, others_last) in runs {
+        let tensors = bindings.tensors(&row(index, others_last)).map_err(LoadError::Graph)?;
+        let inputs = probe.run(tensors).map_err(failed)?;
+        is_ours.resize(inputs.len(), vec![]);
+        for (ours, tensor) in is_ours.iter_mut().zip(&inputs) {
+            let View::Text(texts) = View::of(tensor).map_err(failed)? else { continue };
+            ours.resize(texts.len(), true);
+            ours.iter_mut().zip(texts).for_each(|(ours, text)| *ours &= *text == categories[index]);
+        }
+    }
+    Ok(is_ours.iter().map(|ours| ours.contains(&true)).collect())
+}
+
+/// What is wrong with a feature's categories before the encoders that they get to.
+fn message(
+    feature: &Feature,
+    categories: &[String],
+    encoders: &[&KnownTexts<'_>],
+) -> Option<String> {
+    let name = &feature.name;
+    let unknown = |is_unknown: &dyn Fn(&str) -> bool| -> Vec<&str> {
+        categories.iter().map(String::as_str).filter(|category| is_unknown(category)).collect()
+    };
+    let mentioned: BTreeSet<&str> = feature.unknown.iter().map(String::as_str).collect();
+    let unseen = unknown(&|category| {
+        !encoders.is_empty()
+            && !mentioned.contains(category)
+            && encoders.iter().all(|encoder| !encoder.texts.contains(category))
+    });
+    if !unseen.is_empty() {
+        let known: BTreeSet<&str> = encoders.iter().flat_map(|it| &it.texts).copied().collect();
+        let categories = categories.iter().map(String::as_str).collect();
+        let missing: Vec<&str> = known.difference(&categories).copied().collect();
+        let hint = match &missing[..] {
+            [] => "it knows no others than the manifest has".to_owned(),
+            missing => format!("it knows {}, which the manifest does not have", list(missing)),
+        };
+        let unseen = list(&unseen);
+        return Some(format!(
+            "feature {name:?}: the model's encoder does not know {unseen}; {hint}"
+        ));
+    }
+    let fatal = unknown(&|category| {
+        encoders.iter().any(|encoder| encoder.refuses_others && !encoder.texts.contains(category))
+    });
+    (!fatal.is_empty()).then(|| {
+        format!(
+            "feature {name:?}: the model's encoder fails on {}, which it does not know; train it \
+             with handle_unknown=\"ignore\", or leave it out",
+            list(&fatal)
+        )
+    })
 }
 
 fn list(texts: &[&str]) -> String {

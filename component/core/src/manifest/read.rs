@@ -1,6 +1,6 @@
 //! Reads a manifest from TOML, and finds everything that is wrong with it in one go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -32,6 +32,7 @@ pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
         Some(manifest) if errors.is_empty() => Ok(manifest),
         _ => {
             errors.sort();
+            errors.dedup();
             Err(ManifestErrors(errors))
         }
     }
@@ -80,6 +81,7 @@ impl<'a> Reader<'a> {
         if self.errors.is_empty() {
             self.distinct_classes(&endpoint_tables, &endpoints);
             self.distinct_fields(&endpoint_tables, &endpoints);
+            self.distinct_outputs(&output_tables, &outputs);
             for (i, (table, name)) in output_tables.iter().zip(&names).enumerate() {
                 if endpoints.iter().all(|endpoint| !endpoint.rule.outputs().contains(&i)) {
                     let message = format!("output {name:?} is used by no endpoint; remove it");
@@ -329,15 +331,19 @@ impl<'a> Reader<'a> {
         table: &Table<'_, 'a>,
         outputs: &[String],
     ) -> Option<(Range<usize>, String, Endpoint)> {
-        let kinds = ["threshold", "bands", "classes"];
-        let mut kinds = kinds.into_iter().filter(|kind| table.table.contains_key(*kind));
+        const KINDS: [&str; 3] = ["threshold", "bands", "classes"];
+        let mut kinds = KINDS.into_iter().filter(|kind| table.table.contains_key(*kind));
         let kind = kinds.next().unwrap_or_default();
         if let Some(other) = kinds.next() {
             let message = format!("{}: {kind} and {other} exclude each other", table.name);
             self.error(self.span(table, other), message);
             return None;
         }
-        self.known(table, &reference::ENDPOINT, kind);
+        let mut known = reference::names(&reference::ENDPOINT, kind);
+        if kind.is_empty() {
+            known.extend(KINDS);
+        }
+        self.only(table, &known);
         let path = self.checked_string(table, "path", |path| {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
             let segments = path.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/'));
@@ -423,6 +429,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Of two names for one number, one is meant for another.
+    fn distinct_outputs(&mut self, tables: &[Table<'_, 'a>], outputs: &[Output]) {
+        let mut places = BTreeMap::new();
+        for (table, Output { name, tensor, column, .. }) in tables.iter().zip(outputs) {
+            if let Some(other) = places.insert((tensor, column), name) {
+                let message = format!(
+                    "{}: column {column} of {tensor:?} is the output {other:?} already",
+                    table.name
+                );
+                self.error(self.span(table, "column"), message);
+            }
+        }
+    }
+
     /// `/predictions` has the fields of all endpoints side by side.
     fn distinct_fields(&mut self, tables: &[Table<'_, 'a>], endpoints: &[Endpoint]) {
         let mut fields = BTreeSet::new();
@@ -467,7 +487,7 @@ impl<'a> Reader<'a> {
         let member = self.required(table, "bands")?;
         let tables = self.array_of_tables(member, "bands");
         let name = &table.name;
-        if tables.is_empty() {
+        if member.get_ref().as_array().is_some_and(|array| array.is_empty()) {
             self.error(member.span(), format!("{name}: bands must have at least one member"));
         }
         let last = tables.len().saturating_sub(1);
@@ -505,7 +525,7 @@ impl<'a> Reader<'a> {
         let member = self.required(table, "classes")?;
         let tables = self.array_of_tables(member, "classes");
         let name = &table.name;
-        if tables.len() < 2 {
+        if member.get_ref().as_array().is_some_and(|array| array.len() < 2) {
             let message = format!("{name}: classes must have at least two members");
             self.error(member.span(), message);
         }

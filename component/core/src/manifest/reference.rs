@@ -263,9 +263,9 @@ pub(super) fn markdown() -> String {
 
 <!-- Written by the test `the_reference_is_current` of foretold-core; change component/core/src/manifest/reference.rs instead. -->
 
-`manifest.toml` says of a model what its ONNX file does not: what is accepted, what is kept in the cache, and what is answered where. [The credit model's](../models/credit/manifest.toml) is a complete one with comments. Every mistake in a manifest is reported with its line, all at once. Keys that are not listed here are refused.
+`manifest.toml` says of a model what its ONNX file does not: what is accepted, what is kept in the cache, and what is answered where. [The credit model's](../models/credit/manifest.toml) is a complete one with comments. Every mistake in a manifest is reported with its line, all at once; what does not fit the model is reported when the model is loaded. Keys that are not listed here are refused.
 
-What decides a prediction (the features, the outputs that are used, the model's bytes) is part of every cache key: after a change of it no old prediction is served. Descriptions, thresholds, bands, labels and times can change at any time, and what is cached stays right.
+What decides a prediction (the features, the outputs that are used, the model's bytes) is part of every cache key: after a change of it no old prediction is served. Descriptions, thresholds, bands, labels and times can change with any restart, and what is cached stays right (but with `--keys repr`, [which stores the answers](caching.md)).
 "
     .to_owned();
     let tables: [(&str, &str, &[Key]); 7] = [

@@ -110,6 +110,10 @@ fn classes_are_read_and_their_mistakes_are_named() {
     check_in(&text, "{ output = \"o\"", "{ output = \"p\"", 34, "has a class already");
     check_in(&text, "{ output = \"o\"", "{ column = 1", 34, "known are output, label");
     check_in(&text, ", label = \"O\"", "", 34, "has no label");
+    check_in(&text, "classes = [", "class = [", 32, "known are path, field, output");
+    let names = two_outputs.replacen(bands, "classes = [\"p\", \"o\"]\n", 1);
+    let errors = Manifest::parse(&names).unwrap_err().to_string();
+    assert_eq!(errors, "line 32: classes must be an array of tables");
 }
 
 #[test]
@@ -162,6 +166,12 @@ fn each_mistake_is_named_on_its_line() {
         "previous",
     );
     check("bands = [", "threshold = 1\nbands = [", 31, "exclude each other");
+    check(
+        "[[endpoint]]",
+        "[[output]]\nname = \"o\"\ntensor = \"probabilities\"\ncolumn = 1\n[[endpoint]]",
+        25,
+        "column 1 of \"probabilities\" is the output \"p\" already",
+    );
     check("[model]", "[modell]", 1, "known are model");
     check("[model]", "[model", 1, "");
     check(

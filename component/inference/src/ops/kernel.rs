@@ -5,14 +5,15 @@ use std::fmt::Debug;
 use tract_hir::internal::*;
 
 use crate::tensor::{Fact, View, ViewMut};
+use crate::unknown::KnownTexts;
 
 /// An operator that has been built for inputs of known types and shapes.
 pub(crate) trait Kernel: Debug + Send + Sync {
     /// Computes the outputs, which have their types and lengths already.
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String>;
 
-    /// The texts that an encoder of texts tells apart; `None` for all other kernels.
-    fn known_texts(&self) -> Option<Vec<&str>> {
+    /// What an encoder of texts makes of them; `None` for all other kernels.
+    fn known_texts(&self) -> Option<KnownTexts<'_>> {
         None
     }
 }
@@ -30,7 +31,7 @@ impl KernelOp {
         KernelOp { name: name.to_string().into(), kernel, outputs }
     }
 
-    pub(crate) fn known_texts(&self) -> Option<Vec<&str>> {
+    pub(crate) fn known_texts(&self) -> Option<KnownTexts<'_>> {
         self.kernel.known_texts()
     }
 }

@@ -7,6 +7,7 @@ use tract_hir::internal::*;
 use super::{Built, Kernel};
 use crate::node::Node;
 use crate::tensor::{Element, Fact, View, ViewMut, same_type};
+use crate::unknown::KnownTexts;
 
 #[derive(Debug)]
 struct LabelEncoder {
@@ -103,11 +104,10 @@ fn compare(left: &View<'_>, a: usize, right: &View<'_>, b: usize) -> Ordering {
 }
 
 impl Kernel for LabelEncoder {
-    fn known_texts(&self) -> Option<Vec<&str>> {
-        match View::of(&self.keys).ok()? {
-            View::Text(keys) => Some(keys.iter().map(String::as_str).collect()),
-            _ => None,
-        }
+    fn known_texts(&self) -> Option<KnownTexts<'_>> {
+        let View::Text(keys) = View::of(&self.keys).ok()? else { return None };
+        let texts = keys.iter().map(String::as_str).collect();
+        Some(KnownTexts { texts, refuses_others: false })
     }
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use super::{Built, Kernel};
 use crate::node::Node;
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
+use crate::unknown::KnownTexts;
 
 /// Categories in sorted order, with their positions.
 #[derive(Debug)]
@@ -55,11 +56,10 @@ fn sorted<T: Ord>(categories: impl IntoIterator<Item = T>) -> Vec<(T, usize)> {
 }
 
 impl Kernel for OneHotEncoder {
-    fn known_texts(&self) -> Option<Vec<&str>> {
-        match &self.categories {
-            Categories::Text(pairs) => Some(pairs.iter().map(|(text, _)| text.as_str()).collect()),
-            Categories::Integer(_) => None,
-        }
+    fn known_texts(&self) -> Option<KnownTexts<'_>> {
+        let Categories::Text(pairs) = &self.categories else { return None };
+        let texts = pairs.iter().map(|(text, _)| text.as_str()).collect();
+        Some(KnownTexts { texts, refuses_others: !self.zeros })
     }
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {

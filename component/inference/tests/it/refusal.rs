@@ -5,7 +5,7 @@ use foretold_core::feature::{Domain, Feature, Value};
 use foretold_core::manifest::Manifest;
 use foretold_inference::{LoadError, OnnxModel};
 
-use crate::support::{example, examples, malformed, manifest, number, output};
+use crate::support::{example, examples, malformed, manifest, number, operator_cases, output};
 
 fn feature(name: &str, domain: Domain) -> Feature {
     Feature {
@@ -72,6 +72,36 @@ fn bytes_that_are_no_model_are_refused() {
 }
 
 #[test]
+fn categories_are_compared_with_the_encoders_that_they_get_to() {
+    let category = |names: &[&str]| Domain::Category {
+        categories: names.iter().map(|name| name.to_string()).collect(),
+    };
+    // Only another feature's encoder knows the text, and that feature has it too.
+    let mut alike = example("credit");
+    let features = &mut alike.manifest.features;
+    features[2].domain = category(&["male: single"]);
+    features[4].domain = category(&["male: single", "male: married/widowed"]);
+    features.iter_mut().for_each(|feature| feature.unknown.clear());
+    features[3].domain = category(&["unemployed"]);
+    let error = OnnxModel::load(&alike.model, &alike.manifest).unwrap_err().to_string();
+    let expected = "feature \"foreign_worker\": the model's encoder does not know \"male: single\"; it \
+                    knows \"no\", \"yes\", which";
+    assert!(error.starts_with(expected) && !error.contains("personal_status"), "{error}");
+
+    // An encoder that fails on others leaves no choice.
+    let cases = operator_cases();
+    let mut strict = cases.into_iter().find(|it| it.name == "one_hot_encoder_zeros_0").unwrap();
+    OnnxModel::load(&strict.model, &strict.manifest).expect("it knows all");
+    strict.manifest.features[0].domain = category(&["a", "?"]);
+    strict.manifest.features[0].unknown = vec!["?".into()];
+    let error = OnnxModel::load(&strict.model, &strict.manifest).unwrap_err().to_string();
+    assert!(
+        error.contains("encoder fails on \"?\"") && error.contains("handle_unknown"),
+        "{error}"
+    );
+}
+
+#[test]
 fn features_and_outputs_that_do_not_fit_are_refused() {
     let category = |names: &[&str]| Domain::Category {
         categories: names.iter().map(|name| name.to_string()).collect(),
@@ -95,7 +125,11 @@ fn features_and_outputs_that_do_not_fit_are_refused() {
     check("credit", &|it| it.features[2].optional = true, "only float inputs have NaN");
     check("credit", &|it| drop(it.features.pop()), "Expected an input for each feature");
     check("random_forest", &|it| it.features[1].domain = number(), "takes an integer");
-    check("logistic_tensor", &|it| drop(it.features.pop()), "does not take rows of 3 features");
+    check(
+        "logistic_tensor",
+        &|it| drop(it.features.pop()),
+        "has 4 columns, the manifest 3 features",
+    );
     check(
         "logistic_tensor",
         &|it| it.features[0].domain = category(&["x"]),
