@@ -13,6 +13,14 @@ fn bake(source: &Path, output: &Path) -> Output {
     foretold().arg("bake").arg(source).arg("-o").arg(output).output().unwrap()
 }
 
+/// Bakes a model that is expected to be refused, and returns what is said.
+pub(crate) fn bake_refusal(source: &Path, output: &Path) -> String {
+    let baked = bake(source, output);
+    let error = String::from_utf8(baked.stderr).unwrap();
+    assert!(!baked.status.success(), "{error}");
+    error
+}
+
 /// Starts a host that is expected to refuse, and returns what it says.
 fn refusal(source: &Path, cache: &Path) -> String {
     let mut command = foretold();
@@ -62,31 +70,21 @@ fn a_manifest_or_model_that_is_wrong_is_refused_with_its_place() {
     let folder = copy_of_credit();
     let output = folder.path().join("out.wasm");
     change(folder.path(), "manifest.toml", "ttl_seconds = 3600", "ttl_seconds = 0");
-    let baked = bake(folder.path(), &output);
-    let error = String::from_utf8(baked.stderr).unwrap();
-    assert!(
-        !baked.status.success() && error.contains("line ") && error.contains("ttl_seconds"),
-        "{error}"
-    );
+    let error = bake_refusal(folder.path(), &output);
+    assert!(error.contains("line ") && error.contains("ttl_seconds"), "{error}");
     change(folder.path(), "manifest.toml", "ttl_seconds = 0", "ttl_seconds = 60");
     change(folder.path(), "manifest.toml", "\"male: single\"", "\"male, single\"");
-    let baked = bake(folder.path(), &output);
-    let error = String::from_utf8(baked.stderr).unwrap();
+    let error = bake_refusal(folder.path(), &output);
     let expected = "\"personal_status_and_sex\": the model's encoder does not know \"male, single\"; it \
                     knows \"male: single\", which";
-    assert!(!baked.status.success() && error.contains(expected), "{error}");
+    assert!(error.contains(expected), "{error}");
     change(folder.path(), "manifest.toml", "male, single", "male: single");
     change(folder.path(), "manifest.toml", "tensor = \"probabilities\"", "tensor = \"chances\"");
-    let baked = bake(folder.path(), &output);
-    let error = String::from_utf8(baked.stderr).unwrap();
-    assert!(
-        !baked.status.success() && error.contains("chances") && error.contains("probabilities"),
-        "{error}"
-    );
+    let error = bake_refusal(folder.path(), &output);
+    assert!(error.contains("chances") && error.contains("probabilities"), "{error}");
     std::fs::write(folder.path().join("model.onnx"), "no onnx").unwrap();
-    let baked = bake(folder.path(), &output);
-    let error = String::from_utf8(baked.stderr).unwrap();
-    assert!(!baked.status.success() && error.contains("model.onnx"), "{error}");
+    let error = bake_refusal(folder.path(), &output);
+    assert!(error.contains("model.onnx"), "{error}");
     assert!(!output.exists());
 }
 

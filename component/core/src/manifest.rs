@@ -121,6 +121,11 @@ impl Rule {
         }
     }
 
+    /// Whether the answer is a number, and not a label.
+    pub fn is_number(&self) -> bool {
+        matches!(self, Rule::Number { .. })
+    }
+
     /// All labels that there can be, each once; none where the answer is a number.
     pub fn labels(&self) -> Vec<&str> {
         let labels: Vec<&String> = match self {
@@ -151,7 +156,7 @@ impl Manifest {
     }
 
     /// The row of all features' examples.
-    pub(crate) fn example(&self) -> Vec<Value> {
+    pub fn example(&self) -> Vec<Value> {
         self.features.iter().map(|feature| feature.example).collect()
     }
 

@@ -598,10 +598,9 @@ impl Document<'_> {
         let properties: Map<String, Json> = endpoints
             .iter()
             .map(|endpoint| {
-                let labels = endpoint.rule.labels();
-                let mut schema = match labels.is_empty() {
+                let mut schema = match endpoint.rule.is_number() {
                     true => json!({ "type": "number" }),
-                    false => json!({ "type": "string", "enum": labels }),
+                    false => json!({ "type": "string", "enum": endpoint.rule.labels() }),
                 };
                 if !endpoint.description.is_empty() {
                     schema["description"] = endpoint.description.clone().into();

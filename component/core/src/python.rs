@@ -52,12 +52,11 @@ pub fn value(answer: Answer<'_>) -> Vec<u8> {
 /// The answer in a value, or `None` where it is none that this endpoint gives.
 pub fn answer<'a>(endpoint: &'a Endpoint, value: &[u8]) -> Option<Answer<'a>> {
     let text = std::str::from_utf8(value).ok()?;
-    let labels = endpoint.rule.labels();
-    if labels.is_empty() {
+    if endpoint.rule.is_number() {
         let number = text.parse::<f64>().ok()? as f32;
         return number.is_finite().then_some(Answer::Number(number));
     }
-    labels.into_iter().find(|label| *label == text).map(Answer::Label)
+    endpoint.rule.labels().into_iter().find(|label| *label == text).map(Answer::Label)
 }
 
 /// `repr` of a finite float: the shortest digits that read back, with an exponent below 1e-4 and

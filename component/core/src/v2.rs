@@ -63,7 +63,7 @@ pub(crate) fn datatype_of(domain: &Domain) -> &'static str {
 }
 
 fn datatype_of_answer(endpoint: &Endpoint) -> &'static str {
-    if endpoint.rule.labels().is_empty() { "FP32" } else { "BYTES" }
+    if endpoint.rule.is_number() { "FP32" } else { "BYTES" }
 }
 
 /// The body of a response, and the headers that say what it is. `rows` has the answers of all

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use foretold_core::Model;
-use foretold_core::feature::{Feature, Value};
+use foretold_core::feature::Value;
 use foretold_core::key::ModelId;
 use foretold_core::manifest::Manifest;
 use foretold_core::pipeline::Service;
@@ -38,9 +38,9 @@ pub fn bake(manifest: String, model: &[u8]) -> Result<(), String> {
     let manifest = Manifest::parse(&text).map_err(|errors| format!("the manifest:\n{errors}"))?;
     let id = ModelId::new(model, &manifest, SEMANTICS);
     let file = &manifest.file;
-    let model =
-        OnnxModel::load(model, &manifest).map_err(|error| format!("the model {file}: {error}"))?;
-    check_optional(&model, &manifest.features)
+    let model = OnnxModel::load(model, &manifest)
+        .map_err(|error| error.to_string())
+        .and_then(|model| check_optional(&model, &manifest).map(|()| model))
         .map_err(|error| format!("the model {file}: {error}"))?;
     let service = Service::new(manifest, id);
     BAKED
@@ -50,15 +50,15 @@ pub fn bake(manifest: String, model: &[u8]) -> Result<(), String> {
 
 /// Refuses a feature as optional without which the model gives no number: each request without it
 /// would fail.
-fn check_optional(model: &OnnxModel, features: &[Feature]) -> Result<(), String> {
-    let example: Vec<Value> = features.iter().map(|feature| feature.example).collect();
+fn check_optional(model: &OnnxModel, manifest: &Manifest) -> Result<(), String> {
+    let example = manifest.example();
     let is_finite = |row: &[Value]| {
         model.predict(row).is_ok_and(|outputs| outputs.iter().all(|output| output.is_finite()))
     };
     if !is_finite(&example) {
         return Ok(());
     }
-    for (position, feature) in features.iter().enumerate().filter(|(_, it)| it.optional) {
+    for (position, feature) in manifest.features.iter().enumerate().filter(|(_, it)| it.optional) {
         let mut row = example.clone();
         row[position] = Value::Missing;
         if !is_finite(&row) {

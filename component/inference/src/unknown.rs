@@ -53,7 +53,9 @@ pub(crate) fn refuse(
             .zip(reached)
             .filter_map(|(it, reached)| reached.then_some(it))
             .collect();
-        messages.extend(message(feature, categories, &encoders));
+        if !encoders.is_empty() {
+            messages.extend(message(feature, categories, &encoders));
+        }
     }
     if messages.is_empty() { Ok(()) } else { Err(LoadError::Unknown(messages)) }
 }
@@ -101,18 +103,13 @@ fn message(
     encoders: &[&KnownTexts<'_>],
 ) -> Option<String> {
     let name = &feature.name;
-    let unknown = |is_unknown: &dyn Fn(&str) -> bool| -> Vec<&str> {
-        categories.iter().map(String::as_str).filter(|category| is_unknown(category)).collect()
-    };
+    let categories = categories.iter().map(String::as_str);
     let mentioned: BTreeSet<&str> = feature.unknown.iter().map(String::as_str).collect();
-    let unseen = unknown(&|category| {
-        !encoders.is_empty()
-            && !mentioned.contains(category)
-            && encoders.iter().all(|encoder| !encoder.texts.contains(category))
-    });
+    let known: BTreeSet<&str> = encoders.iter().flat_map(|it| &it.texts).copied().collect();
+    let is_unseen = |category: &&str| !known.contains(category) && !mentioned.contains(category);
+    let unseen: Vec<&str> = categories.clone().filter(is_unseen).collect();
     if !unseen.is_empty() {
-        let known: BTreeSet<&str> = encoders.iter().flat_map(|it| &it.texts).copied().collect();
-        let categories = categories.iter().map(String::as_str).collect();
+        let categories = categories.collect();
         let missing: Vec<&str> = known.difference(&categories).copied().collect();
         let hint = match &missing[..] {
             [] => "it knows no others than the manifest has".to_owned(),
@@ -123,9 +120,10 @@ fn message(
             "feature {name:?}: the model's encoder does not know {unseen}; {hint}"
         ));
     }
-    let fatal = unknown(&|category| {
+    let is_fatal = |category: &&str| {
         encoders.iter().any(|encoder| encoder.refuses_others && !encoder.texts.contains(category))
-    });
+    };
+    let fatal: Vec<&str> = categories.filter(is_fatal).collect();
     (!fatal.is_empty()).then(|| {
         format!(
             "feature {name:?}: the model's encoder fails on {}, which it does not know; train it \

@@ -371,15 +371,11 @@ impl<'a> Reader<'a> {
                 .then_some(())
                 .ok_or("must not be empty, and have no comma and no space at its ends")
         });
-        let rule = if kind == "classes" {
-            self.classes(table, outputs)
-        } else {
-            let output = self.output_of(table, outputs);
-            match kind {
-                "threshold" => self.threshold(table, output),
-                "bands" => self.bands(table, output),
-                _ => output.map(|output| Rule::Number { output }),
-            }
+        let rule = match kind {
+            "threshold" => self.threshold(table, outputs),
+            "bands" => self.bands(table, outputs),
+            "classes" => self.classes(table, outputs),
+            _ => self.output_of(table, outputs).map(|output| Rule::Number { output }),
         };
         let description = self.optional_string(table, "description").unwrap_or_default();
         let ttl_seconds = self.optional_integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
@@ -471,7 +467,8 @@ impl<'a> Reader<'a> {
         position
     }
 
-    fn threshold(&mut self, table: &Table<'_, 'a>, output: Option<usize>) -> Option<Rule> {
+    fn threshold(&mut self, table: &Table<'_, 'a>, outputs: &[String]) -> Option<Rule> {
+        let output = self.output_of(table, outputs);
         let threshold = self.float(table, "threshold");
         let above = self.string(table, "above");
         let otherwise = self.string(table, "otherwise");
@@ -483,7 +480,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn bands(&mut self, table: &Table<'_, 'a>, output: Option<usize>) -> Option<Rule> {
+    fn bands(&mut self, table: &Table<'_, 'a>, outputs: &[String]) -> Option<Rule> {
+        let output = self.output_of(table, outputs);
         let member = self.required(table, "bands")?;
         let tables = self.array_of_tables(member, "bands");
         let name = &table.name;

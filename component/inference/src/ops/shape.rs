@@ -57,16 +57,22 @@ pub(crate) fn shape(node: &Node<'_>) -> Result<Built, String> {
 /// A constant too, whose shape is an input.
 pub(crate) fn constant_of_shape(node: &Node<'_>) -> Result<Built, String> {
     let sizes = node.constant_integers(0)?.ok_or("input 0 is missing")?;
-    let shape: Option<Vec<usize>> =
-        sizes.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size > 0)).collect();
-    let shape = shape.ok_or_else(|| format!("the shape {sizes:?}"))?;
-    elements(&shape)?;
+    let shape = whole(&sizes)?;
     let element = node.tensor("value")?.unwrap_or_else(|| tensor1(&[0f32]));
     if element.len() != 1 {
         return Err(format!("a value of {} elements, expected one", element.len()));
     }
     let scalar = element.into_shape(&[]).map_err(|e| e.to_string())?;
     scalar.broadcast_to_shape(&shape).map(value).map_err(|e| e.to_string())
+}
+
+/// A shape that an input gives: sizes above 0, of not too many elements.
+fn whole(sizes: &[i64]) -> Result<Vec<usize>, String> {
+    let size = |&size: &i64| usize::try_from(size).ok().filter(|&size| size > 0);
+    let shape: Option<Vec<usize>> = sizes.iter().map(size).collect();
+    let shape = shape.ok_or_else(|| format!("the shape {sizes:?}"))?;
+    elements(&shape)?;
+    Ok(shape)
 }
 
 pub(crate) fn concat(node: &Node<'_>) -> Result<Built, String> {
@@ -195,9 +201,7 @@ pub(crate) fn transpose(node: &Node<'_>) -> Result<Built, String> {
 pub(crate) fn expand(node: &Node<'_>) -> Result<Built, String> {
     node.input(0)?;
     let wanted = node.constant_integers(1)?.ok_or("input 1 is missing")?;
-    let sizes: Option<Vec<usize>> =
-        wanted.iter().map(|&size| usize::try_from(size).ok().filter(|&size| size > 0)).collect();
-    elements(&sizes.ok_or_else(|| format!("the shape {wanted:?}"))?)?;
+    whole(&wanted)?;
     Ok(Built::expansion(array::MultiBroadcastTo))
 }
 

@@ -129,15 +129,11 @@ fn feature<'a>(name: &str, kind: &str, values: impl Iterator<Item = &'a Json> + 
         "int64" => Domain::Integer { minimum: i64::MIN, maximum: i64::MAX },
         _ => number(),
     };
-    let example = match &domain {
-        Domain::Category { .. } => Value::Category(0),
-        Domain::Integer { .. } => Value::Integer(0),
-        _ => Value::Number(0.0),
-    };
-    // The rows have texts that no encoder knows, too.
-    let unknown = match &domain {
-        Domain::Category { categories } => categories.clone(),
-        _ => vec![],
+    let (example, unknown) = match &domain {
+        // The rows have texts that no encoder knows, too.
+        Domain::Category { categories } => (Value::Category(0), categories.clone()),
+        Domain::Integer { .. } => (Value::Integer(0), vec![]),
+        _ => (Value::Number(0.0), vec![]),
     };
     Feature {
         name: name.into(),
