@@ -28,6 +28,16 @@ enum Binding {
     Categories { fact: Fact, first: usize, categories: Vec<Vec<String>> },
 }
 
+/// An input of the graph, as it is for one row.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) fact: Fact,
+    /// Whether the file leaves open how many columns it has.
+    pub(crate) width_is_open: bool,
+    /// Name, type and shape for people.
+    pub(crate) shown: String,
+}
+
 /// An input of the graph that is not a constant.
 struct Input<'a> {
     name: &'a str,
@@ -38,8 +48,8 @@ struct Input<'a> {
 }
 
 impl Bindings {
-    /// Binds features to inputs; also gives the inputs' names with their types and shapes for one
-    /// row, in the order of the tensors that [`Bindings::tensors`] makes.
+    /// Binds features to inputs; also gives the inputs, in the order of the tensors that
+    /// [`Bindings::tensors`] makes.
     ///
     /// `needed` has the names of the tensors that the outputs depend on.
     ///
@@ -49,7 +59,7 @@ impl Bindings {
         graph: &GraphProto,
         needed: &BTreeSet<String>,
         features: &[Feature],
-    ) -> Result<(Bindings, Vec<(String, Fact)>), LoadError> {
+    ) -> Result<(Bindings, Vec<Source>), LoadError> {
         let all = inputs(graph).map_err(LoadError::Input)?;
         let find = |feature: &Feature| all.iter().find(|input| input.name == feature.name);
         let named: Option<Vec<&Input<'_>>> = features.iter().map(find).collect();
@@ -74,14 +84,19 @@ impl Bindings {
             }
         };
         let mut bindings = Bindings { features: features.len(), inputs: Vec::new() };
-        let mut facts = Vec::new();
+        let mut sources = Vec::new();
         for (input, first, features) in bound {
             let shape = shape(input, features.len()).map_err(LoadError::Input)?;
             let fact = Fact::new(input.element, shape);
-            facts.push((input.name.to_string(), fact.clone()));
+            sources.push(Source {
+                name: input.name.to_string(),
+                fact: fact.clone(),
+                width_is_open: !matches!(input.dimensions.as_deref(), Some([_, Some(_)] | [_])),
+                shown: input.shown.clone(),
+            });
             bindings.inputs.push(binding(input, fact, first, features).map_err(LoadError::Input)?);
         }
-        Ok((bindings, facts))
+        Ok((bindings, sources))
     }
 
     /// How many values a row has.

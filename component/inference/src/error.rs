@@ -35,6 +35,8 @@ pub enum LoadError {
     Output(String),
     /// Categories that the model's encoders do not know; a text per feature.
     Unknown(Vec<String>),
+    /// An optional feature whose absence the model takes for a value.
+    Missing(String),
 }
 
 impl fmt::Display for LoadError {
@@ -51,6 +53,7 @@ impl fmt::Display for LoadError {
             LoadError::Node { operator, node, reason } => {
                 write!(f, "node '{node}' ({operator}): {reason}")
             }
+            LoadError::Missing(reason) => f.write_str(reason),
             LoadError::Input(reason) => {
                 write!(f, "the features do not fit the model's inputs: {reason}")
             }

@@ -48,6 +48,7 @@ mod binding;
 mod error;
 mod graph;
 mod math;
+mod missing;
 mod model;
 mod node;
 mod operator;
@@ -56,10 +57,11 @@ mod output;
 mod proto;
 mod tensor;
 mod unknown;
+mod width;
 
 pub use error::LoadError;
 pub use model::OnnxModel;
 
 /// Number of the arithmetic. It is raised whenever a bit of any answer changes, and is part of what
 /// a cache key is made of, so that answers of other arithmetic are never served.
-pub const SEMANTICS: u32 = 1;
+pub const SEMANTICS: u32 = 2;

@@ -6,19 +6,111 @@
 //! in a billion. Additions, products, quotients and square roots of float32 come out the same
 //! whether they are done in float32 or in float64 and then rounded, so operators may use either.
 
+use std::fmt::Debug;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
 use libm::{exp, log};
+
+/// float32 or float64, for operators that compute in the type of their input, as onnxruntime does.
+pub(crate) trait Float:
+    Copy
+    + Debug
+    + Default
+    + PartialOrd
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + AddAssign
+    + Div<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + Sub<Output = Self>
+{
+    const MAX: Self;
+
+    /// Rounds once.
+    fn from_f64(value: f64) -> Self;
+    fn to_f64(self) -> f64;
+
+    /// A function of float64, rounded to this type.
+    fn map(self, function: impl Fn(f64) -> f64) -> Self {
+        Self::from_f64(function(self.to_f64()))
+    }
+
+    fn one() -> Self {
+        Self::from_f64(1.0)
+    }
+
+    /// `sum + self * y`; of float32 rounded once, as processors with a fused multiply-add do it.
+    ///
+    /// The product of two float32 is exact in float64.
+    fn fused(self, y: Self, sum: Self) -> Self;
+
+    fn is_nan(self) -> bool {
+        self.to_f64().is_nan()
+    }
+
+    fn exp(self) -> Self {
+        self.map(exp)
+    }
+
+    fn ln(self) -> Self {
+        self.map(log)
+    }
+
+    fn abs(self) -> Self {
+        self.map(f64::abs)
+    }
+
+    fn sqrt(self) -> Self {
+        self.map(f64::sqrt)
+    }
+}
+
+impl Float for f32 {
+    const MAX: f32 = f32::MAX;
+
+    fn fused(self, y: f32, sum: f32) -> f32 {
+        (f64::from(self) * f64::from(y) + f64::from(sum)) as f32
+    }
+
+    fn from_f64(value: f64) -> f32 {
+        value as f32
+    }
+
+    fn to_f64(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Float for f64 {
+    const MAX: f64 = f64::MAX;
+
+    fn fused(self, y: f64, sum: f64) -> f64 {
+        sum + self * y
+    }
+
+    fn from_f64(value: f64) -> f64 {
+        value
+    }
+
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
 
 /// e to the power of a float32.
 pub(crate) fn exp_single(x: f32) -> f32 {
     exp(f64::from(x)) as f32
 }
 
-/// 1 / (1 + e^-x) in float32, from the side on which e^… is at most 1.
+/// 1 / (1 + e^-x), from the side on which e^… is at most 1.
 ///
 /// The order of the operations is onnxruntime's: for negative x it rounds 1 - logistic(-x).
-pub(crate) fn logistic(x: f32) -> f32 {
-    let upper = 1.0 / (1.0 + exp_single(-x.abs()));
-    if x < 0.0 { 1.0 - upper } else { upper }
+pub(crate) fn logistic<T: Float>(x: T) -> T {
+    let upper = T::one() / (T::one() + (-x.abs()).exp());
+    if x < T::default() { T::one() - upper } else { upper }
 }
 
 /// Quantile of the normal distribution, through Winitzki's approximation of the inverse of erf
@@ -62,12 +154,4 @@ pub(crate) fn softmax_zero(scores: &mut [f32]) {
     for score in scores {
         *score /= sum;
     }
-}
-
-/// `sum + x * y` for float32, rounded once, as processors with a fused multiply-add do it.
-///
-/// The product of two float32 is exact in float64. So the result has the same bits everywhere, and
-/// is what onnxruntime's matrix kernels give where they add up in this order.
-pub(crate) fn fused(x: f64, y: f32, sum: f32) -> f32 {
-    (x * f64::from(y) + f64::from(sum)) as f32
 }

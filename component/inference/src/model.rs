@@ -12,10 +12,12 @@ use tract_hir::internal::*;
 use crate::binding::Bindings;
 use crate::error::LoadError;
 use crate::graph;
-use crate::operator::{failed, wire};
+use crate::missing;
+use crate::operator::failed;
 use crate::output::{Outputs, wanted};
 use crate::proto::ModelProto;
 use crate::unknown;
+use crate::width;
 
 /// An ONNX model, ready to run with a manifest's features and outputs.
 ///
@@ -36,7 +38,8 @@ impl OnnxModel {
     ///
     /// # Errors
     /// If the bytes are no ONNX model, if it has an operator that is not supported, if its inputs
-    /// and outputs do not fit the manifest, or if its encoders do not know the categories.
+    /// and outputs do not fit the manifest, if its encoders do not know the categories, or if it
+    /// takes a missing value for a legal one.
     pub fn load(model: &[u8], manifest: &Manifest) -> Result<OnnxModel, LoadError> {
         let proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
         let ModelProto { graph, opset_import } = proto;
@@ -44,9 +47,10 @@ impl OnnxModel {
 
         let names = wanted(&graph, &manifest.outputs)?;
         let needed = graph::prune(&mut graph, &names)?;
-        let (bindings, inputs) = Bindings::new(&graph, &needed, &manifest.features)?;
-        let typed = wire(&graph, &opset_import, &inputs, &names)?;
+        let (bindings, sources) = Bindings::new(&graph, &needed, &manifest.features)?;
+        let typed = width::wire(&graph, &opset_import, &sources, &names)?;
         unknown::refuse(&typed, &bindings, &manifest.features)?;
+        missing::refuse(&typed, &bindings, manifest)?;
         let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
         let outputs = Outputs::new(&manifest.outputs, &names, plan.model())?;
         let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));

@@ -1,5 +1,7 @@
 //! A node of the graph as an operator's builder sees it: its attributes and its typed inputs.
 
+use std::cell::RefCell;
+
 use tract_hir::internal::*;
 
 use crate::proto::{AttributeProto, AttributeType, NodeProto};
@@ -14,6 +16,16 @@ pub(crate) struct Node<'a> {
     pub(crate) ml_opset: i64,
     /// One per input of the node; `None` where an optional input is left out.
     pub(crate) operands: Vec<Option<Operand<'a>>>,
+    /// What its builder looked at and did.
+    notes: RefCell<Notes<'a>>,
+}
+
+#[derive(Default)]
+struct Notes<'a> {
+    /// Attributes that it asked for.
+    attributes: Vec<&'a str>,
+    /// Sizes that dimensions of 1, of inputs that depend on the request, were stretched to.
+    stretched: Vec<usize>,
 }
 
 /// An input of a node.
@@ -25,6 +37,60 @@ pub(crate) struct Operand<'a> {
 }
 
 impl<'a> Node<'a> {
+    pub(crate) fn new(
+        proto: &'a NodeProto,
+        (opset, ml_opset): (i64, i64),
+        operands: Vec<Option<Operand<'a>>>,
+    ) -> Node<'a> {
+        Node { proto, opset, ml_opset, operands, notes: RefCell::default() }
+    }
+
+    /// Refuses inputs beyond a number, and less.
+    pub(crate) fn exactly(&self, inputs: usize) -> Result<(), String> {
+        (0..inputs).try_for_each(|position| self.input(position).map(drop))?;
+        match self.operands.len() {
+            count if count > inputs => Err(format!("{count} inputs, expected {inputs}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that operands are stretched to a shape.
+    pub(crate) fn note_stretched(&self, operands: &[Operand<'_>], shape: &[usize]) {
+        let mut notes = self.notes.borrow_mut();
+        for operand in operands.iter().filter(|operand| operand.constant.is_none()) {
+            let sizes = operand.fact.shape.iter().rev().zip(shape.iter().rev());
+            let grown = sizes.filter(|&(&from, &to)| from == 1 && to > 1);
+            notes.stretched.extend(grown.map(|(_, &to)| to));
+        }
+    }
+
+    /// The sizes that were noted.
+    pub(crate) fn stretched(&self) -> Vec<usize> {
+        self.notes.borrow().stretched.clone()
+    }
+
+    /// Attributes that make no difference to a prediction.
+    pub(crate) fn ignore(&self, names: &[&'static str]) {
+        self.notes.borrow_mut().attributes.extend(names);
+    }
+
+    /// Refuses an attribute that the builder did not ask for: what it means would be left out.
+    pub(crate) fn refuse_unread(&self) -> Result<(), String> {
+        let notes = self.notes.borrow();
+        let unread = self.proto.attribute.iter().find(|it| !notes.attributes.contains(&&*it.name));
+        match unread {
+            Some(it) => Err(format!("the attribute '{}', which is not supported", it.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The attribute of a name, and notes that it was asked for.
+    fn find(&self, name: &str) -> Option<&'a AttributeProto> {
+        let found = self.proto.attribute.iter().find(|it| it.name == name)?;
+        self.notes.borrow_mut().attributes.push(&found.name);
+        Some(found)
+    }
+
     /// An input that must be there.
     pub(crate) fn input(&self, position: usize) -> Result<Operand<'a>, String> {
         self.optional_input(position).ok_or_else(|| format!("input {position} is missing"))
@@ -59,9 +125,7 @@ impl<'a> Node<'a> {
         name: &str,
         kind: AttributeType,
     ) -> Result<Option<&'a AttributeProto>, String> {
-        let Some(attribute) = self.proto.attribute.iter().find(|it| it.name == name) else {
-            return Ok(None);
-        };
+        let Some(attribute) = self.find(name) else { return Ok(None) };
         if attribute.r#type != kind as i32 {
             return Err(format!(
                 "the attribute '{name}' is of kind {}, expected {kind}",
@@ -72,7 +136,7 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn has_attribute(&self, name: &str) -> bool {
-        self.proto.attribute.iter().any(|it| it.name == name)
+        self.find(name).is_some()
     }
 
     pub(crate) fn int(&self, name: &str) -> Result<Option<i64>, String> {

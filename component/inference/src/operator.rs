@@ -6,6 +6,7 @@
 //! against shapes, before tract's operators see them: some of them panic.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use tract_hir::internal::*;
 
@@ -23,6 +24,15 @@ struct Wires {
     outlets: BTreeMap<String, OutletId>,
     opset: i64,
     ml_opset: i64,
+    /// Sizes that dimensions of 1 were stretched to.
+    stretched: Vec<usize>,
+}
+
+/// A graph of tract.
+pub(crate) struct Wired {
+    pub(crate) model: TypedModel,
+    /// Sizes that dimensions of 1 of what depends on the request were stretched to.
+    pub(crate) stretched: Vec<usize>,
 }
 
 /// Makes tract's graph with inputs of these names, types and shapes, and outputs of these names.
@@ -31,16 +41,13 @@ pub(crate) fn wire(
     operator_sets: &[OperatorSetIdProto],
     inputs: &[(String, Fact)],
     outputs: &[String],
-) -> Result<TypedModel, LoadError> {
-    let opset = |domains: &[&str]| {
-        let import = operator_sets.iter().find(|it| domains.contains(&&*it.domain));
-        import.map(|import| import.version)
-    };
+) -> Result<Wired, LoadError> {
     let mut wires = Wires {
         model: TypedModel::default(),
         outlets: BTreeMap::new(),
-        opset: opset(&["", "ai.onnx"]).unwrap_or(0),
-        ml_opset: opset(&[ops::ML]).unwrap_or(1),
+        opset: opset(graph, operator_sets, ops::ONNX, OPSETS)?,
+        ml_opset: opset(graph, operator_sets, ops::ML, ML_OPSETS)?,
+        stretched: Vec::new(),
     };
     for (name, fact) in inputs {
         let outlet = wires.model.add_source(format!("input:{name}"), fact.typed());
@@ -58,7 +65,38 @@ pub(crate) fn wire(
     }
     let outlets = outputs.iter().map(|name| wires.outlet(name)).collect::<Result<TVec<_>, _>>()?;
     wires.model.select_output_outlets(&outlets).map_err(failed)?;
-    Ok(wires.model)
+    Ok(Wired { model: wires.model, stretched: wires.stretched })
+}
+
+/// Versions of the operator sets that onnxruntime runs and the operators here were compared with:
+/// what an earlier or a later one means by a name can differ.
+const OPSETS: RangeInclusive<i64> = 7..=26;
+const ML_OPSETS: RangeInclusive<i64> = 1..=5;
+
+/// The version of an operator set, if the graph has an operator of it.
+fn opset(
+    graph: &GraphProto,
+    operator_sets: &[OperatorSetIdProto],
+    domain: &str,
+    known: RangeInclusive<i64>,
+) -> Result<i64, LoadError> {
+    let newest = *known.end();
+    if !graph.node.iter().any(|node| ops::domain(&node.domain) == domain) {
+        return Ok(newest);
+    }
+    let name = if domain == ops::ONNX { "ai.onnx" } else { domain };
+    let import = operator_sets.iter().find(|it| ops::domain(&it.domain) == domain);
+    match import.map(|import| import.version) {
+        Some(version) if known.contains(&version) => Ok(version),
+        Some(version) => Err(LoadError::Graph(format!(
+            "it is of version {version} of the operator set {name}, expected {} to {newest}; \
+             export it with another target_opset",
+            known.start()
+        ))),
+        None => Err(LoadError::Graph(format!(
+            "it has operators of the set {name} and does not say of which version"
+        ))),
+    }
 }
 
 /// What tract says.
@@ -93,8 +131,11 @@ impl Wires {
             input.map(|(fact, constant)| Operand { fact, constant: constant.as_deref() })
         });
         let operands = operands.collect();
-        let (opset, ml_opset) = (self.opset, self.ml_opset);
-        let built = build(&Node { proto: node, opset, ml_opset, operands }).map_err(failed)?;
+        let view = Node::new(node, (self.opset, self.ml_opset), operands);
+        let built = build(&view)
+            .and_then(|built| view.refuse_unread().map(|()| built))
+            .map_err(failed)?;
+        self.stretched.extend(view.stretched());
 
         // Names of nodes must differ in tract; in a file they need not.
         let name = format!("{position}:{}", node.name);

@@ -228,6 +228,14 @@ impl<'a> View<'a> {
         }
     }
 
+    pub(crate) fn has_nan(&self) -> bool {
+        match self {
+            View::F32(values) => values.iter().any(|value| value.is_nan()),
+            View::F64(values) => values.iter().any(|value| value.is_nan()),
+            _ => false,
+        }
+    }
+
     /// An element as an int64, if it is an integer.
     pub(crate) fn integer(&self, index: usize) -> Option<i64> {
         match self {
@@ -259,6 +267,25 @@ impl<'a> ViewMut<'a> {
             ViewMut::I64(_) => Element::I64,
             ViewMut::Bool(_) => Element::Bool,
             ViewMut::Text(_) => Element::Text,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            ViewMut::F32(values) => values.len(),
+            ViewMut::F64(values) => values.len(),
+            ViewMut::I32(values) => values.len(),
+            ViewMut::I64(values) => values.len(),
+            ViewMut::Bool(values) => values.len(),
+            ViewMut::Text(values) => values.len(),
+        }
+    }
+
+    /// The truth values; the caller has made the tensor one of bool.
+    pub(crate) fn truths(&mut self) -> &mut [bool] {
+        match self {
+            ViewMut::Bool(values) => values,
+            _ => unreachable!("element types are fixed when a graph is loaded"),
         }
     }
 

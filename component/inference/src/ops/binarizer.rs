@@ -1,4 +1,5 @@
-//! `ai.onnx.ml.Binarizer`: 1 above a threshold, 0 at it and below.
+//! `ai.onnx.ml.Binarizer`: 1 above a threshold, 0 at it and below. As in onnxruntime, NaN is an
+//! error.
 
 use super::{Built, Kernel};
 use crate::node::Node;
@@ -21,6 +22,9 @@ pub(crate) fn binarizer(node: &Node<'_>) -> Result<Built, String> {
 impl Kernel for Binarizer {
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         for (i, y) in outputs[0].singles().iter_mut().enumerate() {
+            if inputs[0].single(i).is_nan() {
+                return Err("a Binarizer that gets NaN".into());
+            }
             *y = if inputs[0].single(i) > self.threshold { 1.0 } else { 0.0 };
         }
         Ok(())

@@ -7,9 +7,8 @@ use crate::tensor::{Element, Fact, View, ViewMut, elements};
 #[derive(Debug)]
 struct FeatureVectorizer {
     rows: usize,
-    /// How many columns each input has, and how many it gets in the output: further ones are left
-    /// out, missing ones are zero.
-    widths: Vec<(usize, usize)>,
+    /// How many columns each input has.
+    widths: Vec<usize>,
 }
 
 pub(crate) fn feature_vectorizer(node: &Node<'_>) -> Result<Built, String> {
@@ -28,8 +27,11 @@ pub(crate) fn feature_vectorizer(node: &Node<'_>) -> Result<Built, String> {
         if own_rows != rows {
             return Err(format!("inputs of {rows} and {own_rows} rows"));
         }
-        widths.push((columns, wanted));
-        total = total.saturating_add(wanted);
+        if columns != wanted {
+            return Err(format!("an input of {columns} columns, it declares {wanted}"));
+        }
+        widths.push(columns);
+        total = total.saturating_add(columns);
     }
     elements(&[rows, total])?;
     let uses = (0..operands.len()).collect();
@@ -41,13 +43,9 @@ impl Kernel for FeatureVectorizer {
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let mut target = outputs[0].singles().iter_mut();
         for row in 0..self.rows {
-            for (input, &(columns, wanted)) in self.widths.iter().enumerate() {
-                for (column, value) in target.by_ref().take(wanted).enumerate() {
-                    *value = if column < columns {
-                        inputs[input].single(row * columns + column)
-                    } else {
-                        0.0
-                    };
+            for (input, &columns) in self.widths.iter().enumerate() {
+                for (column, value) in target.by_ref().take(columns).enumerate() {
+                    *value = inputs[input].single(row * columns + column);
                 }
             }
         }

@@ -3,34 +3,9 @@
 //! The file has a dozen parallel lists with ids; here a node is 16 bytes (for float32) that hold
 //! what a visit needs, and a leaf holds its first vote in the place of the threshold.
 
+use crate::math::Float;
 use crate::node::Node;
 use crate::tensor::View;
-
-/// A float that thresholds and votes can have: float32, or float64 for float64 inputs.
-pub(crate) trait Float:
-    Copy + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'static + std::ops::AddAssign
-{
-    fn from_f64(value: f64) -> Self;
-    fn to_f64(self) -> f64;
-}
-
-impl Float for f32 {
-    fn from_f64(value: f64) -> f32 {
-        value as f32
-    }
-    fn to_f64(self) -> f64 {
-        self.into()
-    }
-}
-
-impl Float for f64 {
-    fn from_f64(value: f64) -> f64 {
-        value
-    }
-    fn to_f64(self) -> f64 {
-        self
-    }
-}
 
 /// A test of one feature, or a leaf.
 #[derive(Clone, Debug)]
@@ -88,6 +63,7 @@ impl<T: Float> Forest<T> {
         targets: usize,
         features: usize,
     ) -> Result<Forest<T>, String> {
+        node.ignore(&["nodes_hitrates", "nodes_hitrates_as_tensor"]);
         let (tree_ids, node_ids) = (node.ints("nodes_treeids")?, node.ints("nodes_nodeids")?);
         let feature_ids = node.ints("nodes_featureids")?;
         let modes = node.strings("nodes_modes")?;

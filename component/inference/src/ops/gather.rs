@@ -2,7 +2,7 @@
 //!
 //! Own, because tract's panics on an index that is out of range.
 
-use super::{Built, Kernel};
+use super::{Built, Kernel, kernel::Missing};
 use crate::node::{Node, axis};
 use crate::tensor::{Element, Fact, View, ViewMut, elements, same_type};
 
@@ -28,6 +28,10 @@ pub(crate) fn along(node: &Node<'_>, axis: usize, indices: &[usize]) -> Result<B
         size: shape[axis],
         after: shape[axis + 1..].iter().product(),
     };
+    if let Some(constant) = index.constant {
+        let view = View::of(constant).map_err(|e| e.to_string())?;
+        (0..view.len()).filter_map(|i| view.integer(i)).try_for_each(|i| operator.position(i).map(drop))?;
+    }
     let gathered = [&shape[..axis], indices, &shape[axis + 1..]].concat();
     elements(&gathered)?;
     let output = Fact::new(data.fact.element, gathered);
@@ -59,5 +63,9 @@ impl Kernel for Gather {
             }
         }
         Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Moves
     }
 }

@@ -1,6 +1,6 @@
 //! `ai.onnx.ml.Imputer`: one value, often NaN, replaced by another, per column.
 
-use super::{Built, Kernel};
+use super::{Built, Kernel, kernel::Missing};
 use crate::node::Node;
 use crate::tensor::{Element, View, ViewMut};
 
@@ -16,6 +16,7 @@ pub(crate) fn imputer(node: &Node<'_>) -> Result<Built, String> {
     let (_, width) = input.fact.matrix()?;
     let (floats, integers) =
         (node.floats("imputed_value_floats")?, node.ints("imputed_value_int64s")?);
+    node.ignore(&["replaced_value_float", "replaced_value_int64"]);
     let operator = match input.fact.element {
         Element::F32 => Imputer::Float(
             node.float("replaced_value_float")?.unwrap_or(0.0),
@@ -30,12 +31,18 @@ pub(crate) fn imputer(node: &Node<'_>) -> Result<Built, String> {
     Ok(Built::map(operator, input.fact.clone()))
 }
 
-/// As onnxruntime has it, a list of another length than the columns stands for its first value.
+/// A value for each column, of a list of one for each or of one for all.
+///
+/// onnxruntime takes the first one of a list of any other length; there, columns and list are not
+/// of the same model.
 fn per_column<T: Copy>(values: &[T], width: usize) -> Result<Vec<T>, String> {
-    match values.first() {
-        None => Err("it has no values to put in, of the type of its input".into()),
-        Some(_) if values.len() == width => Ok(values.to_vec()),
-        Some(&first) => Ok(vec![first; width]),
+    match values {
+        [] => Err("it has no values to put in, of the type of its input".into()),
+        [value] => Ok(vec![*value; width]),
+        values if values.len() == width => Ok(values.to_vec()),
+        values => {
+            Err(format!("{} values to put in for an input of {width} columns", values.len()))
+        }
     }
 }
 
@@ -56,5 +63,9 @@ impl Kernel for Imputer {
             _ => unreachable!("element types are fixed when a graph is loaded"),
         }
         Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
     }
 }

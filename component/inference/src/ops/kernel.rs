@@ -12,10 +12,28 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// Computes the outputs, which have their types and lengths already.
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String>;
 
+    /// What it makes of a missing value.
+    fn missing(&self) -> Missing {
+        Missing::Passes
+    }
+
     /// What an encoder of texts makes of them; `None` for all other kernels.
     fn known_texts(&self) -> Option<KnownTexts<'_>> {
         None
     }
+}
+
+/// What a kernel makes of NaN, which stands for a missing value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It gives NaN too.
+    Passes,
+    /// It is made to tell what is missing, or to decide what takes its place.
+    Decides,
+    /// It moves elements about, and may leave some out.
+    Moves,
+    /// It gives a code, as for any value that it does not know.
+    Encodes,
 }
 
 /// A kernel in tract's graph.
@@ -33,6 +51,15 @@ impl KernelOp {
 
     pub(crate) fn known_texts(&self) -> Option<KnownTexts<'_>> {
         self.kernel.known_texts()
+    }
+
+    /// The operator's name in the file.
+    pub(crate) fn operator(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn missing(&self) -> Missing {
+        self.kernel.missing()
     }
 }
 

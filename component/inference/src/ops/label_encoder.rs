@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use tract_hir::internal::*;
 
-use super::{Built, Kernel};
+use super::{Built, Kernel, kernel::Missing};
 use crate::node::Node;
 use crate::tensor::{Element, Fact, View, ViewMut, same_type};
 use crate::unknown::KnownTexts;
@@ -23,6 +23,8 @@ struct LabelEncoder {
 
 pub(crate) fn label_encoder(node: &Node<'_>) -> Result<Built, String> {
     let fact = node.input(0)?.fact;
+    // Exports have defaults of all types, of which one is used.
+    node.ignore(&["default_float", "default_int64", "default_string", "default_tensor"]);
     let (keys, values, other) = if node.has_attribute("classes_strings") {
         by_position(node, fact.element)?
     } else {
@@ -108,6 +110,17 @@ impl Kernel for LabelEncoder {
         let View::Text(keys) = View::of(&self.keys).ok()? else { return None };
         let texts = keys.iter().map(String::as_str).collect();
         Some(KnownTexts { texts, refuses_others: false })
+    }
+
+    fn missing(&self) -> Missing {
+        // With NaN among its keys it is told what a missing value is.
+        let keys = View::of(&self.keys);
+        let has_nan = keys.is_ok_and(|keys| match keys {
+            View::F32(keys) => keys.iter().any(|key| key.is_nan()),
+            View::F64(keys) => keys.iter().any(|key| key.is_nan()),
+            _ => false,
+        });
+        if has_nan && self.nan_is_key { Missing::Decides } else { Missing::Encodes }
     }
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {

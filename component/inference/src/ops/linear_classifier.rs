@@ -23,6 +23,7 @@ struct LinearClassifier {
 }
 
 pub(crate) fn linear_classifier(node: &Node<'_>) -> Result<Built, String> {
+    node.ignore(&["multi_class"]);
     let input = node.input(0)?;
     input.numeric()?;
     let (rows, features) = input.fact.matrix()?;

@@ -1,6 +1,7 @@
 //! `LpNormalization`: elements divided by their norm along an axis, zeros where that is zero.
 
 use super::{Built, Kernel};
+use crate::math::Float;
 use crate::node::{Node, axis};
 use crate::tensor::{View, ViewMut};
 
@@ -27,29 +28,33 @@ pub(crate) fn lp_normalization(node: &Node<'_>) -> Result<Built, String> {
     Ok(Built::map(LpNormalization { size, stride, euclidean }, input.fact.clone()))
 }
 
-impl Kernel for LpNormalization {
-    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let source = &inputs[0];
-        let block = self.size * self.stride;
+impl LpNormalization {
+    fn of<T: Float>(&self, x: &[T], y: &mut [T]) {
+        let (block, zero) = (self.size * self.stride, T::default());
         if block == 0 {
-            return Ok(());
+            return;
         }
-        let firsts = (0..source.len()).filter(|i| i % block < self.stride);
-        for first in firsts {
+        for first in (0..x.len()).filter(|i| i % block < self.stride) {
             let positions = (0..self.size).map(|i| first + i * self.stride);
-            let numbers = positions.clone().map(|at| source.number(at));
+            let elements = positions.clone().map(|at| x[at]);
             let norm = if self.euclidean {
-                numbers.fold(0.0, |sum, x| sum + x * x).sqrt()
+                elements.fold(zero, |sum, x| sum + x * x).sqrt()
             } else {
-                numbers.fold(0.0, |sum, x| sum + x.abs())
+                elements.fold(zero, |sum, x| sum + x.abs())
             };
             for at in positions {
-                let value = if norm == 0.0 { 0.0 } else { source.number(at) / norm };
-                match &mut outputs[0] {
-                    ViewMut::F64(target) => target[at] = value,
-                    target => target.singles()[at] = value as f32,
-                }
+                y[at] = if norm == zero { zero } else { x[at] / norm };
             }
+        }
+    }
+}
+
+impl Kernel for LpNormalization {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        match (inputs[0], &mut outputs[0]) {
+            (View::F32(x), ViewMut::F32(y)) => self.of(x, y),
+            (View::F64(x), ViewMut::F64(y)) => self.of(x, y),
+            _ => unreachable!("element types are fixed when a graph is loaded"),
         }
         Ok(())
     }

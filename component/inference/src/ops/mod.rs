@@ -1,12 +1,14 @@
 //! The operators, one file each or one per family; this file only registers them.
 //!
-//! Those of `ai.onnx` are wired from tract's building blocks, but for the few that tract has not or
-//! not well enough; those of `ai.onnx.ml` are this crate's own.
+//! Those that only move elements about are wired from tract's building blocks. All that compute are
+//! this crate's own: tract's differ between processors in the last bits, drop NaN here and keep it
+//! there, and are rewritten by its optimiser, which takes `x · 0` for 0.
 
 mod activation;
 mod arithmetic;
 mod array_feature_extractor;
 mod binarizer;
+mod broadcast;
 mod cast;
 mod feature_vectorizer;
 mod forest;
@@ -27,8 +29,10 @@ mod product;
 mod reduction;
 mod scaler;
 mod shape;
+mod softmax;
 mod tree_ensemble_classifier;
 mod tree_ensemble_regressor;
+mod unary;
 
 use std::fmt;
 
@@ -40,7 +44,7 @@ use crate::node::Node;
 use crate::proto::NodeProto;
 use crate::tensor::Fact;
 pub(crate) use kernel::Kernel;
-pub(crate) use kernel::KernelOp;
+pub(crate) use kernel::{KernelOp, Missing};
 
 /// Adds tract's operators to a model, under names that start with a prefix.
 type Wiring =
@@ -69,7 +73,7 @@ impl Built {
         Built::Wiring(Box::new(wiring))
     }
 
-    /// One of tract's operators, for all inputs.
+    /// One of tract's operators that move elements about, for all inputs.
     pub(crate) fn expansion(expansion: impl Expansion) -> Built {
         Built::wiring(move |prefix, model, inputs| expansion.wire(prefix, model, inputs))
     }
@@ -116,7 +120,8 @@ impl fmt::Debug for Built {
 /// Checks a node and turns it into something that can be added to a model.
 type Build = fn(&Node<'_>) -> Result<Built, String>;
 
-const ONNX: &str = "";
+/// Domain of the standard operators, which files also write out as `ai.onnx`.
+pub(crate) const ONNX: &str = "";
 /// Domain of the operators for classical models.
 pub(crate) const ML: &str = "ai.onnx.ml";
 
@@ -150,7 +155,7 @@ const OPERATORS: &[(&str, &str, Build)] = &[
     (ONNX, "Less", logic::less),
     (ONNX, "LessOrEqual", logic::less_or_equal),
     (ONNX, "Log", arithmetic::log),
-    (ONNX, "LogSoftmax", activation::log_softmax),
+    (ONNX, "LogSoftmax", softmax::log_softmax),
     (ONNX, "LpNormalization", lp_normalization::lp_normalization),
     (ONNX, "MatMul", matrix::mat_mul),
     (ONNX, "Max", arithmetic::max),
@@ -174,7 +179,7 @@ const OPERATORS: &[(&str, &str, Build)] = &[
     (ONNX, "Shape", shape::shape),
     (ONNX, "Sigmoid", activation::sigmoid),
     (ONNX, "Slice", shape::slice),
-    (ONNX, "Softmax", activation::softmax),
+    (ONNX, "Softmax", softmax::softmax),
     (ONNX, "Softplus", activation::softplus),
     (ONNX, "Split", shape::split),
     (ONNX, "Sqrt", arithmetic::sqrt),
@@ -199,9 +204,14 @@ const OPERATORS: &[(&str, &str, Build)] = &[
     (ML, "TreeEnsembleRegressor", tree_ensemble_regressor::tree_ensemble_regressor),
 ];
 
+/// A domain by the name that [`OPERATORS`] has for it.
+pub(crate) fn domain(name: &str) -> &str {
+    if name == "ai.onnx" { ONNX } else { name }
+}
+
 /// The builder for a node's operator.
 pub(crate) fn find(node: &NodeProto) -> Result<Build, LoadError> {
-    let domain = if node.domain == "ai.onnx" { ONNX } else { &*node.domain };
+    let domain = domain(&node.domain);
     let found = OPERATORS.iter().find(|(of, name, _)| *of == domain && *name == node.op_type);
     if let Some((_, _, build)) = found {
         return Ok(*build);

@@ -1,6 +1,9 @@
 //! `ai.onnx.ml.OneHotEncoder`: a 1 at the position of an element's category, zeros beside it.
+//!
+//! A float is compared without its fraction; NaN, and what no integer holds, counts as the smallest
+//! integer, as in onnxruntime on x86-64.
 
-use super::{Built, Kernel};
+use super::{Built, Kernel, cast::truncated, kernel::Missing};
 use crate::node::Node;
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
 use crate::unknown::KnownTexts;
@@ -62,6 +65,10 @@ impl Kernel for OneHotEncoder {
         Some(KnownTexts { texts, refuses_others: !self.zeros })
     }
 
+    fn missing(&self) -> Missing {
+        Missing::Encodes
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let target = outputs[0].singles();
         target.fill(0.0);
@@ -73,7 +80,7 @@ impl Kernel for OneHotEncoder {
                 (Categories::Integer(pairs), source) => {
                     let value = match source {
                         View::I64(source) => source[i],
-                        source => source.number(i) as i64,
+                        source => truncated(source.number(i)),
                     };
                     pairs.binary_search_by(|pair| pair.0.cmp(&value)).map(|at| pairs[at].1)
                 }

@@ -11,6 +11,7 @@ use crate::tensor::elements;
 /// `Identity`, and `Dropout`, which does nothing outside of training.
 pub(crate) fn identity(node: &Node<'_>) -> Result<Built, String> {
     node.input(0)?;
+    node.ignore(&["ratio", "seed", "is_test"]);
     Ok(Built::wiring(|_, _, inputs| Ok(tvec![inputs[0]])))
 }
 
@@ -98,6 +99,7 @@ pub(crate) fn reshape(node: &Node<'_>) -> Result<Built, String> {
         Some(wanted) => wanted,
         None => node.ints("shape")?.to_vec(),
     };
+    node.ignore(&["shape"]);
     let zero_is_zero = node.int("allowzero")?.unwrap_or(0) != 0;
     let mismatch = || format!("a tensor of shape {from:?} to be reshaped to {wanted:?}");
     let mut to = Vec::with_capacity(wanted.len());
@@ -256,6 +258,7 @@ pub(crate) fn split(node: &Node<'_>) -> Result<Built, String> {
         None => node.ints("split")?.to_vec(),
     };
     let parts = node.proto.output.len();
+    node.ignore(&["num_outputs"]);
     let sizes: Vec<usize> = if given.is_empty() {
         let each = size.div_ceil(parts.max(1));
         (0..parts).map(|part| each.min(size.saturating_sub(part * each))).collect()

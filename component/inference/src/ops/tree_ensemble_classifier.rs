@@ -6,7 +6,7 @@
 use super::forest::{Forest, Row, floats};
 use super::labels::Labels;
 use super::post_transform::PostTransform;
-use super::{Built, Kernel};
+use super::{Built, Kernel, kernel::Missing};
 use crate::math;
 use crate::node::Node;
 use crate::tensor::{Element, Fact, View, ViewMut};
@@ -154,5 +154,9 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
             self.labels.put(class, label, i);
         }
         Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
     }
 }

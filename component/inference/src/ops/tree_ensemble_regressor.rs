@@ -6,7 +6,7 @@
 
 use super::forest::{Forest, Row, floats};
 use super::post_transform::PostTransform;
-use super::{Built, Kernel};
+use super::{Built, Kernel, kernel::Missing};
 use crate::node::Node;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
@@ -126,5 +126,9 @@ impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
             }
         }
         Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
     }
 }

@@ -1,5 +1,6 @@
 //! The model as components see it: files in, numbers out.
 
+mod agreement;
 mod golden;
 mod operators;
 mod refusal;

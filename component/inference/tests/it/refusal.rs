@@ -5,7 +5,7 @@ use foretold_core::feature::{Domain, Feature, Value};
 use foretold_core::manifest::Manifest;
 use foretold_inference::{LoadError, OnnxModel};
 
-use crate::support::{example, examples, malformed, manifest, number, operator_cases, output};
+use crate::support::{example, examples, malformed, manifest, number, operator_cases, operators_path, output};
 
 fn feature(name: &str, domain: Domain) -> Feature {
     Feature {
@@ -89,7 +89,7 @@ fn categories_are_compared_with_the_encoders_that_they_get_to() {
     assert!(error.starts_with(expected) && !error.contains("personal_status"), "{error}");
 
     // An encoder that fails on others leaves no choice.
-    let cases = operator_cases();
+    let cases = operator_cases(&operators_path());
     let mut strict = cases.into_iter().find(|it| it.name == "one_hot_encoder_zeros_0").unwrap();
     OnnxModel::load(&strict.model, &strict.manifest).expect("it knows all");
     strict.manifest.features[0].domain = category(&["a", "?"]);

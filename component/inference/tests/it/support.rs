@@ -1,5 +1,6 @@
 //! Test models with their manifests and golden rows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use foretold_core::feature::{Domain, Feature, Value};
@@ -16,6 +17,18 @@ pub(crate) struct Example {
     pub(crate) manifest: Manifest,
     pub(crate) rows: Vec<Vec<Value>>,
     pub(crate) outputs: Vec<Vec<f32>>,
+}
+
+/// A small graph with rows of input and what onnxruntime gives for them.
+pub(crate) struct OperatorCase {
+    pub(crate) name: String,
+    pub(crate) model: Vec<u8>,
+    pub(crate) manifest: Manifest,
+    pub(crate) rows: Vec<Vec<Value>>,
+    /// `None` where it gives an error.
+    pub(crate) outputs: Vec<Option<Vec<f32>>>,
+    /// Whether every bit must be the same.
+    pub(crate) exact: bool,
 }
 
 fn crate_folder() -> PathBuf {
@@ -127,12 +140,15 @@ fn feature<'a>(name: &str, kind: &str, values: impl Iterator<Item = &'a Json> + 
             Domain::Category { categories }
         }
         "int64" => Domain::Integer { minimum: i64::MIN, maximum: i64::MAX },
+        "int32" => Domain::Integer { minimum: i32::MIN.into(), maximum: i32::MAX.into() },
+        "bool" => Domain::Boolean,
         _ => number(),
     };
     let (example, unknown) = match &domain {
         // The rows have texts that no encoder knows, too.
         Domain::Category { categories } => (Value::Category(0), categories.clone()),
         Domain::Integer { .. } => (Value::Integer(0), vec![]),
+        Domain::Boolean => (Value::Boolean(false), vec![]),
         _ => (Value::Number(0.0), vec![]),
     };
     Feature {
@@ -159,7 +175,12 @@ fn value(feature: &Feature, json: &Json) -> Value {
             Value::Category(found.expect("a category"))
         }
         Domain::Integer { .. } => Value::Integer(json.as_i64().expect("an integer")),
-        _ => Value::Number(json.as_f64().expect("a number")),
+        Domain::Boolean => Value::Boolean(json.as_bool().expect("a truth value")),
+        // JSON has no NaN and no infinities.
+        Domain::Number { .. } => Value::Number(match json.as_str() {
+            Some(text) => text.parse().expect("a number"),
+            None => json.as_f64().expect("a number"),
+        }),
     }
 }
 
@@ -186,24 +207,27 @@ pub(crate) fn manifest(features: Vec<Feature>, outputs: Vec<Output>) -> Manifest
     }
 }
 
-/// The cases of `tests/operators/cases.json`: a graph from columns `X` to one tensor.
-pub(crate) fn operator_cases() -> Vec<Example> {
-    let cases = read_json(&crate_folder().join("tests/operators/cases.json"));
-    cases.as_array().expect("cases").iter().map(operator_case).collect()
+/// The cases of a file as `tests/operators/cases.json`: a graph from columns `X` to one tensor.
+pub(crate) fn operator_cases(path: &Path) -> Vec<OperatorCase> {
+    read_json(path).as_array().expect("cases").iter().map(operator_case).collect()
 }
 
-fn operator_case(case: &Json) -> Example {
+/// The file of the committed cases.
+pub(crate) fn operators_path() -> PathBuf {
+    crate_folder().join("tests/operators/cases.json")
+}
+
+fn operator_case(case: &Json) -> OperatorCase {
     let kind = case["type"].as_str().expect("a type");
-    let kind = if kind == "float64" { "float32" } else { kind };
-    let rows = &case["rows"];
+    let rows = case["rows"].as_array().expect("rows");
     let width = rows[0].as_array().expect("a row").len();
     let features: Vec<Feature> = (0..width)
         .map(|i| {
             let name = if width == 1 { "X".into() } else { format!("X{i}") };
-            feature(&name, kind, rows.as_array().expect("rows").iter().map(move |row| &row[i]))
+            feature(&name, kind, rows.iter().map(move |row| &row[i]))
         })
         .collect();
-    let values = rows.as_array().expect("rows").iter().map(|row| {
+    let values = rows.iter().map(|row| {
         features.iter().enumerate().map(|(i, feature)| value(feature, &row[i])).collect()
     });
     let number = |json: &Json| match json.as_str() {
@@ -211,15 +235,17 @@ fn operator_case(case: &Json) -> Example {
         None => json.as_f64().expect("a number") as f32,
     };
     let outputs = case["outputs"].as_array().expect("outputs").iter();
-    let outputs = outputs.map(|row| row.as_array().expect("a row").iter().map(number).collect());
-    let outputs: Vec<Vec<f32>> = outputs.collect();
+    let outputs = outputs.map(|row| Some(row.as_array()?.iter().map(number).collect()));
+    let outputs: Vec<Option<Vec<f32>>> = outputs.collect();
+    let columns = outputs.iter().flatten().map(Vec::len).next().expect("an answer");
     let tensor = case["tensor"].as_str().expect("a tensor");
-    Example {
+    OperatorCase {
         name: case["name"].as_str().expect("a name").into(),
         model: bytes(case["onnx"].as_str().expect("a model")),
         rows: values.collect(),
-        manifest: manifest(features, (0..outputs[0].len()).map(|i| output(tensor, i)).collect()),
+        manifest: manifest(features, (0..columns).map(|i| output(tensor, i)).collect()),
         outputs,
+        exact: case["exact"].as_bool().expect("a truth value"),
     }
 }
 
@@ -251,6 +277,30 @@ pub(crate) fn malformed() -> Vec<Malformed> {
 /// The bits of numbers, which tell apart what `==` does not.
 pub(crate) fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|number| number.to_bits()).collect()
+}
+
+/// The bits of a model's answers, as a checksum (FNV-1a); all NaN are one, and an error is another.
+pub(crate) fn checksum(
+    predict: impl Fn(&[Value]) -> Option<Vec<f32>>,
+    rows: &[Vec<Value>],
+) -> String {
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    for row in rows {
+        let numbers = predict(row).unwrap_or_else(|| vec![f32::from_bits(u32::MAX)]);
+        let one_nan = numbers.iter().map(|&it| if it.is_nan() { f32::NAN } else { it });
+        for byte in one_nan.flat_map(|number| number.to_bits().to_le_bytes()) {
+            sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("{sum:016x}")
+}
+
+/// The checksums that [`SEMANTICS`](foretold_inference::SEMANTICS) promises, by the name of the
+/// model or case.
+pub(crate) fn pinned_bits() -> BTreeMap<String, String> {
+    let text = read_json(&bits_path());
+    let pinned = text.as_object().expect("an object").iter();
+    pinned.map(|(name, sum)| (name.clone(), sum.to_string().trim_matches('"').into())).collect()
 }
 
 /// The file of `semantics.rs`.

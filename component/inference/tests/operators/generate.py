@@ -9,14 +9,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 from onnx import TensorProto, helper
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException
 
 HERE = Path(__file__).resolve().parent
 ML = "ai.onnx.ml"
+# How onnxruntime says that it does not do something.
+REFUSALS = (Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException)
 NAN = float("nan")
-TYPES = {"float32": (TensorProto.FLOAT, np.float32), "float64": (TensorProto.DOUBLE, np.float64),
-         "int64": (TensorProto.INT64, np.int64), "string": (TensorProto.STRING, object)}
+INF = float("inf")
+TYPES = {"float32": (TensorProto.FLOAT, np.float32), "float64": (TensorProto.DOUBLE, np.float64), "int32": (TensorProto.INT32, np.int32),
+         "int64": (TensorProto.INT64, np.int64), "bool": (TensorProto.BOOL, np.bool_), "string": (TensorProto.STRING, object)}
 ROWS = [[0.5, -1.25, 3.0], [-2.0, 0.0, 0.25], [1.5, 2.5, -0.75], [0.0, 0.0, 0.0], [7.0, -8.0, 0.1]]
 WITH_NAN = ROWS + [[NAN, 1.0, 2.0], [1.0, NAN, NAN]]
 
@@ -31,27 +36,49 @@ def constant(name, values, kind="float32"):
     return helper.make_tensor(name, element, array.shape, [str(v) for v in array.flatten()] if kind == "string" else array.flatten())
 
 
-def case(name, nodes, rows, kind="float32", initializers=(), opset=17, ml=3, output="Y"):
-    """A graph from X [None, width] to the float tensor `output`, run row by row."""
-    element, dtype = TYPES[kind]
-    source = helper.make_tensor_value_info("X", element, [None, len(rows[0])])
+def graph(name, nodes, width, kind="float32", initializers=(), opset=17, ml=3, output="Y"):
+    """A model from X [None, width] to the tensor `output`, and a session of onnxruntime that runs it."""
+    source = helper.make_tensor_value_info("X", TYPES[kind][0], [None, width])
     target = helper.make_empty_tensor_value_info(output)
-    graph = helper.make_graph(nodes, name, [source], [target], list(initializers))
+    made = helper.make_graph(nodes, name, [source], [target], list(initializers))
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    model = helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    answers = [session.run([output], {"X": np.array([row], dtype=dtype)})[0] for row in rows]
+    options.log_severity_level = 4
+    return model, onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def case(name, nodes, rows, kind="float32", output="Y", exact=False, **how):
+    """A graph with what onnxruntime gives for each row; `null` for a row that it refuses.
+
+    `exact` ones must agree to the bit. Of a missing number, `null` stands in a row; where it is written "nan", the
+    feature is not optional, and what the model makes of NaN is not judged when it is loaded.
+    """
+    model, session = graph(name, nodes, len(rows[0]), kind, output=output, **how)
+
+    def answer(row):
+        try:
+            return [number(v) for v in np.asarray(session.run([output], {"X": np.array([row], dtype=TYPES[kind][1])})[0]).flatten()]
+        except REFUSALS:
+            return None
+
+    shown = {"name": name, "onnx": model.hex(), "type": kind, "tensor": output, "exact": exact}
+    null = any(isinstance(v, float) and np.isnan(v) for row in rows for v in row) and not exact
     return {
-        "name": name, "onnx": model.hex(), "type": kind, "tensor": output,
-        "rows": [[None if isinstance(v, float) and np.isnan(v) else v for v in row] for row in rows],
-        "outputs": [[number(v) for v in np.asarray(answer).flatten()] for answer in answers],
+        **shown,
+        "rows": [[None if null and isinstance(v, float) and np.isnan(v) else plain(v) for v in row] for row in rows],
+        "outputs": [answer(row) for row in rows],
     }
 
 
+def plain(value):
+    """Strings for what JSON has no number for, or what not every reader of JSON takes to the bit."""
+    return str(value) if isinstance(value, float) and (not np.isfinite(value) or "e" in repr(value) or len(repr(value)) > 12) else value
+
+
 def number(value):
-    """Strings for what JSON has no number for."""
+    """A float32 that JSON can hold."""
     return str(float(value)) if not np.isfinite(value) else float(format(float(value), ".9g"))
 
 
@@ -170,7 +197,7 @@ def ml_cases():
     yield case("imputer_nan", [node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=[1.0, 2.0, 3.0], replaced_value_float=NAN)], WITH_NAN)
     yield case("imputer_zero", [node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=[9.0], replaced_value_float=0.0)], WITH_NAN)
     yield case("binarizer", [node("Binarizer", ["X"], ["Y"], ML, threshold=0.25)], ROWS)
-    yield case("feature_vectorizer", [node("FeatureVectorizer", ["X", "X", "X"], ["Y"], ML, inputdimensions=[3, 2, 4])], ROWS)
+    yield case("feature_vectorizer", [node("FeatureVectorizer", ["X", "X", "X"], ["Y"], ML, inputdimensions=[3, 3, 3])], ROWS)
     yield case("array_feature_extractor", [node("ArrayFeatureExtractor", ["X", "I"], ["Y"], ML)], ROWS, initializers=[constant("I", [2, 0], "int64")])
     for zeros in (0, 1):
         rows = [["a", "b"], ["c", "a"]] + [["?", "b"]] * zeros
@@ -268,11 +295,400 @@ def standard_cases():
         yield case(f"lp_normalization_{p}", [node("LpNormalization", ["X"], ["Y"], axis=1, p=p)], ROWS)
 
 
+# What models meet that are not asked only for what they were trained on. Of each kind, every value stands at several places,
+# since kernels treat the first elements, whole vectors of them and the rest apart.
+HARD = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, NAN, INF, -INF, 3.4028234663852886e38, -3.4028234663852886e38, 1.1754943508222875e-38,
+        1e-45, -1e-45, 1e-40, 16777216.0, 16777217.0, 2147483648.0, -2147483649.0, 9.223372036854776e18, -9.3e18, 88.8, -104.0, 1e-7, 2.5, -2.5]
+HARD_VALUES = {
+    "float32": HARD,
+    "float64": [*HARD, 0.1, 1e300, -1e300, 5e-324, 9007199254740993.0, 4294967296.5, 3.4028235677973366e38],
+    "int32": [0, 1, -1, 7, -7, 16777217, 2**31 - 1, -(2**31)],
+    "int64": [0, 1, -1, 7, -7, 16777217, 2**31, -(2**31) - 1, 2**32 + 5, 2**53 + 1, 2**63 - 1, -(2**63)],
+    "bool": [True, False, True],
+}
+TEXTS = ["0", "-0", "1.5", "1e3", " 1", "1 ", "+1", "inf", "-inf", "nan", "NaN", "INF", "Infinity", "1e400", "1e-400", "16777217",
+         "9007199254740993", "-1", "9223372036854775807", "1_0", "", "abc", "1,5", "1.", "   2.5 ", ".5", "2147483648", "true", "1e39", "-", "1e", "é1"]
+FLOATS = ("float32", "float64")
+NEWEST = 26
+
+
+def versions(op, domain="", oldest=7, newest=NEWEST):
+    """Each version of an operator that onnxruntime has, as the first operator set that has it, and the newest set."""
+    since = {onnx.defs.get_schema(op, version, domain).since_version for version in range(oldest, newest + 1)
+             if onnx.defs.has(op, version, domain)}
+    return sorted({max(version, oldest) for version in since} | {newest})
+
+
+def rotated(kind):
+    values = HARD_VALUES[kind]
+    return [values[shift:] + values[:shift] for shift in (0, 1, 5, 11)]
+
+
+def exactly(name, kind, integers=False):
+    """Nodes that make float32 of a tensor, and of integers four floats each, since float32 does not hold them."""
+    if not integers:
+        return [node("Cast", [name], ["Y"], to=TensorProto.FLOAT)] if kind != "float32" or name != "Y" else [], []
+    nodes, limbs, rest = [], [], name
+    for limb in range(4):
+        nodes += [node("Div", [rest, "base"], [f"q{limb}"]), node("Mul", [f"q{limb}", "base"], [f"m{limb}"]),
+                  node("Sub", [rest, f"m{limb}"], [f"l{limb}"])]
+        limbs.append(f"l{limb}")
+        rest = f"q{limb}"
+    return [*nodes, node("Concat", limbs, ["limbs"], axis=1), node("Cast", ["limbs"], ["Y"], to=TensorProto.FLOAT)], \
+        [constant("base", 65536, kind)]
+
+
+# The last node of a graph whose result has other dimensions, and what it needs.
+FLAT = constant("flat_shape", [1, -1], "int64")
+
+
+def flat():
+    return node("Reshape", ["Z", "flat_shape"], ["Y"])
+
+
+def attempt(*arguments, **named):
+    """A case, unless onnxruntime has no such kernel: then nobody has compared with it."""
+    try:
+        made = case(*arguments, **named)
+    except REFUSALS:
+        return []
+    return [made] if any(answer is not None for answer in made["outputs"]) else []
+
+
+def hard_unary():
+    exact = {"Abs", "Neg", "Reciprocal", "Relu", "Sqrt", "Identity", "IsNaN", "Not"}
+    for op in ("Abs", "Neg", "Reciprocal", "Sqrt", "Exp", "Log", "Erf", "Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "Softplus", "Identity", "IsNaN",
+               "Dropout"):
+        for kind in FLOATS:
+            for opset in versions(op):
+                finish, more = exactly("Z", kind)
+                yield from attempt(f"hard_{op}_{kind}_{opset}".lower(), [node(op, ["X"], ["Z"]), *finish], rotated(kind), kind,
+                                   exact=op in exact, opset=opset, initializers=more)
+    yield from attempt("hard_leaky_relu_slope", [node("LeakyRelu", ["X"], ["Y"], alpha=-0.3)], rotated("float32"))
+    yield from attempt("hard_elu_size", [node("Elu", ["X"], ["Y"], alpha=2.5)], rotated("float32"))
+
+
+def hard_binary():
+    """All pairs of hard values, as a column of constants against the row."""
+    for op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Sum"):
+        for kind in ("float32", "float64", "int32", "int64"):
+            if op == "Pow" and "int" in kind:
+                continue
+            # Which of two zeros is the larger one depends on where they stand, and from 2^31 on onnxruntime compares int64 wrongly.
+            is_order = op in ("Max", "Min")
+            values = [v for v in HARD_VALUES[kind] if not (is_order and (str(v) == "-0.0" or kind == "int64" and abs(v) >= 2**30))]
+            constants = [v for v in values if not (op == "Div" and "int" in kind and v in (0, -1))]
+            for opset in versions(op):
+                compares = op in ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual")
+                finish, more = exactly("flat", kind, "int" in kind and not compares)
+                nodes = [node(op, ["X", "C"], ["Z"]), node("Reshape", ["Z", "S"], ["flat"]), *finish]
+                initializers = [constant("C", [[v] for v in constants], kind), constant("S", [1, -1], "int64"), *more]
+                exact = op not in ("Pow", "Div") or op == "Div" and kind == "float32"
+                yield from attempt(f"hard_{op}_{kind}_{opset}".lower(), nodes, [values], kind, exact=exact, opset=opset, initializers=initializers)
+    for op in ("And", "Or"):
+        nodes = [node(op, ["X", "C"], ["Z"]), node("Reshape", ["Z", "S"], ["flat"]), *exactly("flat", "bool")[0]]
+        yield from attempt(f"hard_{op}".lower(), nodes, [[True, False]], "bool", exact=True,
+                           initializers=[constant("C", [[True], [False]], "bool"), constant("S", [1, -1], "int64")])
+    yield from attempt("hard_not", [node("Not", ["X"], ["Z"]), *exactly("Z", "bool")[0]], [[True, False]], "bool", exact=True)
+    yield from attempt("hard_equal_bool", [node("Equal", ["X", "C"], ["Z"]), *exactly("Z", "bool")[0]], [[True, False]], "bool", exact=True,
+                       initializers=[constant("C", True, "bool")])
+    for kind, exponent, power in (("float32", 3, "int64"), ("float32", -2, "int32"), ("float64", 0.5, "float32"), ("float32", 2.0, "float64")):
+        yield from attempt(f"hard_pow_{kind}_{power}", [node("Pow", ["X", "C"], ["Z"]), *exactly("Z", kind)[0]], rotated(kind), kind,
+                           initializers=[constant("C", exponent, power)])
+    for kind in ("float32", "float64", "int64", "int32", "bool"):
+        for opset in versions("Where"):
+            width = len(HARD_VALUES[kind])
+            finish, more = exactly("Z", kind, "int" in kind)
+            initializers = [constant("B", [i % 3 != 0 for i in range(width)], "bool"), constant("C", HARD_VALUES[kind][1], kind),
+                            constant("V", HARD_VALUES[kind], kind), *more]
+            for name, inputs in (("one", ["X", "C"]), ("all", ["X", "V"]), ("swapped", ["C", "X"])):
+                yield from attempt(f"hard_where_{name}_{kind}_{opset}", [node("Where", ["B", *inputs], ["Z"]), *finish], rotated(kind)[:width], kind,
+                                   exact=True, opset=opset, initializers=initializers)
+
+
+def hard_clip():
+    bounds = [(-1.0, 1.0), (None, 1.0), (-1.0, None), (None, None), (1.0, -1.0), (NAN, 1.0), (-1.0, NAN), (-0.0, 0.0), (0.0, -0.0), (0.0, INF)]
+    for kind in FLOATS:
+        for opset in versions("Clip"):
+            for low, high in bounds:
+                if opset < 11:
+                    attributes = {name: bound for name, bound in (("min", low), ("max", high)) if bound is not None}
+                    clip, initializers = node("Clip", ["X"], ["Z"], **attributes), []
+                else:
+                    names = ["X", "L" if low is not None else "", "H" if high is not None else ""]
+                    clip = node("Clip", names, ["Z"])
+                    initializers = [constant(name, bound, kind) for name, bound in (("L", low), ("H", high)) if bound is not None]
+                yield from attempt(f"hard_clip_{kind}_{opset}_{low}_{high}", [clip, *exactly("Z", kind)[0]], rotated(kind), kind, exact=low != 0,
+                                   opset=opset, initializers=initializers)
+
+
+TRIPLES = [[NAN, 1.0, 2.0], [1.0, NAN, 2.0], [1.0, 2.0, NAN], [NAN, NAN, NAN], [INF, 1.0, 2.0], [-INF, 1.0, 2.0], [INF, -INF, 1.0], [-INF, -INF, -INF],
+           [3.4e38, 3.4e38, -3.4e38], [0.0, -0.0, 0.0], [-0.0, -0.0, -0.0], [-0.0, 0.0, 0.0], [1e-45, 1e-45, 0.0], [1e20, 1e20, 1.0], [INF, INF, INF],
+           [INF, NAN, -INF], [88.9, 89.0, 1.0], [-1e38, 1.0, 2.0], [1e-30, 1e-30, 1e-30], [2.0, 2.0, 1.0], [-3.0, -3.0, -3.0], [0.0, 0.0, 0.0]]
+
+
+def hard_reductions():
+    wide = [[v for v in row if v != 0 or str(v) != "-0.0"] for row in rotated("float32")]
+    finite = [row for row in TRIPLES if not np.isnan(row).any()]
+    for op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd", "ReduceSumSquare", "ReduceLogSumExp"):
+        # Where NaN is one of several, onnxruntime has no one answer.
+        triples = finite if op in ("ReduceMax", "ReduceMin", "ReduceLogSumExp") else TRIPLES
+        for kind in FLOATS:
+            for opset in versions(op):
+                as_input = opset >= (13 if op == "ReduceSum" else 18)
+                for keep in (0, 1):
+                    inputs, attributes = (["X", "A"], {}) if as_input else (["X"], {"axes": [-1]})
+                    if opset < 11 and not as_input:
+                        attributes = {"axes": [1]}
+                    nodes = [node(op, inputs, ["Z"], keepdims=keep, **attributes), *exactly("Z", kind)[0]]
+                    yield from attempt(f"hard_{op}_{kind}_{opset}_{keep}".lower(), nodes, triples, kind, opset=opset,
+                                       initializers=[constant("A", [-1], "int64")] if as_input else [])
+        # Of a tensor of three dimensions, along the one in the middle, and along all.
+        shape = [constant("S", [1, 2, -1, 5], "int64"), constant("A", [2], "int64"), FLAT]
+        yield from attempt(f"hard_{op}_middle".lower(), [node("Reshape", ["X", "S"], ["R"]), node(op, ["R", "A"], ["Z"]), flat()],
+                           [[(i * 37 % 19) / 4 - 2 for i in range(40)]], opset=18, initializers=shape)
+        yield from attempt(f"hard_{op}_all".lower(), [node(op, ["X"], ["Z"], keepdims=0), flat()], triples, opset=18, initializers=[FLAT])
+        numbers = wide if triples is TRIPLES else [[v for v in row if v == v] for row in wide]
+        yield from attempt(f"hard_{op}_wide".lower(), [node(op, ["X", "A"], ["Y"])], numbers, opset=18, initializers=[constant("A", [1], "int64")])
+    yield from attempt("hard_reducesum_noop", [node("ReduceSum", ["X", "A"], ["Y"], noop_with_empty_axes=1)], TRIPLES,
+                       initializers=[constant("A", [], "int64")])
+    for op in ("ArgMax", "ArgMin"):
+        for kind in ("float32", "float64", "int32", "int64"):
+            rows = TRIPLES if kind in FLOATS else [[1, 3, 3], [2**31 - 1, -(2**31), 2**31 - 1], [0, 0, 0], [-5, -5, 2]]
+            for opset in versions(op):
+                for last in (0, 1) if opset >= 12 else (0,):
+                    more = {"select_last_index": 1} if last else {}
+                    nodes = [node(op, ["X"], ["Z"], axis=-1 if opset >= 11 else 1, **more), *exactly("Z", "int64")[0]]
+                    yield from attempt(f"hard_{op}_{kind}_{opset}_{last}".lower(), nodes, rows, kind, exact=True, opset=opset)
+        nodes = [node("Reshape", ["X", "S"], ["R"]), node(op, ["R"], ["I"], axis=1, keepdims=0), node("Cast", ["I"], ["Z"], to=TensorProto.FLOAT), flat()]
+        yield from attempt(f"hard_{op}_middle".lower(), nodes, [[float(i * 7 % 5) for i in range(24)]], exact=True,
+                           initializers=[constant("S", [2, 3, 4], "int64"), FLAT])
+        nodes = [node(op, ["X"], ["Z"], axis=1), *exactly("Z", "int64")[0]]
+        yield from attempt(f"hard_{op}_wide".lower(), nodes, rotated("float32"), exact=True)
+
+
+def hard_normalizing():
+    wide = [[1.0] * 9 + [NAN] + [2.0] * 9, [1.0] * 17 + [NAN, INF], [5.0] * 19, [NAN] + [1.0] * 18, [1.0] * 18 + [-INF]]
+    for op in ("Softmax", "LogSoftmax"):
+        for kind in FLOATS:
+            # What NaN gives in this one depends on where it stands.
+            is_open = (op, kind) == ("LogSoftmax", "float64")
+            triples, rows = ([row for row in rows if not (is_open and np.isnan(row).any())] for rows in (TRIPLES, wide))
+            for opset in versions(op):
+                for axis in (1, -1) if opset >= 11 else (1,):
+                    nodes = [node(op, ["X"], ["Z"], axis=axis), *exactly("Z", kind)[0]]
+                    yield from attempt(f"hard_{op}_{kind}_{opset}_{axis}".lower(), nodes, triples, kind, opset=opset)
+            yield from attempt(f"hard_{op}_{kind}_wide".lower(), [node(op, ["X"], ["Z"]), *exactly("Z", kind)[0]], rows, kind)
+        for opset in (11, 13):
+            nodes = [node("Reshape", ["X", "S"], ["R"]), node(op, ["R"], ["Z"], axis=1), flat()]
+            yield from attempt(f"hard_{op}_middle_{opset}".lower(), nodes, [[(i * 37 % 19) / 4 - 2 for i in range(24)]], opset=opset,
+                               initializers=[constant("S", [2, 3, 4], "int64"), FLAT])
+    for p in (1, 2):
+        for kind in FLOATS:
+            for opset in versions("LpNormalization"):
+                yield from attempt(f"hard_lpnormalization_{p}_{kind}_{opset}", [node("LpNormalization", ["X"], ["Z"], axis=-1, p=p), *exactly("Z", kind)[0]],
+                                   TRIPLES, kind, opset=opset)
+
+
+def hard_cast():
+    element = {kind: TYPES[kind][0] for kind in TYPES}
+    for source in ("float32", "float64", "int32", "int64", "bool", "string"):
+        rows = rotated(source) if source != "string" else [[text] for text in TEXTS]
+        for target in TYPES:
+            if target == source:
+                continue
+            for opset in versions("Cast"):
+                cast = node("Cast", ["X"], ["Z"], to=element[target])
+                if target == "string":
+                    # Which of all texts that there are it is.
+                    texts = sorted({text for row in rows for text in session_texts(cast, row, source, opset)})
+                    nodes = [cast, node("LabelEncoder", ["Z"], ["I"], ML, keys_strings=texts, values_int64s=list(range(len(texts)))),
+                             node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)]
+                    more = []
+                else:
+                    finish, more = exactly("Z", target, "int" in target)
+                    nodes = [cast, *finish]
+                    if target == "float32":
+                        nodes = [node("Cast", ["X"], ["Y"], to=element[target])]
+                yield from attempt(f"hard_cast_{source}_to_{target}_{opset}", nodes, rows, source, exact=True, opset=opset, initializers=more)
+
+
+def session_texts(cast, row, kind, opset):
+    return graph("texts", [cast], len(row), kind, opset=opset, output="Z")[1].run(None, {"X": np.array([row], dtype=TYPES[kind][1])})[0].flatten()
+
+
+def hard_ml():
+    floats = [[NAN, 1.0, 2.0], [1.0, NAN, NAN], [INF, 1.0, -INF], [-0.0, 0.0, 1e-45], [3.4e38, -3.4e38, 1e20], [16777217.0, 2147483648.0, -9.3e18],
+              [0.0, 0.0, 0.0], [-1.0, -2.0, -3.0], [0.25, -0.25, 0.5], [9.3e18, 0.5, 88.8]]
+    rows = {"float32": floats, "float64": [*floats, [1e300, 0.1, -1e300], [5e-324, 16777217.0, 0.3]],
+            "int64": [[16777217, 2**53 + 1, 2**63 - 1], [-(2**63), 0, 5], [1, 2, 3], [0, 0, 0]], "int32": [[16777217, -5, 2**31 - 1], [-(2**31), 0, 5], [0, 0, 0]]}
+    attributes, leaves = trees(("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_GTE"), trees=9, missing=1, seed=3)
+    plain_trees, plain_leaves = trees(trees=4, seed=5)
+    for kind in rows:
+        nodes = {
+            "scaler": node("Scaler", ["X"], ["Y"], ML, offset=[0.1, 0.2, 0.3], scale=[2.0, 0.3, 0.7]),
+            "scaler_none": node("Scaler", ["X"], ["Y"], ML, offset=[0.0], scale=[1.0]),
+            "normalizer_max": node("Normalizer", ["X"], ["Y"], ML, norm="MAX"),
+            "normalizer_l1": node("Normalizer", ["X"], ["Y"], ML, norm="L1"),
+            "normalizer_l2": node("Normalizer", ["X"], ["Y"], ML, norm="L2"),
+            "binarizer": node("Binarizer", ["X"], ["Y"], ML, threshold=0.25),
+            "imputer_nan": node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=[1.0, 2.0, 3.0], replaced_value_float=NAN),
+            "imputer_zero": node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=[9.0], replaced_value_float=0.0),
+            "feature_vectorizer": node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[3]),
+            "linear_regressor": node("LinearRegressor", ["X"], ["Y"], ML, coefficients=[1.0, 0.5, 0.0], intercepts=[0.1], targets=1),
+            "regressor": node("TreeEnsembleRegressor", ["X"], ["Y"], ML, **attributes, **votes("target", leaves, [0]), n_targets=1),
+            "regressor_plain": node("TreeEnsembleRegressor", ["X"], ["Y"], ML, **plain_trees, **votes("target", plain_leaves, [0, 1]), n_targets=2),
+            "classifier_two": node("TreeEnsembleClassifier", ["X"], ["label", "Y"], ML, **attributes, **votes("class", leaves, [0]),
+                                   classlabels_int64s=[0, 1], post_transform="LOGISTIC"),
+            "classifier_three": node("TreeEnsembleClassifier", ["X"], ["label", "Y"], ML, **plain_trees, **votes("class", plain_leaves, [0, 1, 2]),
+                                     classlabels_int64s=[0, 1, 2], post_transform="SOFTMAX"),
+        }
+        for transform in ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"):
+            if transform != "PROBIT":
+                nodes[f"linear_classifier_pair_{transform}".lower()] = node(
+                    "LinearClassifier", ["X"], ["label", "Y"], ML, coefficients=[1.0, 0.5, 0.0], intercepts=[0.1], classlabels_ints=[0, 1],
+                    post_transform=transform)
+            nodes[f"linear_classifier_three_{transform}".lower()] = node(
+                "LinearClassifier", ["X"], ["label", "Y"], ML, coefficients=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], intercepts=[0.0, 0.0, 0.0],
+                classlabels_ints=[0, 1, 2], post_transform=transform)
+        for name, made in nodes.items():
+            for ml in versions(made.op_type, ML, 1, 5 if not made.op_type.startswith("Tree") else 3):
+                yield from attempt(f"hard_{name}_{kind}_{ml}", [made], rows[kind], kind, ml=ml)
+        # The label that is left when scores are NaN or tie.
+        for name in ("classifier_two", "classifier_three", "linear_classifier_pair_none", "linear_classifier_three_none"):
+            yield from attempt(f"hard_label_{name}_{kind}", [nodes[name], node("Cast", ["label"], ["Z"], to=TensorProto.FLOAT)], rows[kind], kind,
+                               exact=True, output="Z")
+        encoder = node("OneHotEncoder", ["X"], ["H"], ML, cats_int64s=[0, 1, 16777217, 2147483648, 5, -9], zeros=1)
+        yield from attempt(f"hard_one_hot_{kind}", [encoder, node("Flatten", ["H"], ["Y"])], rows[kind], kind, exact=True)
+        smallest = node("OneHotEncoder", ["X"], ["H"], ML, cats_int64s=[-(2**63), 0, 1], zeros=1)
+        yield from attempt(f"hard_one_hot_smallest_{kind}", [smallest, node("Flatten", ["H"], ["Y"])], rows[kind], kind, exact=True)
+        strict = node("OneHotEncoder", ["X"], ["H"], ML, cats_int64s=[0, 1, 2], zeros=0)
+        yield from attempt(f"hard_one_hot_strict_{kind}", [strict, node("Flatten", ["H"], ["Y"])], rows[kind], kind, exact=True)
+    yield from attempt("hard_imputer_int64", [node("Imputer", ["X"], ["I"], ML, imputed_value_int64s=[9], replaced_value_int64=5),
+                       node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)], rows["int64"], "int64")
+    texts = ["a", "", " a", "A", "é", "e\u0301", "\U0001f642", "a\u0000b"]
+    yield from attempt("hard_one_hot_strings", [node("OneHotEncoder", ["X"], ["H"], ML, cats_strings=["a", "", "é", "\U0001f642"]),
+                       node("Flatten", ["H"], ["Y"])], [[text] for text in texts[:-1]], "string", exact=True)
+    for ml in (1, 2, 4):
+        keys = {"classes_strings": ["a", "", "é"], "default_int64": -7} if ml == 1 else {
+            "keys_strings": ["a", "", "é"], "values_int64s": [1, 2, 3], "default_int64": -7}
+        yield from attempt(f"hard_label_encoder_strings_{ml}", [node("LabelEncoder", ["X"], ["I"], ML, **keys),
+                           node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)], [[text] for text in texts[:-1]], "string", ml=ml, exact=True)
+    hard = [[v] for v in HARD_VALUES["float32"]]
+    for ml in (2, 4):
+        for name, keys in (("plain", [0.0, 0.5, INF, 16777216.0]), ("nan", [NAN, 0.5]), ("zero", [-0.0, 1.0])):
+            yield from attempt(f"hard_label_encoder_{name}_{ml}", [node("LabelEncoder", ["X"], ["Y"], ML, keys_floats=keys,
+                               values_floats=[float(i + 1) for i in range(len(keys))], default_float=-7.0)], hard, ml=ml, exact=True)
+    yield from attempt("hard_label_encoder_int64s", [node("LabelEncoder", ["X"], ["Y"], ML, keys_int64s=[2**53 + 1, 2**63 - 1, -(2**63), 0],
+                       values_floats=[1.0, 2.0, 3.0, 4.0], default_float=-7.0)], [[v] for v in HARD_VALUES["int64"]] + [[2**53]], "int64", exact=True)
+
+
+def hard_moving():
+    """Operators that only move elements: hard values stay as they are, with negative axes, in every version."""
+    def size(values, kind="int64"):
+        return constant(f"S{len(values)}_{values[0]}", values, kind)
+
+    for kind in ("float32", "float64", "int64", "int32", "bool"):
+        row = [HARD_VALUES[kind] * 2][0][:6] if kind != "bool" else [True, False, True, True, False, False]
+        rows = [row, row[::-1], HARD_VALUES[kind][-6:] if kind != "bool" else row[2:] + row[:2]]
+        integers = "int" in kind
+
+        def moved(name, nodes, initializers=(), opset=17):
+            finish, more = exactly("flat", kind, integers)
+            flat = node("Reshape", ["Z", "flat_shape"], ["flat"])
+            return attempt(f"hard_{name}_{kind}_{opset}", [*nodes, flat, *finish], rows, kind, exact=True, opset=opset,
+                           initializers=[*initializers, *more, constant("flat_shape", [1, -1], "int64")])
+
+        shape = constant("S", [1, 2, 3], "int64")
+        to_cube = node("Reshape", ["X", "S"], ["R"])
+        for opset in versions("Reshape"):
+            yield from moved("reshape", [node("Reshape", ["X", "W"], ["Z"])], [constant("W", [0, -1, 2], "int64")], opset)
+        for opset in versions("Transpose"):
+            yield from moved("transpose", [to_cube, node("Transpose", ["R"], ["Z"], perm=[2, 0, 1])], [shape], opset)
+            yield from moved("transpose_all", [to_cube, node("Transpose", ["R"], ["Z"])], [shape], opset)
+        for opset in versions("Concat"):
+            axis = -1 if opset >= 11 else 2
+            yield from moved("concat", [to_cube, node("Concat", ["R", "R"], ["Z"], axis=axis)], [shape], opset)
+        for opset in versions("Flatten"):
+            yield from moved("flatten", [to_cube, node("Flatten", ["R"], ["Z"], axis=-2 if opset >= 11 else 1)], [shape], opset)
+        for opset in versions("Squeeze"):
+            if opset < 13:
+                axes = [-3] if opset >= 11 else [0]
+                yield from moved("squeeze", [to_cube, node("Squeeze", ["R"], ["Q"], axes=axes), node("Unsqueeze", ["Q"], ["Z"], axes=axes)], [shape], opset)
+            else:
+                yield from moved("squeeze", [to_cube, node("Squeeze", ["R", "A"], ["Q"]), node("Unsqueeze", ["Q", "A"], ["Z"])],
+                                 [shape, constant("A", [-3], "int64")], opset)
+        for opset in versions("Slice"):
+            if opset < 10:
+                yield from moved("slice", [node("Slice", ["X"], ["Z"], axes=[1], starts=[-5], ends=[1000])], [], opset)
+            else:
+                yield from moved("slice", [node("Slice", ["X", "B", "E", "A"], ["Z"])], [constant("B", [-5], "int64"), constant("E", [-1], "int64"),
+                                 constant("A", [-1], "int64")], opset)
+        for opset in versions("Split"):
+            inputs, attributes, more = (["X"], {"split": [2, 4]}, []) if opset < 13 else (["X", "P"], {}, [constant("P", [2, 4], "int64")])
+            yield from moved("split", [node("Split", inputs, ["P1", "P2"], axis=-1 if opset >= 11 else 1, **attributes),
+                                       node("Concat", ["P2", "P1"], ["Z"], axis=1)], more, opset)
+        for opset in versions("Gather"):
+            yield from moved("gather", [node("Gather", ["X", "I"], ["Z"], axis=-1 if opset >= 11 else 1)],
+                             [constant("I", [5, 0, 3] + ([-1] if opset >= 11 else []), "int64")], opset)
+        for opset in versions("Expand"):
+            yield from moved("expand", [to_cube, node("Expand", ["R", "W"], ["Z"])], [shape, constant("W", [2, 1, 1, 3], "int64")], opset)
+        yield from moved("array_feature_extractor", [node("ArrayFeatureExtractor", ["X", "I"], ["Z"], ML)], [constant("I", [5, 0], "int64")])
+        for opset in versions("Shape"):
+            nodes = [to_cube, node("Shape", ["R"], ["D"]), node("Reshape", ["X", "D"], ["Z"])]
+            yield from moved("shape", nodes, [shape], opset)
+        yield from moved("shape_part", [to_cube, node("Shape", ["R"], ["D"], start=-2, end=3), node("Reshape", ["X", "D"], ["Z"])], [shape])
+    for opset in versions("ConstantOfShape"):
+        value = helper.make_tensor("value", TensorProto.FLOAT, [1], [-0.0])
+        yield from attempt(f"hard_constant_of_shape_{opset}", [node("ConstantOfShape", ["W"], ["C"], value=value), node("Mul", ["X", "C"], ["Y"])],
+                           rotated("float32"), exact=True, opset=opset, initializers=[constant("W", [1, 1], "int64")])
+    for opset in versions("Constant"):
+        value = helper.make_tensor("value", TensorProto.FLOAT, [], [NAN])
+        yield from attempt(f"hard_constant_{opset}", [node("Constant", [], ["C"], value=value), node("Max", ["X", "C"], ["Y"])], rotated("float32"),
+                           exact=True, opset=opset)
+
+
+def hard_products():
+    rows = [[NAN, 1.0, 2.0, 0.0], [INF, 1.0, -INF, 0.0], [3.4e38, 3.4e38, -3.4e38, 1.0], [-0.0, -0.0, -0.0, -0.0], [1e-45, 1e-40, 1e-38, 1.0],
+            [16777217.0, -16777216.0, 1.0, 0.5]]
+    weights = [[0.0, 1.0, -1.0], [1.0, 0.0, 2.0], [1.0, 0.0, 0.5], [0.0, 0.0, -3.0]]
+    for kind in FLOATS:
+        for opset in versions("MatMul"):
+            yield from attempt(f"hard_matmul_{kind}_{opset}", [node("MatMul", ["X", "W"], ["Z"]), *exactly("Z", kind)[0]], rows, kind, opset=opset,
+                               initializers=[constant("W", weights, kind)])
+        for opset in versions("Gemm"):
+            if opset < 11:
+                inputs, initializers = ["X", "W", "B"], [constant("W", weights, kind), constant("B", [0.0, NAN, INF], kind)]
+                yield from attempt(f"hard_gemm_{kind}_{opset}", [node("Gemm", inputs, ["Z"], alpha=0.5, beta=-1.0), *exactly("Z", kind)[0]], rows, kind,
+                                   opset=opset, initializers=initializers)
+                continue
+            for b in (0, 1):
+                matrix = np.array(weights).T.tolist() if b else weights
+                yield from attempt(f"hard_gemm_{kind}_{opset}_{b}", [node("Gemm", ["X", "W"], ["Z"], transB=b, alpha=-2.0), *exactly("Z", kind)[0]], rows,
+                                   kind, opset=opset, initializers=[constant("W", matrix, kind)])
+        cube = [constant("S", [2, 1, 2], "int64"), constant("W", [[[1.0, -2.0], [0.5, 0.25]]], kind), constant("F", [1, -1], "int64")]
+        yield from attempt(f"hard_matmul_cubes_{kind}", [node("Reshape", ["X", "S"], ["R"]), node("MatMul", ["R", "W"], ["P"]), node("Reshape", ["P", "F"], ["Z"]),
+                           *exactly("Z", kind)[0]], rows, kind, initializers=cube)
+        both = [constant("S", [2, 2], "int64"), constant("F", [1, -1], "int64")]
+        for a in (0, 1):
+            for b in (0, 1):
+                yield from attempt(f"hard_gemm_both_{kind}_{a}{b}", [node("Reshape", ["X", "S"], ["R"]), node("Gemm", ["R", "R", "R"], ["P"], transA=a, transB=b),
+                                   node("Reshape", ["P", "F"], ["Z"]), *exactly("Z", kind)[0]], [rows[0], rows[5], [0.5, -1.0, 2.0, 3.0]], kind, initializers=both)
+        vector = [constant("F", [4], "int64"), constant("V", [1.0, 0.5, -1.0, 0.0], kind), constant("O", [1, 1], "int64")]
+        yield from attempt(f"hard_matmul_vectors_{kind}", [node("Reshape", ["X", "F"], ["R"]), node("MatMul", ["R", "V"], ["P"]), node("Reshape", ["P", "O"], ["Z"]),
+                           *exactly("Z", kind)[0]], rows, kind, initializers=vector)
+
+
+def hard_cases():
+    for cases in (hard_unary, hard_binary, hard_clip, hard_reductions, hard_normalizing, hard_cast, hard_ml, hard_moving, hard_products):
+        yield from cases()
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--check", action="store_true", help="compare with the committed file, write nothing")
     check = arguments.parse_args().check
-    cases = [*tree_cases(), *linear_cases(), *ml_cases(), *cast_cases(), *standard_cases()]
+    cases = [*tree_cases(), *linear_cases(), *ml_cases(), *cast_cases(), *standard_cases(), *hard_cases()]
     assert len({it["name"] for it in cases}) == len(cases), "two cases of one name"
     text = "[\n" + ",\n".join(json.dumps(it, separators=(",", ":")) for it in cases) + "\n]\n"
     path = HERE / "cases.json"

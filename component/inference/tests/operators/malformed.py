@@ -85,7 +85,7 @@ def cases():
     yield "label_encoder_of_another_type", graph([node("LabelEncoder", ["X"], ["Y"], ML, keys_strings=["a"], values_floats=[1.0])]), "its keys are String"
     yield "label_encoder_of_another_length", graph([node("LabelEncoder", ["X"], ["Y"], ML, keys_floats=[1.0])]), "1 keys for 0 values"
     yield "feature_vectorizer_negative", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[-1])]), "a dimension of -1"
-    yield "feature_vectorizer_huge", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[2**62])]), "expected at most"
+    yield "feature_vectorizer_of_another_width", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[2**62])]), "it declares 4611686018427387904"
 
     yield "zip_map", graph([node("ZipMap", ["X"], ["Y"], ML, classlabels_int64s=[0, 1])]), "zipmap=False"
     yield "unsupported_operator", graph([node("Conv", ["X", "X"], ["Y"])]), "the supported ones are Abs, Add"

@@ -1,0 +1,44 @@
+//! How many columns an input has, proved where the file leaves it open.
+//!
+//! A file may say `[?, ?]`. What it computes with then shows the width: weights and constants are
+//! refused if they are of another one. The exception is one column, which an operator stretches to
+//! whatever width the other operand has. So a graph in which that happens must not make sense with
+//! as many columns, too.
+
+use crate::binding::Source;
+use crate::error::LoadError;
+use crate::operator::{Wired, wire as wire_graph};
+use crate::proto::{GraphProto, OperatorSetIdProto};
+use crate::tensor::Fact;
+use tract_hir::internal::TypedModel;
+
+/// Makes tract's graph, and makes sure that its inputs cannot have other widths.
+pub(crate) fn wire(
+    graph: &GraphProto,
+    operator_sets: &[OperatorSetIdProto],
+    sources: &[Source],
+    outputs: &[String],
+) -> Result<TypedModel, LoadError> {
+    let inputs: Vec<(String, Fact)> =
+        sources.iter().map(|source| (source.name.clone(), source.fact.clone())).collect();
+    let Wired { model, mut stretched } = wire_graph(graph, operator_sets, &inputs, outputs)?;
+    stretched.sort_unstable();
+    stretched.dedup();
+    for (position, source) in sources.iter().enumerate() {
+        if !source.width_is_open || source.fact.shape != [1, 1] {
+            continue;
+        }
+        for &width in &stretched {
+            let mut wider = inputs.clone();
+            wider[position].1.shape = vec![1, width];
+            if wire_graph(graph, operator_sets, &wider, outputs).is_ok() {
+                return Err(LoadError::Input(format!(
+                    "the model's input {} leaves open how many columns it has: {width} would do \
+                     as well as the manifest's 1; export it with its width",
+                    source.shown
+                )));
+            }
+        }
+    }
+    Ok(model)
+}
