@@ -25,6 +25,7 @@ mod predictor;
 mod proxy;
 mod random;
 mod redis_cache;
+mod reports;
 mod rows;
 mod scrape;
 mod serve;

@@ -11,18 +11,46 @@ pub enum Answer<'a> {
     Label(&'a str),
 }
 
+/// What an output is compared in with thresholds and bounds of bands.
+///
+/// It makes a difference where they are equal as 32-bit floats: the output 0.3 is, as a 64-bit
+/// float, 0.30000001192092896, and so above a threshold of 0.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats: an output that is shown as 0.3 is not above 0.3.
+    Single,
+    /// 64-bit floats, as Python compares `float(output) > 0.3`.
+    Double,
+}
+
+impl Precision {
+    fn is_above(self, output: f32, bound: f64) -> bool {
+        match self {
+            Precision::Single => output > bound as f32,
+            Precision::Double => f64::from(output) > bound,
+        }
+    }
+
+    fn is_below(self, output: f32, bound: f64) -> bool {
+        match self {
+            Precision::Single => output < bound as f32,
+            Precision::Double => f64::from(output) < bound,
+        }
+    }
+}
+
 impl<'a> Answer<'a> {
     /// What an endpoint makes of a model's outputs.
-    pub fn new(endpoint: &'a Endpoint, outputs: &[f32]) -> Answer<'a> {
-        // Bounds are compared as 32-bit floats, so that an output that is shown as 0.6 is not
-        // above 0.6.
+    pub fn new(endpoint: &'a Endpoint, outputs: &[f32], precision: Precision) -> Answer<'a> {
         Answer::Label(match &endpoint.rule {
             Rule::Number { output } => return Answer::Number(outputs[*output]),
             Rule::Threshold { output, threshold, above, otherwise } => {
-                if outputs[*output] > *threshold as f32 { above } else { otherwise }
+                let is_above = precision.is_above(outputs[*output], *threshold);
+                if is_above { above } else { otherwise }
             }
             Rule::Bands { output, bands, last } => {
-                let band = bands.iter().find(|(below, _)| outputs[*output] < *below as f32);
+                let is_below = |below: f64| precision.is_below(outputs[*output], below);
+                let band = bands.iter().find(|(below, _)| is_below(*below));
                 band.map_or(last, |(_, label)| label)
             }
             Rule::Classes { classes } => {
@@ -83,7 +111,7 @@ mod tests {
         for (output, expected) in cases {
             let endpoint = endpoint(rule.clone());
             let mut body = Vec::new();
-            let answer = Answer::new(&endpoint, &[*output]);
+            let answer = Answer::new(&endpoint, &[*output], Precision::Single);
             write([(&endpoint, answer)].into_iter(), &mut body);
             assert_eq!(String::from_utf8(body).unwrap(), *expected, "{output}");
         }
@@ -103,7 +131,8 @@ mod tests {
             ([0.0, 0.0, -0.0], "C"),
             ([-3.0, -2.0, -1.0], "C"),
         ] {
-            assert_eq!(Answer::new(&endpoint, &outputs), Answer::Label(expected), "{outputs:?}");
+            let answer = Answer::new(&endpoint, &outputs, Precision::Single);
+            assert_eq!(answer, Answer::Label(expected), "{outputs:?}");
         }
     }
 
@@ -140,6 +169,30 @@ mod tests {
                 (0.5, r#"{"x":"HIGH"}"#),
             ],
         );
+    }
+
+    /// What Python 3.11 says of `float(numpy.float32(x)) > x` and `<`.
+    #[test]
+    fn in_64_bits_an_output_is_compared_as_python_compares_it() {
+        let labels = ["ABOVE".to_string(), "NOT".to_string(), "BELOW".to_string()];
+        for (bound, is_above, is_below) in [
+            (0.1, true, false),
+            (0.2, true, false),
+            (0.3, true, false),
+            (0.5, false, false),
+            (0.7, false, true),
+            (0.9, false, true),
+        ] {
+            let [above, otherwise, below] = labels.clone();
+            let threshold = Rule::Threshold { output: 0, threshold: bound, above, otherwise };
+            let bands = Rule::Bands { output: 0, bands: vec![(bound, below)], last: "FROM".into() };
+            let (threshold, bands) = (endpoint(threshold), endpoint(bands));
+            let answer = |endpoint| Answer::new(endpoint, &[bound as f32], Precision::Double);
+            let expected = if is_above { "ABOVE" } else { "NOT" };
+            assert_eq!(answer(&threshold), Answer::Label(expected), "{bound}");
+            let expected = if is_below { "BELOW" } else { "FROM" };
+            assert_eq!(answer(&bands), Answer::Label(expected), "{bound}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Precision};
 use crate::cache_control::CacheControl;
 use crate::cache_status::{CacheStatus, Miss};
 use crate::entry::Entry;
@@ -274,7 +274,9 @@ impl<'a> Batch<'a> {
         let entries: Vec<(String, Vec<u8>)> = computed
             .map(|(key, outputs)| {
                 let value = match self.settings.keys {
-                    KeyKind::Repr => python::value(Answer::new(self.endpoint(), outputs)),
+                    KeyKind::Repr => {
+                        python::value(Answer::new(self.endpoint(), outputs, self.precision()))
+                    }
                     _ => Entry { written_at: self.moment.seconds, outputs: outputs.clone() }
                         .encode(key, self.settings.mac.as_ref()),
                 };
@@ -322,6 +324,11 @@ impl<'a> Batch<'a> {
         all.min().unwrap_or(0)
     }
 
+    /// What outputs are compared in.
+    pub(crate) fn precision(&self) -> Precision {
+        self.settings.keys.precision()
+    }
+
     /// Counts what happened.
     pub(crate) fn count(&self, report: &mut Report) {
         for outcome in self.outcomes() {
@@ -351,9 +358,9 @@ impl<'a> Batch<'a> {
 
 impl<'a> Known<'a, '_> {
     /// What the endpoint that was meant makes of it.
-    pub(crate) fn answer(self, endpoint: &'a Endpoint) -> Answer<'a> {
+    pub(crate) fn answer(self, endpoint: &'a Endpoint, precision: Precision) -> Answer<'a> {
         match self {
-            Known::Outputs(outputs) => Answer::new(endpoint, outputs),
+            Known::Outputs(outputs) => Answer::new(endpoint, outputs, precision),
             Known::Answer(answer) => answer,
         }
     }

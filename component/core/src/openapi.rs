@@ -365,10 +365,15 @@ impl Document<'_> {
                 })
             })
             .collect();
+        let precision = self.settings.keys.precision();
         let answer = self.outputs.as_ref().map(|outputs| {
             let endpoints = self.manifest.endpoints.iter().enumerate();
             let rows = vec![
-                self.manifest.endpoints.iter().map(|e| Answer::new(e, outputs)).collect::<Vec<_>>(),
+                self.manifest
+                    .endpoints
+                    .iter()
+                    .map(|e| Answer::new(e, outputs, precision))
+                    .collect::<Vec<_>>(),
             ];
             let outputs =
                 endpoints.map(|(endpoint, _)| v2::Output { endpoint, is_binary: false }).collect();
@@ -639,7 +644,8 @@ impl Document<'_> {
         let outputs = self.outputs.as_ref()?;
         let endpoints = endpoints.iter().map(|endpoint| &self.manifest.endpoints[*endpoint]);
         let mut body = Vec::new();
-        answer::write(endpoints.map(|e| (e, Answer::new(e, outputs))), &mut body);
+        let precision = self.settings.keys.precision();
+        answer::write(endpoints.map(|e| (e, Answer::new(e, outputs, precision))), &mut body);
         Some(serde_json::from_slice(&body).expect("an answer is JSON"))
     }
 

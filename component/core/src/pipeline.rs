@@ -249,9 +249,10 @@ type Written = (Vec<u8>, Vec<Header>, Option<String>);
 fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written, Problem> {
     let manifest = &service.manifest;
     let endpoints = || asked.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
+    let precision = batch.precision();
     if let Form::Infer(infer) = &asked.form {
         let rows = batch.outcomes().map(|outcome| match outcome {
-            Ok((known, _)) => Ok(endpoints().map(|e| known.answer(e)).collect()),
+            Ok((known, _)) => Ok(endpoints().map(|e| known.answer(e, precision)).collect()),
             Err(problem) => Err(problem.clone()),
         });
         let rows: Vec<Vec<Answer<'_>>> = rows.collect::<Result<_, Problem>>()?;
@@ -268,7 +269,10 @@ fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written,
             body.push(b',');
         }
         match outcome {
-            Ok((known, _)) => answer::write(endpoints().map(|e| (e, known.answer(e))), &mut body),
+            Ok((known, _)) => {
+                let answers = endpoints().map(|e| (e, known.answer(e, precision)));
+                answer::write(answers, &mut body);
+            }
             Err(problem) if is_array => {
                 log = log.or_else(|| problem.log());
                 body.extend(problem.document(Some(i)).to_string().into_bytes());

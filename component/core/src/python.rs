@@ -41,11 +41,8 @@ pub fn repr(class: &str, features: &[Feature], row: &[Value]) -> String {
 pub fn value(answer: Answer<'_>) -> Vec<u8> {
     match answer {
         Answer::Label(label) => label.as_bytes().to_vec(),
-        // The shortest text of the 32-bit float, which Python reads as the same answer.
-        Answer::Number(number) => {
-            let number: f64 = number.to_string().parse().expect("a float's text is a float");
-            float(number).into_bytes()
-        }
+        // Python widens the model's 32-bit float before it writes it.
+        Answer::Number(number) => float(number.into()).into_bytes(),
     }
 }
 

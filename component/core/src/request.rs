@@ -276,18 +276,34 @@ fn number(domain: &Domain, json: &str) -> Option<Value> {
     let Domain::Number { minimum, maximum, step, round } = domain else { return None };
     // Models compute in 32-bit floats, where a larger number is infinite. Adding zero turns -0
     // into 0.
-    let number =
+    let mut number =
         json.parse::<f64>().ok().filter(|number| number.abs() <= f64::from(f32::MAX))? + 0.0;
-    let within = minimum.is_none_or(|minimum| number >= minimum)
-        && maximum.is_none_or(|maximum| number <= maximum);
-    if !within {
-        return None;
+    let bounds = [*minimum, *maximum].map(|bound| bound.unwrap_or(0.0).abs());
+    let magnitude = bounds[0].max(bounds[1]).max(number.abs());
+    if let Some(minimum) = *minimum
+        && number < minimum
+    {
+        number = Some(minimum).filter(|_| is_noise(number, minimum, magnitude))?;
+    }
+    if let Some(maximum) = *maximum
+        && number > maximum
+    {
+        number = Some(maximum).filter(|_| is_noise(number, maximum, magnitude))?;
     }
     let Some(step) = step else { return Some(Value::Number(number)) };
     let nearest = step.value(step.nearest(number))?;
-    // Where a client computed 0.1 + 0.2, it means 0.3.
-    let is_on_grid = (nearest - number).abs() <= 4.0 * f64::EPSILON * number.abs();
+    let is_on_grid = is_noise(number, nearest, magnitude.min(step.size() / 16.0 / NOISE));
     (*round || is_on_grid).then_some(Value::Number(nearest))
+}
+
+/// Four units in the last place of a 64-bit float: what a few additions are off by.
+const NOISE: f64 = 4.0 * f64::EPSILON;
+
+/// Whether a number differs from what is meant by no more than the noise of floats: of 64 bits,
+/// where a client computed 0.1 + 0.2 or 0.3 - 0.2 - 0.1 with numbers of this magnitude, or of 32
+/// bits, where it has 0.3 as 0.30000001192092896.
+fn is_noise(number: f64, meant: f64, magnitude: f64) -> bool {
+    (number - meant).abs() <= NOISE * magnitude || number == f64::from(meant as f32)
 }
 
 /// An integer in any notation: with a fraction or an exponent below 2^53, where floats are exact.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::answer::Precision;
 use crate::fraction::fraction;
 use crate::manifest::Manifest;
 
@@ -41,6 +42,11 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
+    /// What outputs are compared in: where entries are shared with a Python service, as it does.
+    pub fn precision(&self) -> Precision {
+        if *self == KeyKind::Repr { Precision::Double } else { Precision::Single }
+    }
+
     /// The kind with a name, and the secret that digests are made with.
     ///
     /// # Errors

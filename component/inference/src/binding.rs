@@ -99,6 +99,12 @@ impl Bindings {
         Ok((bindings, sources))
     }
 
+    /// One numeric feature, the only column of the only input.
+    #[cfg(test)]
+    pub(crate) fn of_column(fact: Fact) -> Bindings {
+        Bindings { features: 1, inputs: vec![Binding::Columns { fact, first: 0 }] }
+    }
+
     /// How many values a row has.
     pub(crate) fn len(&self) -> usize {
         self.features

@@ -73,7 +73,7 @@ pub(crate) fn refuse(
         // What a row fails on is for others to say.
         Ok::<_, LoadError>(probe.run(tensors).ok())
     };
-    let mut row = example(features);
+    let mut row = manifest.example();
     for (position, feature) in features.iter().enumerate().filter(|(_, it)| it.optional) {
         let present = row[position];
         row[position] = Value::Missing;
@@ -113,10 +113,6 @@ pub(crate) fn refuse(
         row[position] = present;
     }
     Ok(())
-}
-
-fn example(features: &[Feature]) -> Vec<Value> {
-    features.iter().map(|feature| feature.example).collect()
 }
 
 /// A number that is not among the feature's, and hardly among the categories of an encoder.
@@ -171,5 +167,90 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
             a.iter().map(|it| it.to_bits()).eq(b.iter().map(|it| it.to_bits()))
         }
         _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Kernel;
+    use crate::tensor::{Element, Fact, ViewMut};
+
+    /// Operators as they were when they were wrong: each drops NaN.
+    #[derive(Debug)]
+    enum Wrong {
+        /// Its minimum, 0, is what it makes of NaN.
+        Clip,
+        /// As Rust casts: 0.
+        Cast,
+        /// To integers that way, and then one of the categories 0, 1 and 2.
+        OneHotEncoder,
+    }
+
+    impl Kernel for Wrong {
+        fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+            let x = inputs[0].single(0);
+            match (self, &mut outputs[0]) {
+                (Wrong::Clip, ViewMut::F32(y)) => y[0] = x.max(0.0),
+                (Wrong::Cast, ViewMut::I64(y)) => y[0] = x as i64,
+                (Wrong::OneHotEncoder, ViewMut::F32(y)) => {
+                    y.iter_mut().zip(0_i64..).for_each(|(y, i)| *y = f32::from(x as i64 == i));
+                }
+                _ => return Err("another type".into()),
+            }
+            Ok(())
+        }
+
+        fn missing(&self) -> Missing {
+            match self {
+                Wrong::OneHotEncoder => Missing::Encodes,
+                _ => Missing::Passes,
+            }
+        }
+    }
+
+    #[test]
+    fn operators_that_drop_nan_are_found() {
+        let manifest = Manifest::parse(
+            r#"
+            [model]
+            name = "wrong"
+            file = "model.onnx"
+            [cache]
+            ttl_seconds = 1
+            [[feature]]
+            name = "x"
+            type = "number"
+            minimum = 0
+            maximum = 4
+            optional = true
+            example = 1
+            [[output]]
+            name = "y"
+            tensor = "y"
+            [[endpoint]]
+            path = "/y"
+            field = "y"
+            output = "y"
+            "#,
+        );
+        let manifest = manifest.expect("a manifest");
+        for (wrong, output) in [
+            (Wrong::Clip, Fact::new(Element::F32, [1, 1])),
+            (Wrong::Cast, Fact::new(Element::I64, [1, 1])),
+            (Wrong::OneHotEncoder, Fact::new(Element::F32, [1, 3])),
+        ] {
+            let name = format!("{wrong:?}");
+            let input = Fact::new(Element::F32, [1, 1]);
+            let mut model = TypedModel::default();
+            let x = model.add_source("x", input.typed()).expect("a source");
+            let op = KernelOp::new(&name, Arc::new(wrong), vec![output]);
+            let y = model.wire_node("y", op, &[x]).expect("a node");
+            model.select_output_outlets(&y).expect("an output");
+            let error = refuse(&model, &Bindings::of_column(input), &manifest).unwrap_err();
+            let expected =
+                format!("operator {name} makes the same of it when it is missing as when");
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
     }
 }

@@ -132,9 +132,8 @@ impl Wires {
         });
         let operands = operands.collect();
         let view = Node::new(node, (self.opset, self.ml_opset), operands);
-        let built = build(&view)
-            .and_then(|built| view.refuse_unread().map(|()| built))
-            .map_err(failed)?;
+        let built =
+            build(&view).and_then(|built| view.refuse_unread().map(|()| built)).map_err(failed)?;
         self.stretched.extend(view.stretched());
 
         // Names of nodes must differ in tract; in a file they need not.

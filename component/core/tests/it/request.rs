@@ -136,6 +136,55 @@ fn optional_features_may_be_left_out_and_rounded_ones_be_off_the_grid() {
     assert!(parse(r#"{"round": 1.1}"#).is_err());
 }
 
+/// Sums and differences of floats, and 32-bit floats, which clients have for decimal numbers.
+#[test]
+fn noise_of_floats_is_taken_for_what_is_meant() {
+    let domain = |minimum: f64, maximum: f64, step: Option<f64>| Domain::Number {
+        minimum: Some(minimum),
+        maximum: Some(maximum),
+        step: step.map(|step| Step::new(minimum, maximum, step).unwrap()),
+        round: false,
+    };
+    let read = |domain: &Domain, number: f64| {
+        let features = [feature("x", domain.clone(), false)];
+        request::parse(format!("{{\"x\": {number}}}").as_bytes(), &features)
+    };
+    let tenths = domain(0.0, 0.3, Some(0.1));
+    let hundredths = domain(0.0, 1.0, Some(0.01));
+    let free = domain(0.0, 0.3, None);
+    let negative = domain(-0.3, -0.1, Some(0.1));
+    for (domain, number, meant) in [
+        (&tenths, 0.1 + 0.2, 0.3),
+        (&tenths, 0.3 - 0.2 - 0.1, 0.0),
+        (&tenths, -2.8e-17, 0.0),
+        (&tenths, 0.3_f32.into(), 0.3),
+        (&tenths, 0.1_f32.into(), 0.1),
+        (&hundredths, 1.000_000_000_000_000_2, 1.0),
+        (&hundredths, 0.29_f32.into(), 0.29),
+        (&hundredths, 0.57 * 100.0 / 100.0, 0.57),
+        (&free, 0.1 + 0.2, 0.3),
+        (&free, 0.3_f32.into(), 0.3),
+        (&free, -2.8e-17, 0.0),
+        (&negative, -0.1 - 0.2, -0.3),
+        (&negative, (-0.3_f32).into(), -0.3),
+        (&negative, (-0.1_f32).into(), -0.1),
+    ] {
+        let expected = Ok(vec![Value::Number(meant)]);
+        assert_eq!(read(domain, number), expected, "{number}");
+    }
+    for (domain, number) in [
+        (&tenths, 0.300_000_1),
+        (&tenths, -1e-9),
+        (&tenths, 0.100_000_01),
+        (&hundredths, 1.01),
+        (&hundredths, 0.295),
+        (&free, 0.300_000_000_1),
+        (&negative, -0.099_999),
+    ] {
+        assert!(read(domain, number).is_err(), "{number}");
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -35,7 +35,9 @@ pub(crate) fn broadcast(shapes: &[&[usize]]) -> Result<(Vec<usize>, Vec<Stretch>
             if *size == 1 {
                 *size = own_size;
             } else if own_size != 1 && own_size != *size {
-                return Err(format!("inputs of shapes {shapes:?}, which cannot be stretched to one"));
+                return Err(format!(
+                    "inputs of shapes {shapes:?}, which cannot be stretched to one"
+                ));
             }
         }
     }

@@ -106,7 +106,8 @@ fn integer_of(text: &str) -> Option<i64> {
 fn float_of(text: &str) -> Option<f64> {
     let (negative, rest) = unsigned(text);
     let sign = if negative { -1.0 } else { 1.0 };
-    let starts = |word: &str| rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    let starts =
+        |word: &str| rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
     if starts("inf") {
         return Some(sign * f64::INFINITY);
     }

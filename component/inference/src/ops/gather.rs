@@ -30,7 +30,9 @@ pub(crate) fn along(node: &Node<'_>, axis: usize, indices: &[usize]) -> Result<B
     };
     if let Some(constant) = index.constant {
         let view = View::of(constant).map_err(|e| e.to_string())?;
-        (0..view.len()).filter_map(|i| view.integer(i)).try_for_each(|i| operator.position(i).map(drop))?;
+        (0..view.len())
+            .filter_map(|i| view.integer(i))
+            .try_for_each(|i| operator.position(i).map(drop))?;
     }
     let gathered = [&shape[..axis], indices, &shape[axis + 1..]].concat();
     elements(&gathered)?;

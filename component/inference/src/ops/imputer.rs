@@ -40,9 +40,7 @@ fn per_column<T: Copy>(values: &[T], width: usize) -> Result<Vec<T>, String> {
         [] => Err("it has no values to put in, of the type of its input".into()),
         [value] => Ok(vec![*value; width]),
         values if values.len() == width => Ok(values.to_vec()),
-        values => {
-            Err(format!("{} values to put in for an input of {width} columns", values.len()))
-        }
+        values => Err(format!("{} values to put in for an input of {width} columns", values.len())),
     }
 }
 

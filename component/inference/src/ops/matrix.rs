@@ -150,14 +150,22 @@ impl Product {
             for row in 0..self.rows {
                 let sums = &mut y[product * size + row * self.columns..][..self.columns];
                 for i in 0..self.inner {
-                    let at = if self.a_is_transposed { i * self.rows + row } else { row * self.inner + i };
+                    let at = if self.a_is_transposed {
+                        i * self.rows + row
+                    } else {
+                        row * self.inner + i
+                    };
                     let x = a[at];
                     if is_plain {
                         let weights = &b[i * self.columns..][..self.columns];
-                        sums.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = x.fused(weight, *sum));
+                        sums.iter_mut()
+                            .zip(weights)
+                            .for_each(|(sum, &weight)| *sum = x.fused(weight, *sum));
                     } else {
                         let weights = b[i..].iter().step_by(self.inner);
-                        sums.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = x.fused(weight, *sum));
+                        sums.iter_mut()
+                            .zip(weights)
+                            .for_each(|(sum, &weight)| *sum = x.fused(weight, *sum));
                     }
                 }
             }

@@ -118,7 +118,8 @@ impl Reduce {
 
     /// Relative to the largest element, so that nothing overflows.
     fn log_sum_exp<T: Float>(&self, x: &[T], y: &mut [T]) {
-        let max = Reduce { reducer: Reducer::Max, targets: self.targets.clone(), count: self.count };
+        let max =
+            Reduce { reducer: Reducer::Max, targets: self.targets.clone(), count: self.count };
         let mut largest = vec![T::default(); y.len()];
         max.of(x, &mut largest);
         for largest in &mut largest {
@@ -218,13 +219,13 @@ fn arg(node: &Node<'_>, is_max: bool) -> Result<Built, String> {
 
 impl Arg {
     fn of<T: PartialOrd>(&self, x: &[T], y: &mut [i64]) {
-        let is_better = |a: &T, b: &T| {
-            (if self.is_max { a > b } else { a < b }) || (self.last && a == b)
-        };
+        let is_better =
+            |a: &T, b: &T| (if self.is_max { a > b } else { a < b }) || (self.last && a == b);
         for (i, y) in y.iter_mut().enumerate() {
             let first = i / self.stride * self.stride * self.size + i % self.stride;
             let at = |position: usize| &x[first + position * self.stride];
-            let best = (1..self.size).fold(0, |best, i| if is_better(at(i), at(best)) { i } else { best });
+            let best =
+                (1..self.size).fold(0, |best, i| if is_better(at(i), at(best)) { i } else { best });
             *y = best as i64;
         }
     }

@@ -45,7 +45,8 @@ impl Softmax {
         }
         for first in (0..x.len()).filter(|i| i % block < self.stride) {
             let positions = (0..self.size).map(|i| first + i * self.stride);
-            let largest = positions.clone().map(|at| x[at]).reduce(|a, b| if b > a { b } else { a });
+            let largest =
+                positions.clone().map(|at| x[at]).reduce(|a, b| if b > a { b } else { a });
             let Some(largest) = largest else { continue };
             let mut sum = T::default();
             for at in positions.clone() {

@@ -5,7 +5,9 @@ use foretold_core::feature::{Domain, Feature, Value};
 use foretold_core::manifest::Manifest;
 use foretold_inference::{LoadError, OnnxModel};
 
-use crate::support::{example, examples, malformed, manifest, number, operator_cases, operators_path, output};
+use crate::support::{
+    example, examples, malformed_of, manifest, number, operator_cases, operators_path, output,
+};
 
 fn feature(name: &str, domain: Domain) -> Feature {
     Feature {
@@ -23,7 +25,7 @@ fn feature(name: &str, domain: Domain) -> Feature {
 fn malformed_graphs_are_refused_with_the_reason() {
     let features = || ["a", "b", "c"].map(|name| feature(name, number())).to_vec();
     let mut faults = Vec::new();
-    for case in malformed() {
+    for case in malformed_of("malformed.json") {
         let name = if case.name == "input_given_again" { "X" } else { "Y" };
         match OnnxModel::load(&case.model, &manifest(features(), vec![output(name, 0)])) {
             Ok(_) => faults.push(format!("{}: loaded, expected '{}'", case.name, case.message)),
@@ -99,6 +101,55 @@ fn categories_are_compared_with_the_encoders_that_they_get_to() {
         error.contains("encoder fails on \"?\"") && error.contains("handle_unknown"),
         "{error}"
     );
+}
+
+/// One feature, and a constant that stretches its column to 65.
+#[test]
+fn a_width_that_the_file_leaves_open_is_proved() {
+    for case in [open_width("sub"), open_width("where"), open_width("greater")] {
+        let one = manifest(vec![feature("X", number())], vec![output("Y", 0)]);
+        let error = OnnxModel::load(&case, &one).unwrap_err().to_string();
+        assert!(error.contains("65 would do as well as the manifest's 1"), "{error}");
+        assert!(error.contains("'X' (float32, [?, ?])"), "{error}");
+        let all = (0..65).map(|i| feature(&format!("x{i}"), number())).collect();
+        OnnxModel::load(&case, &manifest(all, vec![output("Y", 0)])).expect("as wide as it is");
+    }
+    for name in ["scaler", "mat_mul", "imputer", "gather"] {
+        let one = manifest(vec![feature("X", number())], vec![output("Y", 0)]);
+        let error = OnnxModel::load(&open_width(name), &one).unwrap_err();
+        assert!(matches!(error, LoadError::Node { .. }), "{name}: {error}");
+    }
+    // What is known to be of one column may be compared with many numbers.
+    let one = manifest(vec![feature("X", number())], vec![output("Y", 0)]);
+    OnnxModel::load(&open_width("column"), &one).expect("the file says one column");
+}
+
+/// The graph of a name in `tests/operators/widths.json`.
+fn open_width(name: &str) -> Vec<u8> {
+    let cases = malformed_of("widths.json");
+    cases.into_iter().find(|case| case.name == name).expect("a graph").model
+}
+
+/// What NaN goes into makes of it what it makes of a legal value.
+#[test]
+fn an_optional_feature_whose_absence_is_taken_for_a_value_is_refused() {
+    let optional = |domain: Domain| {
+        let mut feature = feature("X", domain);
+        feature.optional = true;
+        manifest(vec![feature], vec![output("Y", 0)])
+    };
+    let positive =
+        Domain::Number { minimum: Some(0.0), maximum: Some(9.0), step: None, round: false };
+    let error = OnnxModel::load(&open_width("cast_to_bool"), &optional(positive.clone()));
+    let error = error.unwrap_err().to_string();
+    let expected = "the feature \"X\" is optional, but the model's operator Cast makes the same of it \
+                    when it is missing as when it is 9; let the model impute it, or remove `optional`";
+    assert_eq!(error, expected);
+    // Which is right: the smallest integer is no category, and an imputer was asked for.
+    for name in ["cast_to_encoder", "encoder", "imputed", "where_nan", "tree"] {
+        let loaded = OnnxModel::load(&open_width(name), &optional(positive.clone()));
+        loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }
 
 #[test]

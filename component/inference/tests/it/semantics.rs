@@ -11,9 +11,7 @@ use foretold_core::manifest::Manifest;
 use foretold_inference::{OnnxModel, SEMANTICS};
 use serde_json::json;
 
-use crate::support::{
-    bits_path, checksum, examples, operator_cases, operators_path, pinned_bits,
-};
+use crate::support::{bits_path, checksum, examples, operator_cases, operators_path, pinned_bits};
 
 const REGENERATE: &str = "FORETOLD_REGENERATE";
 

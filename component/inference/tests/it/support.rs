@@ -255,16 +255,17 @@ pub(crate) fn bytes(digits: &str) -> Vec<u8> {
     (0..digits.len() / 2).map(pair).collect()
 }
 
-/// A graph that must be refused, and a part of the message that says why.
+/// A graph that must be refused, and a part of the message that says why; in `widths.json` it
+/// depends on the manifest.
 pub(crate) struct Malformed {
     pub(crate) name: String,
     pub(crate) model: Vec<u8>,
     pub(crate) message: String,
 }
 
-/// The cases of `tests/operators/malformed.json`.
-pub(crate) fn malformed() -> Vec<Malformed> {
-    let cases = read_json(&crate_folder().join("tests/operators/malformed.json"));
+/// The graphs of a file in `tests/operators`.
+pub(crate) fn malformed_of(file: &str) -> Vec<Malformed> {
+    let cases = read_json(&crate_folder().join("tests/operators").join(file));
     let text = |json: &Json| json.as_str().expect("a string").to_string();
     let malformed = |case: &Json| Malformed {
         name: text(&case["name"]),

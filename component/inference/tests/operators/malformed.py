@@ -1,7 +1,7 @@
-"""Graphs that must be refused, with a part of the message that says why.
+"""Graphs that must be refused, with a part of the message that says why; and graphs that fit some manifests only.
 
-    python component/inference/tests/operators/malformed.py           writes malformed.json beside this file
-    python component/inference/tests/operators/malformed.py --check   fails when malformed.json is stale
+    python component/inference/tests/operators/malformed.py           writes malformed.json and widths.json beside this file
+    python component/inference/tests/operators/malformed.py --check   fails when one of them is stale
 """
 import argparse
 import json
@@ -15,11 +15,11 @@ from generate import ML, constant, node, trees, votes
 HERE = Path(__file__).resolve().parent
 
 
-def graph(nodes, initializers=(), outputs=("Y",), inputs=("X",), width=3):
+def graph(nodes, initializers=(), outputs=("Y",), inputs=("X",), width=3, opset=17, ml=3):
     sources = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width]) for name in inputs]
     targets = [helper.make_empty_tensor_value_info(name) for name in outputs]
     made = helper.make_graph(nodes, "malformed", sources, targets, list(initializers))
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(ML, 3)]
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)]
     return helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
 
 
@@ -135,6 +135,18 @@ def cases():
     yield "div_by_zero", graph([node("Cast", ["X"], ["I"], to=7), node("Div", ["I", "C"], ["Y"])], [constant("C", [0], "int64")]), "division of integers"
     yield "cast_to_nothing", graph([node("Cast", ["X"], ["Y"], to=99)]), "element type 99"
     yield "constant_without_value", graph([node("Constant", [], ["C"]), node("Add", ["X", "C"], ["Y"])]), "no value"
+    yield "attribute_that_is_not_known", graph([node("Abs", ["X"], ["Y"], axis=0)]), "the attribute 'axis', which is not supported"
+    yield "attribute_of_another_version", graph([node("Add", ["X", "X"], ["Y"], broadcast=1)]), "the attribute 'broadcast'"
+    for opset in (0, 6, 27):
+        yield f"operator_set_{opset}", graph([node("Abs", ["X"], ["Y"])], opset=opset), f"version {opset} of the operator set ai.onnx, expected 7 to 26"
+    for ml in (0, 6):
+        scaler = node("Scaler", ["X"], ["Y"], ML, offset=[0.0], scale=[1.0])
+        yield f"operator_set_ml_{ml}", graph([scaler], ml=ml), f"version {ml} of the operator set ai.onnx.ml, expected 1 to 5"
+    imputer = node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=[1.0, 2.0], replaced_value_float=0.0)
+    yield "imputer_of_another_width", graph([imputer]), "2 values to put in for an input of 3 columns"
+    yield "gather_beyond", graph([node("Gather", ["X", "I"], ["Y"], axis=1)], [constant("I", [0, 3], "int64")]), "index 3 of 3 elements"
+    yield "extractor_beyond", graph([node("ArrayFeatureExtractor", ["X", "I"], ["Y"], ML)], [constant("I", [-4], "int64")]), "index -4 of 3 elements"
+    yield "too_many_inputs", graph([node("Sub", ["X", "X", "X"], ["Y"])]), "3 inputs, expected 2"
     yield from tensors()
 
 
@@ -164,17 +176,51 @@ def tensors():
     yield "tensor_of_another_type", changed(lambda it: setattr(it, "data_type", 10)), "element type 10"
 
 
+def widths():
+    """Graphs from an input of open width, or of one column that may be missing."""
+    edges = [float(i) for i in range(65)]
+    row = constant("C", [edges])
+    truth = [node("Cast", ["B"], ["Y"], to=TensorProto.FLOAT)]
+    open_ones = {
+        "sub": ([node("Sub", ["X", "C"], ["Y"])], [row]),
+        "where": ([node("IsNaN", ["X"], ["N"]), node("Where", ["N", "C", "X"], ["Y"])], [row]),
+        "greater": ([node("Greater", ["X", "C"], ["B"]), *truth], [row]),
+        "scaler": ([node("Scaler", ["X"], ["Y"], ML, offset=edges, scale=edges)], []),
+        "mat_mul": ([node("MatMul", ["X", "W"], ["Y"])], [constant("W", [[v] for v in edges])]),
+        "imputer": ([node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=edges, replaced_value_float=0.0)], []),
+        "gather": ([node("Gather", ["X", "I"], ["Y"], axis=1)], [constant("I", [64], "int64")]),
+    }
+    for name, (nodes, initializers) in open_ones.items():
+        yield name, graph(nodes, initializers, width=None), ""
+    attributes, leaves = trees(trees=1)
+    attributes["nodes_featureids"] = [0] * len(attributes["nodes_featureids"])
+    encoder = {"cats_int64s": [0, 1, 2], "zeros": 1}
+    columns = {
+        "column": open_ones["greater"],
+        "cast_to_bool": ([node("Cast", ["X"], ["B"], to=TensorProto.BOOL), *truth], []),
+        "cast_to_encoder": ([node("Cast", ["X"], ["I"], to=TensorProto.INT64), node("OneHotEncoder", ["I"], ["H"], ML, **encoder),
+                             node("Flatten", ["H"], ["Y"])], []),
+        "encoder": ([node("OneHotEncoder", ["X"], ["H"], ML, **encoder), node("Flatten", ["H"], ["Y"])], []),
+        "imputed": ([node("Imputer", ["X"], ["Y"], ML, imputed_value_floats=[0.0], replaced_value_float=float("nan"))], []),
+        "where_nan": ([node("IsNaN", ["X"], ["N"]), node("Where", ["N", "Z", "X"], ["Y"])], [constant("Z", [0.0])]),
+        "tree": ([node("TreeEnsembleRegressor", ["X"], ["Y"], ML, **attributes, **votes("target", leaves, [0]), n_targets=1)], []),
+    }
+    for name, (nodes, initializers) in columns.items():
+        yield name, graph(nodes, initializers, width=1), ""
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--check", action="store_true", help="compare with the committed file, write nothing")
+    arguments.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
     check = arguments.parse_args().check
-    made = [{"name": name, "onnx": model.hex(), "message": message} for name, model, message in cases()]
-    text = "[\n" + ",\n".join(json.dumps(it, separators=(",", ":")) for it in made) + "\n]\n"
-    path = HERE / "malformed.json"
-    if not check:
-        path.write_text(text, "utf-8")
-    elif not path.exists() or path.read_text("utf-8") != text:
-        sys.exit(f"{path.name} is stale: run {Path(__file__).name} and review the diff")
+    for name, made in (("malformed.json", cases()), ("widths.json", widths())):
+        made = [{"name": name, "onnx": model.hex(), "message": message} for name, model, message in made]
+        text = "[\n" + ",\n".join(json.dumps(it, separators=(",", ":")) for it in made) + "\n]\n"
+        path = HERE / name
+        if not check:
+            path.write_text(text, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            sys.exit(f"{path.name} is stale: run {Path(__file__).name} and review the diff")
 
 
 if __name__ == "__main__":
