@@ -9,10 +9,15 @@ PYTHON := .venv/bin/python
 FUZZ_EXAMPLES ?= 50
 # Made-up requests are the same in each run, so that only a change can break one; `make test-full` makes up others.
 FUZZ_SEED ?= 1
+GRAPHS ?= 500
+GRAPHS_SEED ?= 1
+RANDOM_GRAPHS := $(PYTHON) component/inference/tests/operators/random_graphs.py
+# The command as a package of PyPI has it; programs see the repository, under its own path.
+WASMTIME = $(PYTHON) tests/wasmtime.py run --dir $(CURDIR) --dir .
 SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
-	test-clients test-docs test-spin artefacts faults bench clean
+	test-clients test-docs test-operators test-spin artefacts faults bench clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -79,6 +84,7 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	@$(call need,redis-server)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-inference
+	$(MAKE) test-operators
 	cargo test --locked --release --package foretold
 	$(PYTHON) models/credit/train.py --check
 	$(PYTHON) models/credit-full/train.py --check
@@ -88,6 +94,14 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	$(PYTHON) tests/python/generate.py --check
 	$(PYTHON) tests/python/share_redis.py $(TARGET)/release/foretold
 	$(PYTHON) examples/python/test_example.py dist/credit-library.wasm $(TARGET)/release/foretold
+
+# The operators in WebAssembly, and random graphs of them, natively and there, against onnxruntime.
+test-operators: .venv/installed
+	cargo build --locked --release --package foretold-inference --example agreement
+	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example agreement
+	$(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
+	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(TARGET)/release/examples/agreement
+	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
 
 test-javascript: dist/credit-library.wasm
 	@$(need-node)
@@ -126,6 +140,8 @@ test-docs: build .venv/installed
 
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =
+test-full: GRAPHS = 12500
+test-full: GRAPHS_SEED = $(shell date +%s)
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
@@ -160,10 +176,11 @@ bench: build
 	python3 bench/rows.py $(TARGET)/release/foretold
 
 .venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt examples/python/requirements.txt \
-		tests/docs/requirements.txt
+		tests/docs/requirements.txt component/inference/tests/requirements.txt
 	python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet --requirement models/requirements.txt --requirement tests/python/requirements.txt \
-		--requirement examples/python/requirements.txt --requirement tests/docs/requirements.txt
+		--requirement examples/python/requirements.txt --requirement tests/docs/requirements.txt \
+		--requirement component/inference/tests/requirements.txt
 	$(PYTHON) -m pip install --quiet --no-deps --requirement models/requirements-data.txt
 	@touch $@
 

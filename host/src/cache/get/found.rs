@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use foretold_core::answer::{self, Answer};
+use foretold_core::answer::{self, Answer, Precision};
 use foretold_core::entry::{Entry, Header};
 use foretold_core::manifest::Endpoint;
 use foretold_core::python;
@@ -158,7 +158,7 @@ impl<'a> Found<'a> {
                     let now = now_seconds();
                     let left = ttl_seconds.saturating_sub(entry.age_seconds(now));
                     let left = if entry.is_fresh(now, ttl_seconds) { left } else { 0 };
-                    (Answer::new(endpoint, &entry.outputs), Some(left))
+                    (Answer::new(endpoint, &entry.outputs, Precision::Single), Some(left))
                 }
                 Content::Text(text) if is_for(endpoint, self.key) => {
                     (python::answer(endpoint, text.as_bytes())?, None)
