@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use foretold::bake::bake;
-use foretold::cache_folder::CacheFolder;
-use foretold::component::Target;
-use foretold::model_dir::ModelDir;
-use foretold::pool::{Pool, PoolConfig, Request, RequestHeader, Settings};
+use foretold::artefact::bake::bake;
+use foretold::artefact::compiled_cache::CacheFolder;
+use foretold::artefact::model_dir::ModelDir;
+use foretold::artefact::program::{Program, Source};
+use foretold::artefact::target::Target;
+use foretold::guest::pool::{Pool, PoolConfig, Request, RequestHeader, Settings};
 use foretold::predictor::Predictor;
-use foretold::program::{Program, Source};
 use foretold::store::MemoryStore;
 
 const ROUNDS: u32 = 1000;

@@ -20,9 +20,9 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let file = folder.path().join("credit-library.wasm");
 //! # let credit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/credit");
-//! # let model = foretold::model_dir::ModelDir::read(&credit)?;
-//! # let generic = foretold::component::Target::Library.generic()?;
-//! # let baked = tokio::runtime::Runtime::new()?.block_on(foretold::bake::bake(generic, &model))?;
+//! # let model = foretold::artefact::model_dir::ModelDir::read(&credit)?;
+//! # let generic = foretold::artefact::target::Target::Library.generic()?;
+//! # let baked = tokio::runtime::Runtime::new()?.block_on(foretold::artefact::bake::bake(generic, &model))?;
 //! # std::fs::write(&file, baked)?;
 //! // Made by `foretold bake models/credit --target library -o credit-library.wasm`. Any type that
 //! // implements `KeyValue` can be the store.
@@ -55,21 +55,8 @@
 //! Invariant: nothing here knows what a request means. The component parses, keys, looks up,
 //! predicts and answers; the host supplies the store, the clocks and the limits.
 
-pub mod auto;
-pub mod bake;
-pub mod cache_folder;
-pub mod component;
-mod http;
-mod keyvalue;
-pub mod metrics;
-pub mod model_dir;
-pub mod pool;
+pub mod artefact;
+pub mod guest;
 pub mod predictor;
-pub mod program;
-pub mod route;
-pub mod server;
-pub mod spin_app;
+pub mod serve;
 pub mod store;
-mod unavailable;
-mod variables;
-mod wasi_http;

@@ -1,9 +1,6 @@
 //! The command `foretold`.
 
-mod cache;
-mod serve_options;
-mod settings_options;
-mod store_options;
+mod commands;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,16 +10,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use foretold::bake::bake;
-use foretold::cache_folder::CacheFolder;
-use foretold::component::Target;
-use foretold::metrics::{Metrics, MetricsListener};
-use foretold::model_dir::ModelDir;
-use foretold::pool::{Description, Pool, PoolConfig};
-use foretold::program::{Program, Source};
-use foretold::route::Route;
-use foretold::server::{Mount, Server};
-use foretold::spin_app::{self, AppComponent};
+use foretold::artefact::bake::bake;
+use foretold::artefact::compiled_cache::CacheFolder;
+use foretold::artefact::model_dir::ModelDir;
+use foretold::artefact::program::{Program, Source};
+use foretold::artefact::target::Target;
+use foretold::guest::pool::{Description, Pool, PoolConfig};
+use foretold::serve::metrics::{Metrics, MetricsListener};
+use foretold::serve::route::Route;
+use foretold::serve::server::{Mount, Server};
+use foretold::serve::spin_app::{self, AppComponent};
 use foretold::store::Inventory;
 use foretold_core::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,9 +30,9 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cache::Cache;
-use crate::serve_options::ServeOptions;
-use crate::store_options::StoreOptions;
+use crate::commands::cache::Cache;
+use crate::commands::options::serve::ServeOptions;
+use crate::commands::options::store::StoreOptions;
 
 /// Serves cached predictions from a model in a WebAssembly component.
 #[derive(Parser)]
@@ -114,7 +111,7 @@ async fn main() -> ExitCode {
         }
         Command::Cache(cache) => {
             // That compiling takes its time; of the store a tool speaks itself.
-            log(Targets::new().with_target("foretold::program", LevelFilter::INFO));
+            log(Targets::new().with_target("foretold::artefact::program", LevelFilter::INFO));
             cache.run().await
         }
     };

@@ -17,10 +17,10 @@ use wasmtime::component::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bake::function;
-use crate::cache_folder::CacheFolder;
-use crate::component::Target;
-use crate::program::Program;
+use crate::artefact::bake::function;
+use crate::artefact::compiled_cache::CacheFolder;
+use crate::artefact::program::Program;
+use crate::artefact::target::Target;
 use crate::store::StoreError;
 
 const INTERFACE: &str = "foretold:component/predictor@0.1.0";

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::proxy::{Proxy, Trouble};
-use crate::support::{Host, Redis, SAMPLE, aged};
+use crate::harness::proxy::{Proxy, Trouble};
+use crate::harness::support::{Host, Redis, SAMPLE, aged};
 
 /// What a member of the host looks like.
 const BYPASSED: &str = "foretold; fwd=bypass, foretold-host; detail=model-cheaper-than-lookup";

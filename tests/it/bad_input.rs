@@ -1,6 +1,6 @@
 //! Bad input over HTTP: a 4xx problem document each, and the next request is served.
 
-use crate::support::{Answer, Host, SAMPLE, answer};
+use crate::harness::support::{Answer, Host, SAMPLE, answer};
 
 fn assert_problem(answer: &Answer, status: u16, parts: &[&str]) {
     assert_eq!(answer.status, status, "{}", answer.body);

@@ -1,13 +1,15 @@
 //! `foretold bake`, and serving what it makes.
 
-use foretold::component::Target;
+use foretold::artefact::target::Target;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::support::{Host, SAMPLE, cache_folder, change, copy_of_credit, credit, foretold};
+use crate::harness::support::{
+    Host, SAMPLE, cache_folder, change, copy_of_credit, credit, foretold,
+};
 
 fn bake(source: &Path, output: &Path) -> Output {
     foretold().arg("bake").arg(source).arg("-o").arg(output).output().unwrap()
@@ -90,11 +92,12 @@ fn a_manifest_or_model_that_is_wrong_is_refused_with_its_place() {
 
 #[test]
 fn a_baked_component_refuses_to_be_baked_again() {
-    let model = foretold::model_dir::ModelDir::read(&credit()).unwrap();
+    let model = foretold::artefact::model_dir::ModelDir::read(&credit()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let baked =
-        runtime.block_on(foretold::bake::bake(Target::Edge.generic().unwrap(), &model)).unwrap();
-    let error = runtime.block_on(foretold::bake::bake(&baked, &model)).unwrap_err();
+    let baked = runtime
+        .block_on(foretold::artefact::bake::bake(Target::Edge.generic().unwrap(), &model))
+        .unwrap();
+    let error = runtime.block_on(foretold::artefact::bake::bake(&baked, &model)).unwrap_err();
     assert!(error.to_string().contains("has a model already"), "{error:#}");
 }
 

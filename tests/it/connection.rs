@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Host, SAMPLE};
+use crate::harness::support::{Host, SAMPLE};
 
 /// Far less than any time limit of the server.
 const SOON: Duration = Duration::from_secs(3);

@@ -1,6 +1,6 @@
 //! What a request may ask of the cache, and what the operator may forbid.
 
-use crate::support::{Answer, Host, Redis, SAMPLE, aged};
+use crate::harness::support::{Answer, Host, Redis, SAMPLE, aged};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use redis::Connection;
 use rustix::process::Signal;
 
-use crate::load::{Load, Seen};
-use crate::proxy::{Proxy, Trouble};
-use crate::random::Random;
-use crate::support::{Host, Redis, SAMPLE, aged, free_port};
+use crate::harness::load::{Load, Seen};
+use crate::harness::proxy::{Proxy, Trouble};
+use crate::harness::random::Random;
+use crate::harness::support::{Host, Redis, SAMPLE, aged, free_port};
 
 /// `hits return by themselves within 5 s of the server's return`.
 const RETURN_LIMIT: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::bake::bake_refusal;
-use crate::support::{Host, root};
+use crate::harness::support::{Host, root};
 
 const TOLERANCE: f64 = 1e-6;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Answer, Host, cache_folder, foretold};
+use crate::harness::support::{Answer, Host, cache_folder, foretold};
 
 /// Longer than a host may take to refuse one of these components.
 const START_LIMIT: Duration = Duration::from_secs(60);

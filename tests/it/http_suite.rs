@@ -15,11 +15,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use foretold::component::Target;
+use foretold::artefact::target::Target;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Answer, Host, SAMPLE, aged, agent, answer, array, credit, free_port, root};
+use crate::harness::support::{
+    Answer, Host, SAMPLE, aged, agent, answer, array, credit, free_port, root,
+};
 use crate::wasi_http;
 
 /// Headers that differ from answer to answer, or belong to the connection.
@@ -69,9 +71,9 @@ pub(crate) fn baked(target: Target) -> PathBuf {
 }
 
 fn bake(target: Target) -> Vec<u8> {
-    let model = foretold::model_dir::ModelDir::read(&credit()).unwrap();
+    let model = foretold::artefact::model_dir::ModelDir::read(&credit()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(foretold::bake::bake(target.generic().unwrap(), &model)).unwrap()
+    runtime.block_on(foretold::artefact::bake::bake(target.generic().unwrap(), &model)).unwrap()
 }
 
 /// The application `spin.toml` of the project, with the component at a place of its own.

@@ -1,6 +1,6 @@
 //! What each artefact asks of its host: exactly the written list.
 
-use foretold::component::Target;
+use foretold::artefact::target::Target;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use tempfile::NamedTempFile;
 
-use crate::support::{Host, Redis, SAMPLE, aged, cache_folder, credit, foretold};
+use crate::harness::support::{Host, Redis, SAMPLE, aged, cache_folder, credit, foretold};
 
 fn secret(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Host, Redis, SAMPLE, aged, answer};
+use crate::harness::support::{Host, Redis, SAMPLE, aged, answer};
 
 #[test]
 fn a_long_body_gets_413_whether_its_length_is_announced_or_not() {
@@ -90,7 +90,7 @@ fn one_request_too_many_gets_503() {
 
 #[test]
 fn a_host_whose_memory_limit_is_too_low_for_the_model_says_so() {
-    let output = crate::support::foretold()
+    let output = crate::harness::support::foretold()
         .args([
             "serve",
             "--no-snapshot",
@@ -100,8 +100,8 @@ fn a_host_whose_memory_limit_is_too_low_for_the_model_says_so() {
             "127.0.0.1:0",
             "--cache-dir",
         ])
-        .arg(crate::support::cache_folder())
-        .arg(crate::support::credit())
+        .arg(crate::harness::support::cache_folder())
+        .arg(crate::harness::support::credit())
         .output()
         .unwrap();
     assert!(!output.status.success());

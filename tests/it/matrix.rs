@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Host, Redis, SAMPLE, foretold};
+use crate::harness::support::{Host, Redis, SAMPLE, foretold};
 
 const SECRET: &str = "sixteen bytes at least, for the tests";
 /// Seconds, for the tests that wait for the end of an entry.
@@ -199,7 +199,7 @@ fn another_model_output_order_or_step_never_meets_the_old_entries() {
     for layout in ["string", "hash", "packed"] {
         let store = format!("{}?layout={layout}&prefix={layout}-", redis.url());
         let options = ["--no-snapshot", "--store", &store];
-        let first = Host::start(&crate::support::credit(), &options);
+        let first = Host::start(&crate::harness::support::credit(), &options);
         first.post("/probabilities", SAMPLE);
         let expected = first.post("/probabilities", SAMPLE);
         assert!(expected.is_hit());
@@ -209,8 +209,8 @@ fn another_model_output_order_or_step_never_meets_the_old_entries() {
             ("step = 0.01", "step = 0.05"),
             ("maximum = 127", "maximum = 255"),
         ] {
-            let folder = crate::support::copy_of_credit();
-            crate::support::change(folder.path(), "manifest.toml", from, to);
+            let folder = crate::harness::support::copy_of_credit();
+            crate::harness::support::change(folder.path(), "manifest.toml", from, to);
             let other = Host::start(folder.path(), &options);
             assert!(!other.post("/probabilities", SAMPLE).is_hit(), "{layout} {to}");
             assert!(other.post("/probabilities", SAMPLE).is_hit(), "{layout} {to}");
@@ -248,10 +248,10 @@ fn a_file_in_use_or_of_another_kind_is_refused_with_its_path() {
 }
 
 fn refused(store: &str, path: &Path, text: &str) {
-    let model = crate::support::credit();
+    let model = crate::harness::support::credit();
     let mut command: Command = foretold();
     command.arg("serve").arg(model).args(["--listen", "127.0.0.1:0", "--store", store]);
-    command.args(["--no-snapshot", "--cache-dir"]).arg(crate::support::cache_folder());
+    command.args(["--no-snapshot", "--cache-dir"]).arg(crate::harness::support::cache_folder());
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
@@ -269,7 +269,7 @@ fn a_secret_makes_digests_that_others_do_not_find() {
         std::fs::write(&file, secret).unwrap();
         let file = file.display().to_string();
         let host = Host::start(
-            &crate::support::credit(),
+            &crate::harness::support::credit(),
             &[&options[..], &["--key-secret-file", &file]].concat(),
         );
         host.post("/decisions", SAMPLE).is_hit()
@@ -277,7 +277,7 @@ fn a_secret_makes_digests_that_others_do_not_find() {
     assert!(!with_secret(SECRET));
     assert!(with_secret(SECRET));
     assert!(!with_secret("another secret, as long"));
-    let plain = Host::start(&crate::support::credit(), &options);
+    let plain = Host::start(&crate::harness::support::credit(), &options);
     assert!(!plain.post("/decisions", SAMPLE).is_hit());
     let keys = redis.cli(&["--scan"]);
     assert_eq!(keys.iter().filter(|key| key.contains(":k")).count(), 2, "{keys:?}");

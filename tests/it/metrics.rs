@@ -1,7 +1,7 @@
 //! `/metrics`: what it says adds up, and is what clients saw.
 
-use crate::scrape::Scrape;
-use crate::support::{Host, Redis, SAMPLE, aged, answer, array, copy_of_credit, foretold};
+use crate::harness::scrape::Scrape;
+use crate::harness::support::{Host, Redis, SAMPLE, aged, answer, array, copy_of_credit, foretold};
 
 fn host(options: &[&str]) -> Host {
     Host::credit(&[&["--metrics", "127.0.0.1:0"], options].concat())
@@ -174,7 +174,7 @@ fn an_address_for_metrics_that_is_taken_is_said_before_anything_is_served() {
     let model = copy_of_credit();
     let output = foretold()
         .args(["serve", "--no-snapshot", "--listen", "127.0.0.1:0", "--cache-dir"])
-        .arg(crate::support::cache_folder())
+        .arg(crate::harness::support::cache_folder())
         .args(["--metrics", &taken.local_addr().unwrap().to_string()])
         .arg(model.path())
         .output()

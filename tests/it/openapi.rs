@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Host, root};
+use crate::harness::support::{Host, root};
 
 /// With FORETOLD_UPDATE in the environment it is written anew.
 #[test]

@@ -1,6 +1,6 @@
 //! Options that make no sense are refused before anything listens, with what would.
 
-use crate::support::{cache_folder, credit, foretold};
+use crate::harness::support::{cache_folder, credit, foretold};
 
 fn refusal(options: &[&str]) -> String {
     let mut command = foretold();

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use foretold::cache_folder::CacheFolder;
-use foretold::component::Target;
+use foretold::artefact::compiled_cache::CacheFolder;
+use foretold::artefact::target::Target;
 use foretold::predictor::{AnswerValue, Domain, KeyValue, Predictor, RowError, Value};
 use foretold::store::StoreError;
 use redis::Commands;
 use serde_json::Value as Json;
 
+use crate::harness::support::{Host, Redis, SAMPLE, cache_folder, credit};
 use crate::http_suite::baked;
-use crate::support::{Host, Redis, SAMPLE, cache_folder, credit};
 
 type Row = Vec<(&'static str, Value)>;
 
@@ -190,8 +190,9 @@ fn every_golden_row_has_the_bits_of_the_native_build() {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     let golden = read(credit().join("golden.json"));
-    let bits =
-        &read(crate::support::root().join("component/inference/tests/it/bits.json"))["credit"];
+    let bits = &read(
+        crate::harness::support::root().join("component/inference/tests/it/bits.json"),
+    )["credit"];
     let names: Vec<&str> =
         golden["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let mut credit = predictor(&[], HashMap::new()).unwrap();

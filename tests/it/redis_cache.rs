@@ -1,6 +1,6 @@
 //! Predictions in a real Redis.
 
-use crate::support::{Host, Redis, SAMPLE, aged, change, copy_of_credit, credit};
+use crate::harness::support::{Host, Redis, SAMPLE, aged, change, copy_of_credit, credit};
 
 #[test]
 fn a_restarted_host_finds_its_predictions() {

@@ -4,7 +4,7 @@
 
 use serde_json::Value as Json;
 
-use crate::support::{Host, root};
+use crate::harness::support::{Host, root};
 
 fn check(name: &str) {
     let folder = root().join("tests/reports").join(name);

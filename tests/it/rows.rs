@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Host, Redis, SAMPLE, aged, array};
+use crate::harness::support::{Host, Redis, SAMPLE, aged, array};
 
 fn rows(body: &str) -> Vec<Value> {
     match serde_json::from_str(body) {

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use foretold::component::Target;
+use foretold::artefact::target::Target;
 use tempfile::TempDir;
 
+use crate::harness::support::{
+    Host, Redis, SAMPLE, aged, array, cache_folder, change, foretold, root,
+};
 use crate::http_suite::{application, baked};
-use crate::support::{Host, Redis, SAMPLE, aged, array, cache_folder, change, foretold, root};
 
 /// Starts a host that is expected to refuse, and returns what it says.
 fn refusal(source: &std::path::Path, options: &[&str], variables: &[(&str, &str)]) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Host, Redis, SAMPLE, aged, credit, foretold, free_port};
+use crate::harness::support::{Host, Redis, SAMPLE, aged, credit, foretold, free_port};
 
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 

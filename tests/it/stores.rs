@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use foretold::store::{Cursor, Entry, Inventory, Purge, Selection, StoreSettings, StoreUrl};
 use tempfile::TempDir;
 
-use crate::support::Redis;
+use crate::harness::support::Redis;
 
 pub(crate) const MODEL: &str = "modelAAAAAAAAAA";
 pub(crate) const OTHER_MODEL: &str = "modelBBBBBBBBBB";
@@ -430,7 +430,7 @@ async fn a_field_expires_in_the_way_that_the_server_knows() {
     if has(&newest, "HSETEX") {
         // As servers are that have only HEXPIRE.
         let options = ["--rename-command", "HSETEX", ""];
-        servers.push(Redis::start_with(crate::support::free_port(), &options));
+        servers.push(Redis::start_with(crate::harness::support::free_port(), &options));
     }
     servers.push(newest);
     for redis in servers {

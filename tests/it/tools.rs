@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::support::{Host, Redis, SAMPLE, aged, cache_folder, credit, foretold};
 use crate::stores::LAYOUTS;
-use crate::support::{Host, Redis, SAMPLE, aged, cache_folder, credit, foretold};
 
 /// The rows of the sample request with the ages 18 to 27, the columns in another order.
 const CSV: &str = "age_in_years,foreign_worker,personal_status_and_sex,\

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use foretold::component::Target;
+use foretold::artefact::target::Target;
 use foretold_core::http::MAX_BODY_BYTES;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -25,8 +25,8 @@ use wasmtime_wasi_http::{
 };
 use wasmtime_wasi_keyvalue::{WasiKeyValue, WasiKeyValueCtx};
 
+use crate::harness::support::{Answer, SAMPLE};
 use crate::http_suite::baked;
-use crate::support::{Answer, SAMPLE};
 
 /// The environment that names the only store that this host has.
 const STORE: (&str, &str) = ("FORETOLD_STORE", "");

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::answer::{Answer, Precision};
-use crate::cache_control::CacheControl;
-use crate::cache_status::{CacheStatus, Miss};
-use crate::entry::Entry;
-use crate::feature::Value;
+use crate::cache::control::CacheControl;
+use crate::cache::entry::Entry;
+use crate::cache::python;
+use crate::cache::status::{CacheStatus, Miss};
 use crate::fraction::fraction;
-use crate::manifest::Endpoint;
+use crate::http::problem::Problem;
+use crate::model::answer::{Answer, Precision};
+use crate::model::feature::Value;
+use crate::model::manifest::Endpoint;
 use crate::pipeline::{Moment, Service};
-use crate::problem::Problem;
-use crate::python;
 use crate::report::Report;
 use crate::settings::{KeyKind, Settings};
 use crate::{Model, ModelError, Store};

@@ -1,14 +1,22 @@
 //! What a service says of itself: the index, the pages, the OpenAPI document, health, and the
 //! metadata of the Open Inference Protocol.
 
+mod openapi;
+pub(crate) mod pages;
+
 use serde_json::{Value as Json, json};
 
+use crate::Model;
+use crate::Store;
+use crate::http::accept;
+use crate::http::encoding;
+use crate::http::etag;
+use crate::http::resource::Resource;
 use crate::http::{Header, Request, Response};
-use crate::pages::{self, Page};
 use crate::pipeline::Service;
-use crate::resource::Resource;
 use crate::settings::Settings;
-use crate::{Model, Store, accept, encoding, etag, openapi, v2};
+use crate::v2;
+use pages::Page;
 
 /// The methods of a resource.
 pub(crate) fn options(resource: Resource, settings: &Settings) -> Response {

@@ -1,5 +1,14 @@
 //! HTTP as the pipeline sees it: a whole request in, a whole response out.
 
+pub(crate) mod accept;
+pub(crate) mod cors;
+pub(crate) mod encoding;
+pub mod etag;
+pub mod problem;
+pub(crate) mod query;
+pub mod request;
+pub(crate) mod resource;
+
 use std::borrow::Cow;
 
 use crate::report::Report;

@@ -5,32 +5,15 @@
 //!
 //! Start reading at [`pipeline::answer`]: it is the whole flow of a request.
 
-mod accept;
-pub mod answer;
 mod batch;
-pub mod cache_control;
-pub mod cache_status;
-mod cors;
+pub mod cache;
 mod documents;
-mod encoding;
-pub mod entry;
-pub mod etag;
-pub mod feature;
 mod fraction;
 pub mod http;
-pub mod key;
-pub mod manifest;
-mod openapi;
-mod pages;
+pub mod model;
 pub mod pipeline;
-pub mod problem;
-pub mod python;
-mod query;
 pub mod report;
-pub mod request;
-mod resource;
 pub mod settings;
-pub mod step;
 pub mod timed;
 mod v2;
 
@@ -58,7 +41,7 @@ pub trait Model {
     ///
     /// # Errors
     /// If the model cannot be run on them.
-    fn predict(&self, rows: &[feature::Value]) -> Result<Vec<f32>, ModelError>;
+    fn predict(&self, rows: &[model::feature::Value]) -> Result<Vec<f32>, ModelError>;
 }
 
 /// The store did not answer; the text is for the log, never for a client.

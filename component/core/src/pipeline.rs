@@ -1,20 +1,28 @@
 //! The whole flow of a request, in one function: [`answer()`].
 
-use crate::answer::Answer;
+use crate::Model;
+use crate::Store;
 use crate::batch::{Batch, Known};
-use crate::cache_control::CacheControl;
-use crate::cache_status::{CacheStatus, Summary};
-use crate::feature::Value;
+use crate::cache::control::CacheControl;
+use crate::cache::key::{KeyLayout, ModelId};
+use crate::cache::status::{CacheStatus, Summary};
+use crate::documents;
+use crate::http::accept;
+use crate::http::cors;
+use crate::http::encoding;
+use crate::http::etag;
+use crate::http::problem::Problem;
+use crate::http::query;
+use crate::http::request::{self, Rows};
+use crate::http::resource::Resource;
 use crate::http::{Header, Headers, REQUEST_HEADERS, Request, Response};
-use crate::key::{KeyLayout, ModelId};
-use crate::manifest::Manifest;
-use crate::problem::Problem;
+use crate::model::answer;
+use crate::model::answer::Answer;
+use crate::model::feature::Value;
+use crate::model::manifest::Manifest;
 use crate::report::Report;
-use crate::request::{self, Rows};
-use crate::resource::Resource;
 use crate::settings::{Allowed, KeyKind, Settings};
 use crate::v2::{self, InferRequest};
-use crate::{Model, Store, accept, answer, cors, documents, encoding, etag, query};
 
 /// What the pipeline needs to know of a model, made once when it is loaded.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::answer::Precision;
 use crate::fraction::fraction;
-use crate::manifest::Manifest;
+use crate::model::answer::Precision;
+use crate::model::manifest::Manifest;
 
 /// What an operator changes without baking anew.
 #[derive(Clone, Debug, PartialEq, Eq)]

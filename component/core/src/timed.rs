@@ -4,8 +4,8 @@
 
 use std::cell::Cell;
 
-use crate::feature::Value;
 use crate::http::{Header, Request, Response};
+use crate::model::feature::Value;
 use crate::pipeline::{self, Moment, Service};
 use crate::settings::Settings;
 use crate::{Model, ModelError, Store, StoreError};

@@ -9,10 +9,10 @@ mod tensor;
 
 use serde_json::{Value as Json, json};
 
-use crate::answer::{Answer, write_json};
-use crate::feature::Domain;
 use crate::http::Header;
-use crate::manifest::{Endpoint, Manifest};
+use crate::model::answer::{Answer, write_json};
+use crate::model::feature::Domain;
+use crate::model::manifest::{Endpoint, Manifest};
 
 pub(crate) use request::{InferRequest, Output};
 

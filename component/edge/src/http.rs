@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::env::{self, VarError};
 
+use foretold_core::http::problem::Problem;
 use foretold_core::http::{self, Headers, MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
-use foretold_core::problem::Problem;
 use foretold_core::settings::Settings;
 
 use crate::Component;

@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use foretold_core::Model;
-use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::{Cache, Manifest, Output};
+use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::manifest::{Cache, Manifest, Output};
 use foretold_inference::OnnxModel;
 
 const SECONDS: f64 = 1.0;

@@ -7,9 +7,9 @@
 use std::sync::OnceLock;
 
 use foretold_core::Model;
-use foretold_core::feature::Value;
-use foretold_core::key::ModelId;
-use foretold_core::manifest::Manifest;
+use foretold_core::cache::key::ModelId;
+use foretold_core::model::feature::Value;
+use foretold_core::model::manifest::Manifest;
 use foretold_core::pipeline::Service;
 
 use crate::{OnnxModel, SEMANTICS};

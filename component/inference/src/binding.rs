@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use foretold_core::feature::{Domain, Feature, Value};
+use foretold_core::model::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
 
 use crate::error::LoadError;

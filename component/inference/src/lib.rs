@@ -51,13 +51,13 @@ mod math;
 mod missing;
 mod model;
 mod node;
-mod operator;
 mod ops;
 mod output;
 mod proto;
 mod tensor;
 mod unknown;
 mod width;
+mod wiring;
 
 pub use error::LoadError;
 pub use model::OnnxModel;

@@ -11,15 +11,15 @@
 
 use std::ops::Range;
 
-use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::Manifest;
+use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::manifest::Manifest;
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
 use crate::error::LoadError;
-use crate::operator::failed;
 use crate::ops::{KernelOp, Missing};
 use crate::tensor::View;
+use crate::wiring::failed;
 
 /// Integers of which every one is tried.
 const MAX_TRIED: i64 = 256;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use foretold_core::feature::Value;
-use foretold_core::manifest::Manifest;
+use foretold_core::model::feature::Value;
+use foretold_core::model::manifest::Manifest;
 use foretold_core::{Model, ModelError};
 use prost::Message;
 use tract_hir::internal::*;
@@ -13,11 +13,11 @@ use crate::binding::Bindings;
 use crate::error::LoadError;
 use crate::graph;
 use crate::missing;
-use crate::operator::failed;
 use crate::output::{Outputs, wanted};
 use crate::proto::ModelProto;
 use crate::unknown;
 use crate::width;
+use crate::wiring::failed;
 
 /// An ONNX model, ready to run with a manifest's features and outputs.
 ///

@@ -1,6 +1,6 @@
 //! Which elements of which tensors are the outputs.
 
-use foretold_core::manifest::Output;
+use foretold_core::model::manifest::Output;
 use tract_hir::internal::*;
 
 use crate::error::LoadError;

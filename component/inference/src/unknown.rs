@@ -6,14 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use foretold_core::feature::{Domain, Feature, Value};
+use foretold_core::model::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
 use crate::error::LoadError;
-use crate::operator::failed;
 use crate::ops::KernelOp;
 use crate::tensor::View;
+use crate::wiring::failed;
 
 /// Texts that an error lists.
 const MAX_SHOWN: usize = 10;

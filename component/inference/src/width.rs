@@ -7,9 +7,9 @@
 
 use crate::binding::Source;
 use crate::error::LoadError;
-use crate::operator::{Wired, wire as wire_graph};
 use crate::proto::{GraphProto, OperatorSetIdProto};
 use crate::tensor::Fact;
+use crate::wiring::{Wired, wire as wire_graph};
 use tract_hir::internal::TypedModel;
 
 /// Makes tract's graph, and makes sure that its inputs cannot have other widths.

@@ -2,11 +2,11 @@
 
 use std::cell::OnceCell;
 
-use foretold_core::answer::{Answer, Precision};
-use foretold_core::cache_status::CacheStatus;
-use foretold_core::feature::{Domain, Feature};
+use foretold_core::cache::status::CacheStatus;
+use foretold_core::http::problem::Problem;
+use foretold_core::model::answer::{Answer, Precision};
+use foretold_core::model::feature::{Domain, Feature};
 use foretold_core::pipeline::{self, Prediction};
-use foretold_core::problem::Problem;
 use foretold_core::settings::{KeyKind, Settings};
 use foretold_inference::baked::Baked;
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::problem::Problem;
-use foretold_core::request;
+use foretold_core::http::problem::Problem;
+use foretold_core::http::request;
+use foretold_core::model::feature::{Domain, Feature, Value};
 
 use crate::bindings::exports::foretold::component::predictor as wit;
 

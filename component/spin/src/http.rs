@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::pin::pin;
 
+use foretold_core::http::problem::Problem;
 use foretold_core::http::{self, Headers, MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
-use foretold_core::problem::Problem;
 use futures::StreamExt;
 use spin_sdk::http::{IncomingRequest, OutgoingResponse, ResponseOutparam};
 use spin_sdk::http_component;

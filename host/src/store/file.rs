@@ -14,10 +14,10 @@ use redb::{
 };
 
 use self::writer::{Change, Writer};
-use super::clock::{Expiry, SteadyClock};
-use super::inventory::{Counts, Position};
-use super::key::Key;
-use super::{
+use crate::store::clock::{Expiry, SteadyClock};
+use crate::store::inventory::{Counts, Position};
+use crate::store::key::Key;
+use crate::store::{
     Cursor, Entry, Inventory, Page, Purge, Selection, Statistics, Store, StoreError, StoreFuture,
 };
 

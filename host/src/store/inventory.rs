@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Store, StoreFuture};
+use crate::store::{Store, StoreFuture};
 
 /// A store whose entries can be listed and removed.
 ///
@@ -146,8 +146,8 @@ impl Counts {
 
 impl Selection {
     /// Whether a key, parsed, is selected.
-    pub(super) fn takes(&self, key: super::key::Key<'_>) -> bool {
-        use super::key::Key;
+    pub(super) fn takes(&self, key: crate::store::key::Key<'_>) -> bool {
+        use crate::store::key::Key;
         match (self, key) {
             (Selection::All, Key::Model { .. }) => true,
             (Selection::Model(wanted), Key::Model { model, .. }) => wanted == model,

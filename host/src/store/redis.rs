@@ -5,17 +5,10 @@
 //! open, commands fail at once and one probe at a time tries to connect. Opening it for a mere
 //! hiccup costs little, since the answer to a miss is a computation of microseconds.
 
-mod breaker;
-mod generations;
-mod hash;
-mod inventory;
+mod connection;
 mod layout;
 mod name;
-mod packed;
-mod place;
-mod scan;
-mod session;
-mod sweep;
+mod tools;
 mod url;
 
 use std::sync::Arc;
@@ -24,11 +17,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::RedisError;
 
-use self::breaker::Shared;
+use self::connection::breaker::Shared;
 pub use self::layout::Layout;
-use self::place::{Moment, Reading, Writing, foreign_names};
+use self::layout::place::{Moment, Reading, Writing, foreign_names};
 pub use self::url::RedisUrl;
-use super::{Store, StoreError, StoreFuture};
+use crate::store::{Store, StoreError, StoreFuture};
 
 /// Keys of one round trip. The server answers one command after the other, and so a single look-up
 /// waits behind all the keys of others: with more, it would be late.
@@ -44,7 +37,7 @@ impl RedisStore {
     pub async fn connect(url: &RedisUrl) -> RedisStore {
         let shared = Shared::connect(url).await;
         if url.layout == Layout::Hash {
-            tokio::spawn(sweep::sweep(Arc::downgrade(&shared)));
+            tokio::spawn(tools::sweep::sweep(Arc::downgrade(&shared)));
         }
         RedisStore { shared }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FileStore, Inventory, Layout, MemoryStore, RedisStore, RedisUrl, StoreError};
+use crate::store::{FileStore, Inventory, Layout, MemoryStore, RedisStore, RedisUrl, StoreError};
 
 /// The store that an operator chose.
 #[derive(Clone, Debug)]

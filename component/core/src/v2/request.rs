@@ -11,13 +11,13 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use super::tensor;
-use crate::accept;
-use crate::feature::{Domain, Feature, Value};
 use crate::http::Request;
-use crate::manifest::Manifest;
-use crate::problem::{FieldError, Place, Problem};
-use crate::request::{MAX_ERRORS, MAX_ROWS, malformed, read_value, shorten, shown, utf8};
+use crate::http::accept;
+use crate::http::problem::{FieldError, Place, Problem};
+use crate::http::request::{MAX_ERRORS, MAX_ROWS, malformed, read_value, shorten, shown, utf8};
+use crate::model::feature::{Domain, Feature, Value};
+use crate::model::manifest::Manifest;
+use crate::v2::tensor;
 
 /// What a request asks for.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::answer::Answer;
-use crate::feature::Domain;
+use crate::model::answer::Answer;
+use crate::model::feature::Domain;
 
 /// The datatypes that carry values of a domain.
 pub(super) fn datatypes(domain: &Domain) -> &'static [&'static str] {

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use foretold_core::cache_control::CacheControl;
+use foretold_core::cache::control::CacheControl;
+use foretold_core::cache::key::{KeyLayout, ModelId};
+use foretold_core::http::request;
 use foretold_core::http::{Headers, Request};
-use foretold_core::key::{KeyLayout, ModelId};
-use foretold_core::manifest::Cache;
-use foretold_core::request;
+use foretold_core::model::manifest::Cache;
 use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
 use proptest::prelude::*;
 

@@ -1,13 +1,14 @@
 //! Everything that reads bytes from outside, on bytes that nobody meant: nothing panics, and what
 //! is accepted is what would have been written.
 
-use foretold_core::answer::Answer;
-use foretold_core::cache_control::CacheControl;
-use foretold_core::entry::Entry;
-use foretold_core::key::{KeyLayout, ModelId};
-use foretold_core::request::{self, Rows};
+use foretold_core::cache::control::CacheControl;
+use foretold_core::cache::entry::Entry;
+use foretold_core::cache::key::{KeyLayout, ModelId};
+use foretold_core::cache::python;
+use foretold_core::http::etag;
+use foretold_core::http::request::{self, Rows};
+use foretold_core::model::answer::Answer;
 use foretold_core::settings::{Allowed, Secret};
-use foretold_core::{etag, python};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

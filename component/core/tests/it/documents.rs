@@ -250,7 +250,7 @@ fn a_tag_is_that_of_the_bytes_that_are_sent() {
 fn names_in_the_document_are_distinct() {
     let text = include_str!("../../../../models/credit/manifest.toml");
     let text = text.replace("/decisions", "/a.b-c").replace("/probabilities", "/a_b_c");
-    let manifest = foretold_core::manifest::Manifest::parse(&text).unwrap();
+    let manifest = foretold_core::model::manifest::Manifest::parse(&text).unwrap();
     let world = World { manifest, ..World::default() };
     let openapi = document(&plain(&world, "/openapi.json"));
     let id = |path: &str| openapi["paths"][path]["post"]["operationId"].clone();

@@ -1,6 +1,6 @@
 //! Entries: they round-trip, and what is no entry under this key is none.
 
-use foretold_core::entry::{Entry, Header};
+use foretold_core::cache::entry::{Entry, Header};
 use foretold_core::settings::Secret;
 use proptest::prelude::*;
 

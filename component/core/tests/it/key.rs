@@ -1,9 +1,9 @@
 //! Keys: injective, reversible, short, and another model's are never read.
 
-use foretold_core::feature::Value;
-use foretold_core::key::{KeyLayout, ModelId};
-use foretold_core::manifest::Manifest;
-use foretold_core::request;
+use foretold_core::cache::key::{KeyLayout, ModelId};
+use foretold_core::http::request;
+use foretold_core::model::feature::Value;
+use foretold_core::model::manifest::Manifest;
 use foretold_core::settings::{KeyKind, Secret};
 use proptest::prelude::*;
 

@@ -17,9 +17,9 @@ mod time;
 mod v2;
 mod world;
 
-use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::Manifest;
-use foretold_core::step::Step;
+use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::manifest::Manifest;
+use foretold_core::model::step::Step;
 use proptest::prelude::*;
 
 /// The manifest of the credit model.

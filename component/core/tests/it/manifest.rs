@@ -1,8 +1,8 @@
 //! Manifests: the credit one reads as meant, and each mistake is found on its line.
 
-use foretold_core::feature::{Domain, Value};
-use foretold_core::key::ModelId;
-use foretold_core::manifest::{Manifest, Rule};
+use foretold_core::cache::key::ModelId;
+use foretold_core::model::feature::{Domain, Value};
+use foretold_core::model::manifest::{Manifest, Rule};
 
 use crate::credit;
 

@@ -1,6 +1,6 @@
 //! `/predictions`: one representation, steered by the query.
 
-use foretold_core::manifest::Manifest;
+use foretold_core::model::manifest::Manifest;
 use foretold_core::settings::{KeyKind, Settings};
 use serde_json::Value;
 

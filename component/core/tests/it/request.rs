@@ -1,9 +1,9 @@
 //! Requests: every mistake gets its own message, all at once, and nothing panics.
 
-use foretold_core::feature::{Domain, Value};
-use foretold_core::problem::{FieldError, Problem};
-use foretold_core::request;
-use foretold_core::step::Step;
+use foretold_core::http::problem::{FieldError, Problem};
+use foretold_core::http::request;
+use foretold_core::model::feature::{Domain, Value};
+use foretold_core::model::step::Step;
 use proptest::prelude::*;
 
 use crate::{SAMPLE, credit, feature};

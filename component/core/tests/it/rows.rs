@@ -1,9 +1,9 @@
 //! Arrays of rows: answered in order, looked up, computed and stored together.
 
 use foretold_core::http::Response;
-use foretold_core::problem::Problem;
+use foretold_core::http::problem::Problem;
+use foretold_core::http::request::{MAX_ROWS, Rows, rows};
 use foretold_core::report::Report;
-use foretold_core::request::{MAX_ROWS, Rows, rows};
 
 use crate::world::{AgeModel, World, body, header};
 use crate::{SAMPLE, credit};

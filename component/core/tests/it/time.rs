@@ -1,7 +1,7 @@
 //! Time to live: per endpoint, with jitter, refreshed early, served stale, and with clocks that
 //! step.
 
-use foretold_core::manifest::Cache;
+use foretold_core::model::manifest::Cache;
 use foretold_core::settings::Settings;
 
 use crate::SAMPLE;

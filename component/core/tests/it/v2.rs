@@ -276,7 +276,7 @@ fn an_answer_to_a_hostile_request_is_short() {
 fn integers_that_come_as_floats_are_exact() {
     let text = include_str!("../../../../models/credit/manifest.toml");
     let text = text.replace("maximum = 127", "maximum = 2147483647");
-    let manifest = foretold_core::manifest::Manifest::parse(&text).unwrap();
+    let manifest = foretold_core::model::manifest::Manifest::parse(&text).unwrap();
     let world = World { manifest, ..World::default() };
     let age = |datatype: &str, age: &str| {
         let mut inputs = inputs();

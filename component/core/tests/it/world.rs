@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use foretold_core::feature::Value;
+use foretold_core::cache::key::ModelId;
 use foretold_core::http::{Headers, Request, Response};
-use foretold_core::key::ModelId;
-use foretold_core::manifest::Manifest;
+use foretold_core::model::feature::Value;
+use foretold_core::model::manifest::Manifest;
 use foretold_core::pipeline::{Moment, Service, answer};
 use foretold_core::settings::Settings;
 use foretold_core::{Model, ModelError, Store, StoreError};

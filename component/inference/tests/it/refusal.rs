@@ -1,8 +1,8 @@
 //! What is refused when a model is loaded, and how.
 
 use foretold_core::Model;
-use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::Manifest;
+use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::manifest::Manifest;
 use foretold_inference::{LoadError, OnnxModel};
 
 use crate::support::{

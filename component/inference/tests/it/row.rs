@@ -1,6 +1,6 @@
 //! Rows: how they go in, and that they do not see each other.
 
-use foretold_core::feature::Value;
+use foretold_core::model::feature::Value;
 use foretold_core::{Model, ModelError};
 use foretold_inference::OnnxModel;
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use foretold_core::Model;
-use foretold_core::feature::Value;
-use foretold_core::manifest::Manifest;
+use foretold_core::model::feature::Value;
+use foretold_core::model::manifest::Manifest;
 use foretold_inference::{OnnxModel, SEMANTICS};
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use foretold_core::feature::{Domain, Feature, Value};
-use foretold_core::manifest::{Cache, Manifest, Output};
+use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::manifest::{Cache, Manifest, Output};
 use serde_json::Value as Json;
 
 /// The models of the folder `models`.

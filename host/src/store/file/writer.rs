@@ -11,10 +11,10 @@ use redb::{Database, ReadableDatabase};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::super::clock::{Expiry, SteadyClock};
-use super::super::key::Key;
-use super::super::{Purge, StoreError};
-use super::{ENTRIES, store_error};
+use crate::store::clock::{Expiry, SteadyClock};
+use crate::store::file::{ENTRIES, store_error};
+use crate::store::key::Key;
+use crate::store::{Purge, StoreError};
 
 /// Changes that one transaction takes at most.
 const MAX_CHANGES: usize = 4096;

@@ -1,5 +1,9 @@
 //! The layouts that an operator may choose.
 
+pub(super) mod hash;
+pub(super) mod packed;
+pub(super) mod place;
+
 use std::fmt;
 use std::str::FromStr;
 

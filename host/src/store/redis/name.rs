@@ -3,7 +3,7 @@
 //! REST is the entry's own in the layout `string`, where it begins with a small letter, and names
 //! a hash in the others, where it begins with a capital one: `H` in `hash`, `P` or `D` in `packed`.
 
-use super::super::key::{OURS, is_base64url, is_model_id};
+use crate::store::key::{OURS, is_base64url, is_model_id};
 
 /// Characters of a generation's tag.
 pub(super) const TAG_CHARACTERS: usize = 6;

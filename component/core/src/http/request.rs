@@ -1,0 +1,330 @@
+//! The body of a request: JSON in, a validated row out.
+//!
+//! Every field is looked at before anything is refused, so that a client learns of all its
+//! mistakes at once. Numbers are read from their JSON text: `30`, `30.0` and `3e1` are one value.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::http::problem::{FieldError, Place, Problem};
+use crate::model::feature::{Domain, Feature, Value};
+
+/// Mistakes that are described; more are counted. It bounds the answer to a short hostile body.
+pub(crate) const MAX_ERRORS: usize = 20;
+/// Values longer than this are cut in messages.
+const MAX_SHOWN_BYTES: usize = 100;
+
+/// Rows that one request may have; more would keep others waiting.
+pub const MAX_ROWS: usize = 10_000;
+
+/// Rows whose mistakes are explained; of more it is only said that they have some. It bounds the
+/// answer to a short hostile body.
+const MAX_EXPLAINED_ROWS: usize = 100;
+
+/// What a body asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rows {
+    /// An object: one row.
+    One(Vec<Value>),
+    /// An array of objects: a row each, or what is wrong with it.
+    Many(Vec<Result<Vec<Value>, Problem>>),
+}
+
+/// The row or rows that a request's body describes.
+///
+/// # Errors
+/// If it is neither an object nor an array, or an object with mistakes. Mistakes in a row of an
+/// array are in its place.
+pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return parse(body, features).map(Rows::One);
+    }
+    let text = utf8(body)?;
+    let rows: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|error| malformed(&error, None))?;
+    if rows.len() > MAX_ROWS {
+        let detail = format!(
+            "the array has {} rows; expected at most {MAX_ROWS}: send them in several requests",
+            rows.len()
+        );
+        let (field, value) = (String::new(), None);
+        let expected = format!("an array of at most {MAX_ROWS} rows");
+        return Err(Problem::InvalidRequest {
+            errors: vec![FieldError { field, place: Place::Field, value, expected, detail }],
+        });
+    }
+    let mut wrong = 0;
+    let rows = rows.into_iter().map(|row| {
+        parse(row.get().as_bytes(), features).map_err(|problem| {
+            wrong += 1;
+            if wrong > MAX_EXPLAINED_ROWS { Problem::InvalidRow } else { problem }
+        })
+    });
+    Ok(Rows::Many(rows.collect()))
+}
+
+pub(crate) fn utf8(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
+        detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
+    })
+}
+
+/// The row that a request's body describes: one value per feature, in the features' order.
+///
+/// # Errors
+/// [`Problem::MalformedJson`] with the position, or [`Problem::InvalidRequest`] with every field
+/// that is wrong.
+pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
+    let text = utf8(body)?;
+    let mut reader = Reader {
+        features,
+        found: vec![None; features.len()],
+        errors: Vec::new(),
+        more_errors: 0,
+        current: None,
+    };
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_any(&mut reader).and_then(|()| json.end());
+    match read {
+        Ok(()) => reader.row(),
+        Err(error) if error.is_data() => Err(not_an_object(text)),
+        Err(error) => Err(malformed(&error, reader.current)),
+    }
+}
+
+pub(crate) fn malformed(error: &serde_json::Error, field: Option<String>) -> Problem {
+    let place = field.map_or(String::new(), |field| format!(" in the value of {field:?}"));
+    Problem::MalformedJson { detail: format!("the body is not JSON: {error}{place}") }
+}
+
+fn not_an_object(text: &str) -> Problem {
+    let shown = shorten(text.trim());
+    let expected = "an object with a member per feature".to_string();
+    let detail = format!("expected {expected}, got {shown}");
+    let value = Some(shown.into_owned());
+    Problem::InvalidRequest {
+        errors: vec![FieldError {
+            field: String::new(),
+            place: Place::Field,
+            value,
+            expected,
+            detail,
+        }],
+    }
+}
+
+/// Collects the members of the object, and what is wrong with them.
+struct Reader<'f, 'de> {
+    features: &'f [Feature],
+    found: Vec<Option<&'de RawValue>>,
+    errors: Vec<FieldError>,
+    /// Mistakes that are only counted.
+    more_errors: usize,
+    /// The member that is being read, for a syntax error in its value.
+    current: Option<String>,
+}
+
+/// A JSON string that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut expected_next = 0;
+        while let Some(Text(name)) = members.next_key()? {
+            // Clients nearly always send the fields in the documented order.
+            let in_order = self.features.get(expected_next).is_some_and(|next| next.name == name);
+            let position = match in_order {
+                true => Some(expected_next),
+                false => self.features.iter().position(|feature| feature.name == name),
+            };
+            let raw: &'de RawValue = members.next_value().inspect_err(|_| {
+                self.current = Some(shorten(&name).into_owned());
+            })?;
+            match position {
+                None => self.report(|features| unknown(features, &name, raw)),
+                Some(position) if self.found[position].is_some() => {
+                    self.report(|_| duplicate(&name, raw));
+                }
+                Some(position) => {
+                    self.found[position] = Some(raw);
+                    expected_next = position + 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_, '_> {
+    fn report(&mut self, error: impl FnOnce(&[Feature]) -> FieldError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error(self.features));
+        } else {
+            self.more_errors += 1;
+        }
+    }
+
+    fn row(mut self) -> Result<Vec<Value>, Problem> {
+        let mut row = Vec::with_capacity(self.features.len());
+        for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
+            let value = match raw {
+                Some(raw) => read_value(feature, raw.get()),
+                None if feature.optional => Ok(Value::Missing),
+                None => Err(missing(feature)),
+            };
+            match value {
+                Ok(value) => row.push(value),
+                Err(error) => self.report(|_| error),
+            }
+        }
+        if self.more_errors > 0 {
+            let (field, expected) = (String::new(), "a correct request".to_owned());
+            let detail = format!("and {} more mistakes", self.more_errors);
+            self.errors.push(FieldError {
+                field,
+                place: Place::Field,
+                value: None,
+                expected,
+                detail,
+            });
+        }
+        if self.errors.is_empty() {
+            Ok(row)
+        } else {
+            Err(Problem::InvalidRequest { errors: self.errors })
+        }
+    }
+}
+
+fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
+    let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
+    let name = shorten(name);
+    FieldError {
+        expected: format!("one of the fields {}", names.join(", ")),
+        detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
+        value: Some(shown(raw.get()).into_owned()),
+        field: name.into_owned(),
+        place: Place::Field,
+    }
+}
+
+fn duplicate(name: &str, raw: &RawValue) -> FieldError {
+    FieldError {
+        field: name.to_owned(),
+        place: Place::Field,
+        value: Some(shown(raw.get()).into_owned()),
+        expected: "one value".to_owned(),
+        detail: format!("{name} is there more than once; send one value"),
+    }
+}
+
+fn missing(feature: &Feature) -> FieldError {
+    let expected = feature.domain.to_string();
+    FieldError {
+        field: feature.name.clone(),
+        place: Place::Field,
+        value: None,
+        detail: format!("{} is missing: expected {expected}", feature.name),
+        expected,
+    }
+}
+
+/// The value of a feature from its JSON text.
+///
+/// # Errors
+/// If it is not one of the feature's values.
+pub fn read_value(feature: &Feature, json: &str) -> Result<Value, FieldError> {
+    match (&feature.domain, json.as_bytes()) {
+        (_, b"null") if feature.optional => Some(Value::Missing),
+        (Domain::Number { .. }, [b'-' | b'0'..=b'9', ..]) => number(&feature.domain, json),
+        (Domain::Integer { minimum, maximum }, [b'-' | b'0'..=b'9', ..]) => integer(json)
+            .filter(|integer| (*minimum..=*maximum).contains(integer))
+            .map(Value::Integer),
+        (Domain::Boolean, b"true") => Some(Value::Boolean(true)),
+        (Domain::Boolean, b"false") => Some(Value::Boolean(false)),
+        (Domain::Category { categories }, [b'"', ..]) => serde_json::from_str(json)
+            .ok()
+            .and_then(|Text(text)| categories.iter().position(|category| *category == text))
+            .map(Value::Category),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        let null = if feature.optional { " or null" } else { "" };
+        let expected = format!("{}{null}", feature.domain);
+        FieldError {
+            field: feature.name.clone(),
+            place: Place::Field,
+            value: Some(shown(json).into_owned()),
+            detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
+            expected,
+        }
+    })
+}
+
+fn number(domain: &Domain, json: &str) -> Option<Value> {
+    let Domain::Number { minimum, maximum, step, round } = domain else { return None };
+    // Models compute in 32-bit floats, where a larger number is infinite. Adding zero turns -0
+    // into 0.
+    let mut number =
+        json.parse::<f64>().ok().filter(|number| number.abs() <= f64::from(f32::MAX))? + 0.0;
+    let bounds = [*minimum, *maximum].map(|bound| bound.unwrap_or(0.0).abs());
+    let magnitude = bounds[0].max(bounds[1]).max(number.abs());
+    if let Some(minimum) = *minimum
+        && number < minimum
+    {
+        number = Some(minimum).filter(|_| is_noise(number, minimum, magnitude))?;
+    }
+    if let Some(maximum) = *maximum
+        && number > maximum
+    {
+        number = Some(maximum).filter(|_| is_noise(number, maximum, magnitude))?;
+    }
+    let Some(step) = step else { return Some(Value::Number(number)) };
+    let nearest = step.value(step.nearest(number))?;
+    let is_on_grid = is_noise(number, nearest, magnitude.min(step.size() / 16.0 / NOISE));
+    (*round || is_on_grid).then_some(Value::Number(nearest))
+}
+
+/// Four units in the last place of a 64-bit float: what a few additions are off by.
+const NOISE: f64 = 4.0 * f64::EPSILON;
+
+/// Whether a number differs from what is meant by no more than the noise of floats: of 64 bits,
+/// where a client computed 0.1 + 0.2 or 0.3 - 0.2 - 0.1 with numbers of this magnitude, or of 32
+/// bits, where it has 0.3 as 0.30000001192092896.
+fn is_noise(number: f64, meant: f64, magnitude: f64) -> bool {
+    (number - meant).abs() <= NOISE * magnitude || number == f64::from(meant as f32)
+}
+
+/// An integer in any notation: with a fraction or an exponent below 2^53, where floats are exact.
+fn integer(json: &str) -> Option<i64> {
+    json.parse().ok().or_else(|| {
+        let number: f64 = json.parse().ok()?;
+        (number.fract() == 0.0 && number.abs() < (1u64 << 53) as f64).then_some(number as i64)
+    })
+}
+
+/// A string as it is, anything else as its JSON text.
+pub(crate) fn shown(json: &str) -> Cow<'_, str> {
+    match serde_json::from_str(json) {
+        Ok(Text(text)) => Cow::Owned(shorten(&text).into_owned()),
+        Err(_) => shorten(json),
+    }
+}
+
+pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_SHOWN_BYTES {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]))
+}

@@ -1,0 +1,129 @@
+//! What a model takes: features, their declared domains, and the values they can have.
+
+use std::fmt;
+
+use crate::model::step::Step;
+
+/// Categories that a message lists.
+const MAX_SHOWN_CATEGORIES: usize = 30;
+
+/// One input of the model, as the manifest declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Member of the JSON request, and name of the ONNX input.
+    pub name: String,
+    /// The values it can have.
+    pub domain: Domain,
+    /// Whether the request may leave it out or send `null`; the model then sees NaN.
+    pub optional: bool,
+    /// Those of its categories that the model's encoders need not know.
+    pub unknown: Vec<String>,
+    /// Unit of a number, for people.
+    pub unit: Option<String>,
+    /// What it means, for people.
+    pub description: String,
+    /// A legal value, for documentation and forms.
+    pub example: Value,
+}
+
+/// The set of values a feature can have. It decides how many bits the feature takes in a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Domain {
+    /// A 64-bit float; bounds are inclusive.
+    Number {
+        /// Smallest legal value.
+        minimum: Option<f64>,
+        /// Largest legal value.
+        maximum: Option<f64>,
+        /// The grid that values lie on, counted from `minimum`.
+        step: Option<Step>,
+        /// Whether a value off the grid is moved to the nearest point instead of being refused.
+        round: bool,
+    },
+    /// A 64-bit signed integer; bounds are inclusive.
+    Integer {
+        /// Smallest legal value.
+        minimum: i64,
+        /// Largest legal value.
+        maximum: i64,
+    },
+    /// `true` or `false`.
+    Boolean,
+    /// One of a list of strings.
+    Category {
+        /// The strings, in the manifest's order: the position of each is part of every key.
+        categories: Vec<String>,
+    },
+}
+
+/// One validated value of a feature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// The value of an optional feature that was left out or `null`.
+    Missing,
+    /// Never NaN, never infinite, never `-0`.
+    Number(f64),
+    /// An integer within the feature's bounds.
+    Integer(i64),
+    /// A truth value.
+    Boolean(bool),
+    /// Position in the feature's list of categories.
+    Category(usize),
+}
+
+impl Feature {
+    /// The value as JSON text, e.g. `0.25`, `"male: single"` or `null`.
+    ///
+    /// # Panics
+    /// If a category is not one of this feature's, which validation rules out.
+    pub fn display(&self, value: Value) -> String {
+        match (value, &self.domain) {
+            (Value::Missing, _) => "null".into(),
+            (Value::Number(number), _) => number.to_string(),
+            (Value::Integer(integer), _) => integer.to_string(),
+            (Value::Boolean(boolean), _) => boolean.to_string(),
+            (Value::Category(index), Domain::Category { categories }) => {
+                serde_json::Value::from(categories[index].as_str()).to_string()
+            }
+            (Value::Category(_), _) => {
+                unreachable!("a category value of a feature without categories")
+            }
+        }
+    }
+}
+
+/// What is expected of a value, as the end of the sentence "expected …".
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Domain::Number { minimum, maximum, step, round } => {
+                f.write_str("a number")?;
+                match (minimum, maximum) {
+                    (Some(minimum), Some(maximum)) => write!(f, " from {minimum} to {maximum}")?,
+                    (Some(minimum), None) => write!(f, " of at least {minimum}")?,
+                    (None, Some(maximum)) => write!(f, " of at most {maximum}")?,
+                    (None, None) => f.write_str(" within the range of 32-bit floats")?,
+                }
+                match step {
+                    Some(step) if !round => write!(f, " in steps of {}", step.size()),
+                    _ => Ok(()),
+                }
+            }
+            Domain::Integer { minimum, maximum } => {
+                write!(f, "an integer from {minimum} to {maximum}")
+            }
+            Domain::Boolean => f.write_str("true or false"),
+            Domain::Category { categories } => {
+                f.write_str("one of ")?;
+                for (i, category) in categories.iter().take(MAX_SHOWN_CATEGORIES).enumerate() {
+                    let separator = if i == 0 { "" } else { ", " };
+                    write!(f, "{separator}{}", serde_json::Value::from(category.as_str()))?;
+                }
+                match categories.len().saturating_sub(MAX_SHOWN_CATEGORIES) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+        }
+    }
+}

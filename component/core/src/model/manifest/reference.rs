@@ -1,0 +1,308 @@
+//! The keys of a manifest: what the reader takes, and what docs/manifest.md says of them.
+//!
+//! The reader refuses what is not listed here, so the reference cannot leave anything out.
+
+use std::fmt::Write;
+
+/// One key of a table.
+pub(super) struct Key {
+    name: &'static str,
+    /// What its value is.
+    value: &'static str,
+    /// What counts where it is left out; `None` where it may not be.
+    default: Option<&'static str>,
+    /// The kinds of the table that have it; all where none is named.
+    kinds: &'static [&'static str],
+    text: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    value: &'static str,
+    default: Option<&'static str>,
+    kinds: &'static [&'static str],
+    text: &'static str,
+) -> Key {
+    Key { name, value, default, kinds, text }
+}
+
+/// `[model]`
+pub(super) static MODEL: [Key; 5] = [
+    key(
+        "name",
+        "1 to 64 lower-case letters, digits or hyphens",
+        None,
+        &[],
+        "How the model is called: in the log, in metrics, and in `/v2/models/NAME`.",
+    ),
+    key(
+        "description",
+        "text",
+        Some("empty"),
+        &[],
+        "What it predicts, for people: the landing page and the OpenAPI document show it.",
+    ),
+    key(
+        "license",
+        "SPDX identifier",
+        Some("none"),
+        &[],
+        "The licence of the service, for the OpenAPI document.",
+    ),
+    key("contact", "URL", Some("none"), &[], "Who answers questions, for the OpenAPI document."),
+    key("file", "name of a file", None, &[], "The ONNX model, in the same folder as the manifest."),
+];
+
+/// `[cache]`
+pub(super) static CACHE: [Key; 4] = [
+    key(
+        "ttl_seconds",
+        "integer, 1 to 315360000",
+        None,
+        &[],
+        "How long a stored prediction is served. Whoever runs the component can set another (`--ttl`).",
+    ),
+    key(
+        "jitter_percent",
+        "integer, 0 to 50",
+        Some("0"),
+        &[],
+        "Each key's time is shorter by its own part of so much, so that what was stored together does not expire together.",
+    ),
+    key(
+        "early_refresh_seconds",
+        "integer, 0 to 315360000",
+        Some("0"),
+        &[],
+        "Now and then a request computes anew before the end, likelier the nearer it is (XFetch); this is the scale. 0 turns it off.",
+    ),
+    key(
+        "stale_if_error_seconds",
+        "integer, 0 to 315360000",
+        Some("0"),
+        &[],
+        "An expired prediction is served for so much longer where the model fails.",
+    ),
+];
+
+/// `[[feature]]`
+pub(super) static FEATURE: [Key; 12] = [
+    key(
+        "name",
+        "text",
+        None,
+        &[],
+        "The field in the request, and the name of the model's input (or, for a model with one input tensor, the next of its columns).",
+    ),
+    key(
+        "type",
+        "`number`, `integer`, `boolean` or `category`",
+        None,
+        &[],
+        "What values it has. It decides which of the keys below there are.",
+    ),
+    key("description", "text", Some("empty"), &[], "What it means, for people."),
+    key("example", "a legal value", None, &[], "Fills in forms and examples."),
+    key(
+        "minimum",
+        "number",
+        Some("none"),
+        &["number", "integer"],
+        "The smallest value that is accepted; less gets 422. The narrower the bounds, the fewer bits the field takes in a key.",
+    ),
+    key("maximum", "number", Some("none"), &["number", "integer"], "The largest."),
+    key(
+        "step",
+        "number above 0",
+        Some("none"),
+        &["number"],
+        "The grid that values lie on, counted from `minimum`; it needs both bounds.",
+    ),
+    key(
+        "round",
+        "boolean",
+        Some("false"),
+        &["number"],
+        "Whether a value off the grid is moved to the nearest point instead of getting 422.",
+    ),
+    key(
+        "optional",
+        "boolean",
+        Some("false"),
+        &["number", "integer"],
+        "Whether the field may be missing or null; the model then sees NaN.",
+    ),
+    key("unit", "text", Some("none"), &["number", "integer"], "The unit, for people."),
+    key(
+        "categories",
+        "array of texts",
+        None,
+        &["category"],
+        "The values, spelt as in training: one that the model's encoder does not know is refused when the model is baked. Their order is their code in the key: a new one at the end is as much a new model as one in between.",
+    ),
+    key(
+        "unknown",
+        "array of texts",
+        Some("empty"),
+        &["category"],
+        "Those of the categories that the encoder was not trained with on purpose, like `other` with scikit-learn's `handle_unknown=\"ignore\"`.",
+    ),
+];
+
+/// `[[output]]`
+pub(super) static OUTPUT: [Key; 4] = [
+    key("name", "text", None, &[], "How endpoints refer to it."),
+    key("tensor", "text", None, &[], "The name of the ONNX model's output."),
+    key(
+        "column",
+        "integer from 0",
+        Some("0"),
+        &[],
+        "The column of that output: for a classifier's probabilities the class.",
+    ),
+    key("description", "text", Some("empty"), &[], "What it means, for people."),
+];
+
+/// `[[endpoint]]`
+pub(super) static ENDPOINT: [Key; 11] = [
+    key(
+        "path",
+        "like `/decisions`",
+        None,
+        &[],
+        "Where it is. `/predictions`, `/openapi.json`, `/healthz`, `/readyz`, `/docs…` and `/v2…` are every service's own.",
+    ),
+    key(
+        "field",
+        "text without a comma",
+        None,
+        &[],
+        "The member of the JSON answer, the name for `?include=`, and the output of the Open Inference Protocol. Each endpoint has its own.",
+    ),
+    key(
+        "output",
+        "name of an `[[output]]`",
+        None,
+        &["", "threshold", "bands"],
+        "What the answer is made of. Not with `classes`, which name their own.",
+    ),
+    key("description", "text", Some("empty"), &[], "What it means, for people."),
+    key(
+        "ttl_seconds",
+        "integer, 1 to 315360000",
+        Some("that of `[cache]`"),
+        &[],
+        "Where this endpoint needs a younger answer than others, or takes an older one.",
+    ),
+    key(
+        "python_class",
+        "name of a Python class",
+        Some("none"),
+        &[],
+        "For `--keys repr` alone: the class of the request in a Python service that shares the Redis.",
+    ),
+    key(
+        "threshold",
+        "number",
+        None,
+        &["threshold"],
+        "Strictly above it the answer is `above`, at or below it `otherwise`.",
+    ),
+    key("above", "text", None, &["threshold"], "The answer above the threshold."),
+    key("otherwise", "text", None, &["threshold"], "The answer else."),
+    key(
+        "bands",
+        "array of `{ below, label }`",
+        None,
+        &["bands"],
+        "The answer is the label of the first band whose `below` is greater than the output; the last band has no `below`.",
+    ),
+    key(
+        "classes",
+        "array of `{ output, label }`",
+        None,
+        &["classes"],
+        "The answer is the label of the class whose output is the largest; of equal ones the first.",
+    ),
+];
+
+/// A band of an endpoint.
+pub(super) static BAND: [Key; 2] = [
+    key(
+        "below",
+        "number",
+        Some("none for the last"),
+        &[],
+        "The bound that the output must be less than; it rises from band to band.",
+    ),
+    key("label", "text", None, &[], "The answer."),
+];
+
+/// A class of an endpoint.
+pub(super) static CLASS: [Key; 2] = [
+    key(
+        "output",
+        "name of an `[[output]]`",
+        None,
+        &[],
+        "The class's probability or score. No two classes have the same.",
+    ),
+    key("label", "text", None, &[], "The answer."),
+];
+
+/// The names of the keys that a table of a kind may have.
+pub(super) fn names(keys: &'static [Key], kind: &str) -> Vec<&'static str> {
+    let known = |key: &&Key| key.kinds.is_empty() || key.kinds.contains(&kind);
+    keys.iter().filter(known).map(|key| key.name).collect()
+}
+
+/// The reference, as Markdown.
+pub(super) fn markdown() -> String {
+    let mut text = "\
+# The manifest
+
+<!-- Written by the test `the_reference_is_current` of foretold-core; change component/core/src/model/manifest/reference.rs instead. -->
+
+`manifest.toml` says of a model what its ONNX file does not: what is accepted, what is kept in the cache, and what is answered where. [The credit model's](../models/credit/manifest.toml) is a complete one with comments. Every mistake in a manifest is reported with its line, all at once; what does not fit the model is reported when the model is loaded. Keys that are not listed here are refused.
+
+What decides a prediction (the features, the outputs that are used, the model's bytes) is part of every cache key: after a change of it no old prediction is served. Descriptions, thresholds, bands, labels and times can change with any restart, and what is cached stays right (but with `--keys repr`, [which stores the answers](caching.md)).
+"
+    .to_owned();
+    let tables: [(&str, &str, &[Key]); 7] = [
+        ("[model]", "The model itself.", &MODEL),
+        ("[cache]", "How long predictions are kept. [Caching](caching.md) explains each.", &CACHE),
+        (
+            "[[feature]]",
+            "One for each field of a request, in the order in which they are packed into keys.",
+            &FEATURE,
+        ),
+        (
+            "[[output]]",
+            "One for each of the model's numbers that an endpoint needs. These, and nothing else, are stored.",
+            &OUTPUT,
+        ),
+        (
+            "[[endpoint]]",
+            "One for each path. With `threshold` it answers one of two labels, with `bands` one of several by the size of a number, with `classes` the most likely of several, else the number itself.",
+            &ENDPOINT,
+        ),
+        ("bands", "The members of an endpoint's `bands`.", &BAND),
+        ("classes", "The members of an endpoint's `classes`.", &CLASS),
+    ];
+    for (name, description, keys) in tables {
+        let _ = write!(
+            text,
+            "\n## `{name}`\n\n{description}\n\n| key | value | if left out | meaning |\n|---|---|---|---|\n"
+        );
+        for Key { name, value, default, kinds, text: meaning } in keys {
+            let default = default.unwrap_or("**required**");
+            let (default, only) = match kinds {
+                [] | ["", ..] => (default, String::new()),
+                ["threshold" | "bands" | "classes"] => ("another kind of endpoint", String::new()),
+                kinds => (default, format!("Only of type `{}`. ", kinds.join("` or `"))),
+            };
+            let _ = writeln!(text, "| `{name}` | {value} | {default} | {only}{meaning} |");
+        }
+    }
+    text
+}

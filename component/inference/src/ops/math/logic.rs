@@ -1,0 +1,238 @@
+//! Comparisons and logic. NaN is neither equal to, nor less or greater than anything.
+
+use crate::node::Node;
+use crate::ops::Built;
+use crate::ops::Kernel;
+use crate::ops::kernel::Missing;
+use crate::ops::math::arithmetic::{stretched, uniform};
+use crate::ops::math::broadcast::Stretch;
+use crate::tensor::{Element, Fact, View, ViewMut, same_type};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Relation {
+    fn holds<T: PartialOrd>(self, a: &T, b: &T) -> bool {
+        match self {
+            Relation::Equal => a == b,
+            Relation::Less => a < b,
+            Relation::LessOrEqual => a <= b,
+            Relation::Greater => a > b,
+            Relation::GreaterOrEqual => a >= b,
+        }
+    }
+}
+
+/// Two tensors, compared element by element.
+#[derive(Debug)]
+struct Compare {
+    relation: Relation,
+    left: Stretch,
+    right: Stretch,
+}
+
+fn compare(node: &Node<'_>, relation: Relation) -> Result<Built, String> {
+    node.exactly(2)?;
+    let (operands, element) = uniform(node)?;
+    let ordered = relation != Relation::Equal;
+    if element == Element::Text || ordered && element == Element::Bool {
+        return Err(format!("inputs of type {element}, expected numbers"));
+    }
+    let (shape, stretches) = stretched(node, &operands)?;
+    let Ok([left, right]) = <[Stretch; 2]>::try_from(stretches) else {
+        unreachable!("as many as operands")
+    };
+    let output = Fact::new(Element::Bool, shape);
+    Ok(Built::kernel(Compare { relation, left, right }, vec![0, 1], vec![output]))
+}
+
+impl Kernel for Compare {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let target = outputs[0].truths();
+        macro_rules! compare {
+            ($($type:ident),*) => {
+                match (inputs[0], inputs[1]) {
+                    $((View::$type(a), View::$type(b)) => {
+                        for (place, y) in target.iter_mut().enumerate() {
+                            let (a, b) = (&a[self.left.at(place)], &b[self.right.at(place)]);
+                            *y = self.relation.holds(a, b);
+                        }
+                    })*
+                    _ => unreachable!("element types are fixed when a graph is loaded"),
+                }
+            };
+        }
+        compare!(F32, F64, I32, I64, Bool);
+        Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
+    }
+}
+
+pub(crate) fn equal(node: &Node<'_>) -> Result<Built, String> {
+    compare(node, Relation::Equal)
+}
+
+pub(crate) fn less(node: &Node<'_>) -> Result<Built, String> {
+    compare(node, Relation::Less)
+}
+
+pub(crate) fn less_or_equal(node: &Node<'_>) -> Result<Built, String> {
+    compare(node, Relation::LessOrEqual)
+}
+
+pub(crate) fn greater(node: &Node<'_>) -> Result<Built, String> {
+    compare(node, Relation::Greater)
+}
+
+pub(crate) fn greater_or_equal(node: &Node<'_>) -> Result<Built, String> {
+    compare(node, Relation::GreaterOrEqual)
+}
+
+/// `And` or `Or` of two tensors of truth values.
+#[derive(Debug)]
+struct Combine {
+    is_and: bool,
+    left: Stretch,
+    right: Stretch,
+}
+
+/// Checks that all inputs are truth values.
+fn truths(node: &Node<'_>) -> Result<(), String> {
+    match uniform(node)?.1 {
+        Element::Bool => Ok(()),
+        element => Err(format!("inputs of type {element}, expected bool")),
+    }
+}
+
+fn combine(node: &Node<'_>, is_and: bool) -> Result<Built, String> {
+    node.exactly(2)?;
+    truths(node)?;
+    let (shape, stretches) = stretched(node, &node.all_inputs()?)?;
+    let Ok([left, right]) = <[Stretch; 2]>::try_from(stretches) else {
+        unreachable!("as many as operands")
+    };
+    let output = Fact::new(Element::Bool, shape);
+    Ok(Built::kernel(Combine { is_and, left, right }, vec![0, 1], vec![output]))
+}
+
+impl Kernel for Combine {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let [View::Bool(a), View::Bool(b)] = inputs else {
+            unreachable!("element types are fixed when a graph is loaded")
+        };
+        for (place, y) in outputs[0].truths().iter_mut().enumerate() {
+            let (a, b) = (a[self.left.at(place)], b[self.right.at(place)]);
+            *y = if self.is_and { a && b } else { a || b };
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn and(node: &Node<'_>) -> Result<Built, String> {
+    combine(node, true)
+}
+
+pub(crate) fn or(node: &Node<'_>) -> Result<Built, String> {
+    combine(node, false)
+}
+
+#[derive(Debug)]
+struct Not;
+
+pub(crate) fn not(node: &Node<'_>) -> Result<Built, String> {
+    node.exactly(1)?;
+    truths(node)?;
+    Ok(Built::map(Not, node.input(0)?.fact.clone()))
+}
+
+impl Kernel for Not {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let View::Bool(x) = inputs[0] else {
+            unreachable!("element types are fixed when a graph is loaded")
+        };
+        outputs[0].truths().iter_mut().zip(x).for_each(|(y, x)| *y = !x);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct IsNan;
+
+pub(crate) fn is_nan(node: &Node<'_>) -> Result<Built, String> {
+    let input = node.input(0)?;
+    input.float()?;
+    Ok(Built::map(IsNan, Fact::new(Element::Bool, input.fact.shape.clone())))
+}
+
+impl Kernel for IsNan {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let target = outputs[0].truths().iter_mut().enumerate();
+        target.for_each(|(i, y)| *y = inputs[0].number(i).is_nan());
+        Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
+    }
+}
+
+/// One of two tensors, element by element, as truth values say. As in onnxruntime, -0 of the first
+/// becomes 0.
+#[derive(Debug)]
+struct Where {
+    condition: Stretch,
+    yes: Stretch,
+    no: Stretch,
+}
+
+pub(crate) fn where_(node: &Node<'_>) -> Result<Built, String> {
+    node.exactly(3)?;
+    let operands = node.all_inputs()?;
+    let [condition, yes, no] = [0, 1, 2].map(|i| operands[i].fact.element);
+    if condition != Element::Bool || yes != no {
+        return Err(format!(
+            "inputs of types {condition}, {yes} and {no}, expected bool and twice the same type"
+        ));
+    }
+    let (shape, stretches) = stretched(node, &operands)?;
+    let element = yes;
+    let Ok([condition, yes, no]) = <[Stretch; 3]>::try_from(stretches) else {
+        unreachable!("as many as operands")
+    };
+    let output = Fact::new(element, shape);
+    Ok(Built::kernel(Where { condition, yes, no }, vec![0, 1, 2], vec![output]))
+}
+
+impl Kernel for Where {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let View::Bool(condition) = inputs[0] else {
+            unreachable!("element types are fixed when a graph is loaded")
+        };
+        for place in 0..outputs[0].len() {
+            let yes = condition[self.condition.at(place)];
+            let (source, at) = match yes {
+                true => (inputs[1], self.yes.at(place)),
+                false => (inputs[2], self.no.at(place)),
+            };
+            match (source, &mut outputs[0]) {
+                (View::F32(x), ViewMut::F32(y)) if yes => y[place] = x[at] + 0.0,
+                (View::F64(x), ViewMut::F64(y)) if yes => y[place] = x[at] + 0.0,
+                (source, target) => same_type!(source, target, |x, y| y[place].clone_from(&x[at])),
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
+    }
+}

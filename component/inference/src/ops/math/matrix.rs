@@ -1,0 +1,211 @@
+//! `MatMul` and `Gemm`.
+//!
+//! Own, because tract picks its kernels by processor, and they differ in the last bits. Here each
+//! sum is made in the order of the file, and float32 products are added with [`Float::fused`], as
+//! onnxruntime does on x86-64. So an answer has the same bits everywhere.
+
+use tract_hir::internal::Tensor;
+
+use crate::math::Float;
+use crate::node::{Node, Operand};
+use crate::ops::math::arithmetic::uniform;
+use crate::ops::math::broadcast::{Stretch, broadcast};
+use crate::ops::{Built, Kernel};
+use crate::tensor::{Fact, View, ViewMut, elements};
+
+/// alpha · A · B + beta · C, for each of several A and B.
+#[derive(Debug)]
+struct Product {
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a_is_transposed: bool,
+    b_is_transposed: bool,
+    /// B with its rows one after the other, if it does not depend on the request.
+    weights: Option<Tensor>,
+    /// Which A and which B belong to each product.
+    a: Stretch,
+    b: Stretch,
+    products: usize,
+    alpha: f32,
+    beta: f32,
+    c: Option<Stretch>,
+}
+
+pub(crate) fn mat_mul(node: &Node<'_>) -> Result<Built, String> {
+    node.exactly(2)?;
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    let (_, element) = uniform(node)?;
+    // A vector is a matrix of one row on the left, of one column on the right.
+    let (left, right) = (&a.fact.shape[..], &b.fact.shape[..]);
+    let (left_outer, [rows, inner]) = match left {
+        [outer @ .., rows, inner] => (outer, [*rows, *inner]),
+        [inner] => (&[][..], [1, *inner]),
+        [] => return Err(mismatch(a, b)),
+    };
+    let (right_outer, [right_inner, columns]) = match right {
+        [outer @ .., inner, columns] => (outer, [*inner, *columns]),
+        [inner] => (&[][..], [*inner, 1]),
+        [] => return Err(mismatch(a, b)),
+    };
+    if !element.is_float() || inner != right_inner {
+        return Err(mismatch(a, b));
+    }
+    let (outer, stretches) = broadcast(&[left_outer, right_outer])?;
+    let Ok([a_stretch, b_stretch]) = <[Stretch; 2]>::try_from(stretches) else {
+        unreachable!("as many as operands")
+    };
+    let row: &[usize] = if left.len() > 1 { &[rows] } else { &[] };
+    let column: &[usize] = if right.len() > 1 { &[columns] } else { &[] };
+    let shape = [&outer, row, column].concat();
+    elements(&shape)?;
+    let product = Product {
+        rows,
+        inner,
+        columns,
+        a_is_transposed: false,
+        b_is_transposed: false,
+        weights: weights(b, false)?,
+        a: a_stretch,
+        b: b_stretch,
+        products: elements(&outer)?,
+        alpha: 1.0,
+        beta: 1.0,
+        c: None,
+    };
+    Ok(product.built(Fact::new(element, shape)))
+}
+
+fn mismatch(a: Operand<'_>, b: Operand<'_>) -> String {
+    format!(
+        "inputs of {} {:?} and {:?}, expected floats that fit",
+        a.fact.element, a.fact.shape, b.fact.shape
+    )
+}
+
+pub(crate) fn gemm(node: &Node<'_>) -> Result<Built, String> {
+    let (a, b, c) = (node.input(0)?, node.input(1)?, node.optional_input(2));
+    let element = a.float()?;
+    let transposed = |name| Ok::<_, String>(node.int(name)?.unwrap_or(0) != 0);
+    let (a_is_transposed, b_is_transposed) = (transposed("transA")?, transposed("transB")?);
+    let (&[a0, a1], &[b0, b1]) = (&a.fact.shape[..], &b.fact.shape[..]) else {
+        return Err(mismatch(a, b));
+    };
+    let (rows, inner) = if a_is_transposed { (a1, a0) } else { (a0, a1) };
+    let (right_inner, columns) = if b_is_transposed { (b1, b0) } else { (b0, b1) };
+    let same_type = [Some(b), c].into_iter().flatten().all(|it| it.fact.element == element);
+    if inner != right_inner || !same_type {
+        return Err(mismatch(a, b));
+    }
+    let shape = vec![rows, columns];
+    elements(&shape)?;
+    // C must not stretch the product.
+    let c = match c {
+        None => None,
+        Some(c) => match broadcast(&[&shape, &c.fact.shape]) {
+            Ok((stretched, mut stretches)) if stretched == shape => stretches.pop(),
+            _ => return Err(mismatch(a, b)),
+        },
+    };
+    let product = Product {
+        rows,
+        inner,
+        columns,
+        a_is_transposed,
+        b_is_transposed,
+        weights: weights(b, b_is_transposed)?,
+        a: Stretch::One,
+        b: Stretch::One,
+        products: 1,
+        alpha: node.float("alpha")?.unwrap_or(1.0),
+        beta: node.float("beta")?.unwrap_or(1.0),
+        c,
+    };
+    Ok(product.built(Fact::new(element, shape)))
+}
+
+/// A constant B as the kernel reads it.
+fn weights(b: Operand<'_>, is_transposed: bool) -> Result<Option<Tensor>, String> {
+    let Some(constant) = b.constant else { return Ok(None) };
+    if !is_transposed {
+        return Ok(Some(constant.clone()));
+    }
+    constant.clone().permute_axes(&[1, 0]).map(Some).map_err(|e| e.to_string())
+}
+
+impl Product {
+    fn built(self, output: Fact) -> Built {
+        let b = if self.weights.is_some() { None } else { Some(1) };
+        let c = self.c.as_ref().map(|_| 2);
+        let uses = [Some(0), b, c].into_iter().flatten().collect();
+        Built::kernel(self, uses, vec![output])
+    }
+
+    fn of<T: Float>(&self, a: &[T], b: &[T], c: &[T], y: &mut [T]) {
+        let size = self.rows * self.columns;
+        let is_plain = self.weights.is_some() || !self.b_is_transposed;
+        for product in 0..self.products {
+            let a = &a[self.a.at(product) * self.rows * self.inner..];
+            let b = &b[self.b.at(product) * self.inner * self.columns..];
+            for row in 0..self.rows {
+                let sums = &mut y[product * size + row * self.columns..][..self.columns];
+                for i in 0..self.inner {
+                    let at = if self.a_is_transposed {
+                        i * self.rows + row
+                    } else {
+                        row * self.inner + i
+                    };
+                    let x = a[at];
+                    if is_plain {
+                        let weights = &b[i * self.columns..][..self.columns];
+                        sums.iter_mut()
+                            .zip(weights)
+                            .for_each(|(sum, &weight)| *sum = x.fused(weight, *sum));
+                    } else {
+                        let weights = b[i..].iter().step_by(self.inner);
+                        sums.iter_mut()
+                            .zip(weights)
+                            .for_each(|(sum, &weight)| *sum = x.fused(weight, *sum));
+                    }
+                }
+            }
+        }
+        if self.alpha != 1.0 {
+            y.iter_mut().for_each(|y| *y = T::from_f64(self.alpha.into()) * *y);
+        }
+        if let Some(stretch) = &self.c {
+            let beta = T::from_f64(self.beta.into());
+            for (place, y) in y.iter_mut().enumerate() {
+                let c = c[stretch.at(place)];
+                *y += if self.beta == 1.0 { c } else { beta * c };
+            }
+        }
+    }
+}
+
+impl Kernel for Product {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let weights = self.weights.as_ref().map(View::of).transpose().map_err(|e| e.to_string())?;
+        let (a, rest) = inputs.split_first().ok_or("an input is missing")?;
+        let (b, rest) = match (weights, rest) {
+            (Some(weights), rest) => (weights, rest),
+            (None, [b, rest @ ..]) => (*b, rest),
+            (None, []) => return Err("an input is missing".into()),
+        };
+        macro_rules! product {
+            ($type:ident, $y:expr) => {
+                match (a, b, rest.first()) {
+                    (View::$type(a), View::$type(b), None) => self.of(a, b, &[], $y),
+                    (View::$type(a), View::$type(b), Some(View::$type(c))) => self.of(a, b, c, $y),
+                    _ => unreachable!("element types are fixed when a graph is loaded"),
+                }
+            };
+        }
+        match &mut outputs[0] {
+            ViewMut::F32(y) => product!(F32, y),
+            ViewMut::F64(y) => product!(F64, y),
+            _ => unreachable!("element types are fixed when a graph is loaded"),
+        }
+        Ok(())
+    }
+}

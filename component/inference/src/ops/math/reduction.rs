@@ -1,0 +1,256 @@
+//! `ReduceSum` and its like: one number of all elements along some axes.
+//!
+//! Elements are taken in their order, in the type of the input. For `ArgMax` and `ArgMin`, NaN counts
+//! only where it comes first, as in onnxruntime. What that makes of it in `ReduceMax`, `ReduceMin`
+//! and `ReduceLogSumExp` depends on where in a vector register it lies, so here it is an error.
+
+use crate::math::Float;
+use crate::node::{Node, axis};
+use crate::ops::Built;
+use crate::ops::Kernel;
+use crate::ops::kernel::Missing;
+use crate::tensor::{Element, Fact, View, ViewMut, elements};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reducer {
+    Sum,
+    Mean,
+    Product,
+    Max,
+    Min,
+    L2,
+    SumSquare,
+    LogSumExp,
+}
+
+#[derive(Debug)]
+struct Reduce {
+    reducer: Reducer,
+    /// For each element of the input the one of the output that it counts for.
+    targets: Vec<u32>,
+    /// How many elements count for each one of the output.
+    count: usize,
+}
+
+fn reduce(node: &Node<'_>, reducer: Reducer) -> Result<Built, String> {
+    let input = node.input(0)?;
+    input.float()?;
+    let shape = &input.fact.shape;
+    // An input in later operator sets, an attribute in earlier ones.
+    let given = match node.constant_integers(1)? {
+        Some(axes) => axes,
+        None => node.ints("axes")?.to_vec(),
+    };
+    let keep = node.int("keepdims")?.unwrap_or(1) != 0;
+    let without_axes = node.int("noop_with_empty_axes")?.unwrap_or(0);
+    let axes: Vec<usize> = if !given.is_empty() {
+        given.iter().map(|&it| axis(it, shape.len())).collect::<Result<_, _>>()?
+    } else if without_axes == 0 {
+        (0..shape.len()).collect()
+    } else if matches!(reducer, Reducer::Sum | Reducer::Mean | Reducer::Product) {
+        return crate::ops::array::shape::identity(node);
+    } else {
+        return Err("no axes and 'noop_with_empty_axes', expected axes".into());
+    };
+    if axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis)) {
+        return Err(format!("the axes {given:?}, expected no axis twice"));
+    }
+    if axes.iter().any(|&axis| shape[axis] == 0) {
+        return Err(format!("an input of shape {shape:?}, expected elements"));
+    }
+    let kept: Vec<usize> =
+        (0..shape.len()).map(|i| if axes.contains(&i) { 1 } else { shape[i] }).collect();
+    let count = axes.iter().map(|&axis| shape[axis]).product();
+    let kernel = Reduce { reducer, targets: targets(shape, &axes)?, count };
+    let reduced = match keep {
+        true => kept,
+        false => (0..shape.len()).filter(|i| !axes.contains(i)).map(|i| shape[i]).collect(),
+    };
+    Ok(Built::map(kernel, Fact::new(input.fact.element, reduced)))
+}
+
+fn targets(shape: &[usize], axes: &[usize]) -> Result<Vec<u32>, String> {
+    let mut targets = vec![0u32; elements(shape)?];
+    let (mut stride, mut target_stride) = (1, 1);
+    for (axis, &size) in shape.iter().enumerate().rev() {
+        if !axes.contains(&axis) {
+            for (i, target) in targets.iter_mut().enumerate() {
+                *target += (i / stride % size * target_stride) as u32;
+            }
+            target_stride *= size;
+        }
+        stride *= size;
+    }
+    Ok(targets)
+}
+
+impl Reduce {
+    fn of<T: Float>(&self, x: &[T], y: &mut [T]) {
+        if self.reducer == Reducer::LogSumExp {
+            return self.log_sum_exp(x, y);
+        }
+        let mut is_first = vec![true; y.len()];
+        for (&x, &target) in x.iter().zip(&self.targets) {
+            let target = target as usize;
+            let x = match self.reducer {
+                Reducer::L2 | Reducer::SumSquare => x * x,
+                _ => x,
+            };
+            if std::mem::take(&mut is_first[target]) {
+                y[target] = x;
+                continue;
+            }
+            let so_far = y[target];
+            y[target] = match self.reducer {
+                Reducer::Product => so_far * x,
+                Reducer::Max if x > so_far => x,
+                Reducer::Min if x < so_far => x,
+                Reducer::Max | Reducer::Min => so_far,
+                _ => so_far + x,
+            };
+        }
+        for y in y {
+            *y = match self.reducer {
+                Reducer::Mean => *y / T::from_f64(self.count as f64),
+                Reducer::L2 => y.sqrt(),
+                _ => *y,
+            };
+        }
+    }
+
+    /// Relative to the largest element, so that nothing overflows.
+    fn log_sum_exp<T: Float>(&self, x: &[T], y: &mut [T]) {
+        let max =
+            Reduce { reducer: Reducer::Max, targets: self.targets.clone(), count: self.count };
+        let mut largest = vec![T::default(); y.len()];
+        max.of(x, &mut largest);
+        for largest in &mut largest {
+            if !(largest.abs() <= T::MAX) {
+                *largest = T::default();
+            }
+        }
+        for (&x, &target) in x.iter().zip(&self.targets) {
+            y[target as usize] += (x - largest[target as usize]).exp();
+        }
+        for (y, largest) in y.iter_mut().zip(largest) {
+            *y = y.ln() + largest;
+        }
+    }
+}
+
+impl Kernel for Reduce {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let by_largest = matches!(self.reducer, Reducer::Max | Reducer::Min | Reducer::LogSumExp);
+        if by_largest && inputs[0].has_nan() {
+            return Err("NaN among numbers of which the largest or smallest counts".into());
+        }
+        match (inputs[0], &mut outputs[0]) {
+            (View::F32(x), ViewMut::F32(y)) => self.of(x, y),
+            (View::F64(x), ViewMut::F64(y)) => self.of(x, y),
+            _ => unreachable!("element types are fixed when a graph is loaded"),
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn sum(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::Sum)
+}
+
+pub(crate) fn mean(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::Mean)
+}
+
+pub(crate) fn product(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::Product)
+}
+
+pub(crate) fn max(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::Max)
+}
+
+pub(crate) fn min(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::Min)
+}
+
+pub(crate) fn l2(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::L2)
+}
+
+pub(crate) fn sum_square(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::SumSquare)
+}
+
+pub(crate) fn log_sum_exp(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::LogSumExp)
+}
+
+/// Position of the largest or smallest element along an axis.
+#[derive(Debug)]
+struct Arg {
+    size: usize,
+    stride: usize,
+    is_max: bool,
+    /// Which of equal ones counts.
+    last: bool,
+}
+
+pub(crate) fn arg_max(node: &Node<'_>) -> Result<Built, String> {
+    arg(node, true)
+}
+
+pub(crate) fn arg_min(node: &Node<'_>) -> Result<Built, String> {
+    arg(node, false)
+}
+
+fn arg(node: &Node<'_>, is_max: bool) -> Result<Built, String> {
+    let input = node.input(0)?;
+    input.numeric()?;
+    let shape = &input.fact.shape;
+    let axis = axis(node.int("axis")?.unwrap_or(0), shape.len())?;
+    if shape[axis] == 0 {
+        return Err(format!("an input of shape {shape:?}, expected elements"));
+    }
+    let keep = node.int("keepdims")?.unwrap_or(1) != 0;
+    let last = node.int("select_last_index")?.unwrap_or(0) != 0;
+    let (size, stride) = (shape[axis], shape[axis + 1..].iter().product());
+    let kept: &[usize] = if keep { &[1] } else { &[] };
+    let reduced = [&shape[..axis], kept, &shape[axis + 1..]].concat();
+    Ok(Built::map(Arg { size, stride, is_max, last }, Fact::new(Element::I64, reduced)))
+}
+
+impl Arg {
+    fn of<T: PartialOrd>(&self, x: &[T], y: &mut [i64]) {
+        let is_better =
+            |a: &T, b: &T| (if self.is_max { a > b } else { a < b }) || (self.last && a == b);
+        for (i, y) in y.iter_mut().enumerate() {
+            let first = i / self.stride * self.stride * self.size + i % self.stride;
+            let at = |position: usize| &x[first + position * self.stride];
+            let best =
+                (1..self.size).fold(0, |best, i| if is_better(at(i), at(best)) { i } else { best });
+            *y = best as i64;
+        }
+    }
+}
+
+impl Kernel for Arg {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let ViewMut::I64(y) = &mut outputs[0] else {
+            unreachable!("element types are fixed when a graph is loaded")
+        };
+        match inputs[0] {
+            View::F32(x) => self.of(x, y),
+            View::F64(x) => self.of(x, y),
+            View::I32(x) => self.of(x, y),
+            View::I64(x) => self.of(x, y),
+            View::Bool(_) | View::Text(_) => {
+                unreachable!("operators on numbers refuse others when they are built")
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
+    }
+}

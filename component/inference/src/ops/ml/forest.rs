@@ -1,0 +1,330 @@
+//! Decision trees in one flat array, for both tree ensemble operators.
+//!
+//! The file has a dozen parallel lists with ids; here a node is 16 bytes (for float32) that hold
+//! what a visit needs, and a leaf holds its first vote in the place of the threshold.
+
+use crate::math::Float;
+use crate::node::Node;
+use crate::tensor::View;
+
+/// A test of one feature, or a leaf.
+#[derive(Clone, Debug)]
+struct TreeNode<T> {
+    /// Threshold; of a leaf, the weight of its first vote.
+    value: T,
+    /// The feature, and above its bits how it is tested; or [`LEAF`].
+    test: u32,
+    /// Where to go if the test holds; of a leaf, where its votes start.
+    yes: u32,
+    /// Where to go otherwise; of a leaf, how many votes it has.
+    no: u32,
+}
+
+const LEAF: u32 = u32::MAX;
+const FEATURE_BITS: u32 = 24;
+/// The test also holds for NaN.
+const MISSING_IS_TRUE: u32 = 1 << 27;
+
+/// The tests, by number. Features tested with the first one need no decoding.
+const MODES: [&str; 6] =
+    ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
+
+/// What a leaf adds to the score of one class or target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vote<T> {
+    pub(crate) target: usize,
+    pub(crate) weight: T,
+}
+
+/// A leaf that a row has come to.
+pub(crate) struct Leaf<'a, T> {
+    /// The weight of the first vote.
+    pub(crate) weight: T,
+    pub(crate) votes: &'a [Vote<T>],
+}
+
+#[derive(Debug)]
+pub(crate) struct Forest<T> {
+    nodes: Vec<TreeNode<T>>,
+    /// Position of each tree's root, in the file's order.
+    roots: Vec<u32>,
+    votes: Vec<Vote<T>>,
+    /// Whether every test is `x <= threshold` and sends NaN to the other side.
+    plain: bool,
+    /// The target that every leaf has its one and only vote for.
+    pub(crate) only_target: Option<usize>,
+}
+
+impl<T: Float> Forest<T> {
+    /// Reads the trees; `prefix` is that of the attributes for votes, `class` or `target`.
+    pub(crate) fn of(
+        node: &Node<'_>,
+        prefix: &str,
+        targets: usize,
+        features: usize,
+    ) -> Result<Forest<T>, String> {
+        node.ignore(&["nodes_hitrates", "nodes_hitrates_as_tensor"]);
+        let (tree_ids, node_ids) = (node.ints("nodes_treeids")?, node.ints("nodes_nodeids")?);
+        let feature_ids = node.ints("nodes_featureids")?;
+        let modes = node.strings("nodes_modes")?;
+        let thresholds: Vec<T> = floats(node, "nodes_values")?;
+        let (yes, no) = (node.ints("nodes_truenodeids")?, node.ints("nodes_falsenodeids")?);
+        let missing = node.ints("nodes_missing_value_tracks_true")?;
+        let count = node_ids.len();
+        let lengths =
+            [tree_ids.len(), feature_ids.len(), modes.len(), thresholds.len(), yes.len(), no.len()];
+        if lengths != [count; 6] || !(missing.is_empty() || missing.len() == count) || count == 0 {
+            return Err(format!(
+                "lists of {count} node ids, {lengths:?} tree ids, features, modes, thresholds, \
+                 true and false ids, and {} of what is true for NaN, expected equal lengths",
+                missing.len()
+            ));
+        }
+        let index = Index::new(tree_ids, node_ids)?;
+
+        let mut nodes = Vec::with_capacity(count);
+        for i in 0..count {
+            let at = || format!("node {} of tree {}", node_ids[i], tree_ids[i]);
+            let mut it = TreeNode { value: thresholds[i], test: LEAF, yes: 0, no: 0 };
+            if &*modes[i] != "LEAF" {
+                let mode = MODES.iter().position(|mode| *mode == &*modes[i]).ok_or_else(|| {
+                    format!("{} of mode '{}', expected LEAF or one of {MODES:?}", at(), modes[i])
+                })?;
+                let feature = usize::try_from(feature_ids[i]).ok();
+                let feature = feature.filter(|&f| f < features && f < 1 << FEATURE_BITS);
+                let feature = feature.ok_or_else(|| {
+                    format!("{} tests feature {} of {features}", at(), feature_ids[i])
+                })?;
+                it.test = feature as u32 | (mode as u32) << FEATURE_BITS;
+                if missing.get(i) == Some(&1) {
+                    it.test |= MISSING_IS_TRUE;
+                }
+                for (id, child) in [(yes[i], &mut it.yes), (no[i], &mut it.no)] {
+                    *child = index.find(tree_ids[i], id).ok_or_else(|| {
+                        format!("{} goes on to node {id}, which its tree does not have", at())
+                    })?;
+                }
+            }
+            nodes.push(it);
+        }
+        let starts = |i: &usize| *i == 0 || tree_ids[*i] != tree_ids[*i - 1];
+        let roots: Vec<u32> = (0..count).filter(starts).map(|i| i as u32).collect();
+        refuse_cycles(&nodes, &roots)?;
+
+        let votes = votes(node, prefix, targets, &index, &mut nodes)?;
+        let plain = nodes.iter().all(|it| it.test == LEAF || it.test < 1 << FEATURE_BITS);
+        let only_target = votes.first().map(|vote| vote.target).filter(|&target| {
+            votes.iter().all(|vote| vote.target == target)
+                && nodes.iter().all(|it| it.test != LEAF || it.no == 1)
+        });
+        Ok(Forest { nodes, roots, votes, plain, only_target })
+    }
+
+    /// The leaf of each tree that a row comes to, in the file's order.
+    pub(crate) fn leaves<'a>(&'a self, row: &'a [T]) -> impl Iterator<Item = Leaf<'a, T>> {
+        self.roots.iter().map(move |&root| {
+            let leaf =
+                if self.plain { self.descend(root, row) } else { self.descend_any(root, row) };
+            let (start, count) = (leaf.yes as usize, leaf.no as usize);
+            Leaf { weight: leaf.value, votes: &self.votes[start..start + count] }
+        })
+    }
+
+    /// The sum of the leaves' first weights, from left to right.
+    pub(crate) fn sum(&self, row: &[T]) -> T {
+        let mut sum = T::default();
+        for &root in &self.roots {
+            let leaf =
+                if self.plain { self.descend(root, row) } else { self.descend_any(root, row) };
+            sum += leaf.value;
+        }
+        sum
+    }
+
+    pub(crate) fn tree_count(&self) -> usize {
+        self.roots.len()
+    }
+
+    fn descend(&self, root: u32, row: &[T]) -> &TreeNode<T> {
+        let mut node = &self.nodes[root as usize];
+        while node.test != LEAF {
+            let holds = row[node.test as usize] <= node.value;
+            node = &self.nodes[if holds { node.yes } else { node.no } as usize];
+        }
+        node
+    }
+
+    fn descend_any(&self, root: u32, row: &[T]) -> &TreeNode<T> {
+        let mut node = &self.nodes[root as usize];
+        while node.test != LEAF {
+            let x = row[(node.test & ((1 << FEATURE_BITS) - 1)) as usize];
+            let holds = match (node.test >> FEATURE_BITS) & 7 {
+                0 => x <= node.value,
+                1 => x < node.value,
+                2 => x >= node.value,
+                3 => x > node.value,
+                4 => x == node.value,
+                _ => x != node.value,
+            };
+            // Only NaN differs from itself.
+            let missing = x.partial_cmp(&x).is_none();
+            let holds = holds || (missing && node.test & MISSING_IS_TRUE != 0);
+            node = &self.nodes[if holds { node.yes } else { node.no } as usize];
+        }
+        node
+    }
+}
+
+/// Finds a node by tree and id.
+struct Index(Vec<(i64, i64, u32)>);
+
+impl Index {
+    fn new(tree_ids: &[i64], node_ids: &[i64]) -> Result<Index, String> {
+        let ids = tree_ids.iter().zip(node_ids).zip(0..);
+        let mut sorted: Vec<_> = ids.map(|((&tree, &id), at)| (tree, id, at)).collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|it| (it[0].0, it[0].1) == (it[1].0, it[1].1)) {
+            return Err(format!("two nodes {} in tree {}", pair[0].1, pair[0].0));
+        }
+        let runs = 1 + tree_ids.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let trees = 1 + sorted.windows(2).filter(|pair| pair[0].0 != pair[1].0).count();
+        if runs != trees {
+            return Err("the nodes of a tree are not next to each other".into());
+        }
+        Ok(Index(sorted))
+    }
+
+    fn find(&self, tree: i64, id: i64) -> Option<u32> {
+        let at = self.0.binary_search_by_key(&(tree, id), |&(tree, id, _)| (tree, id)).ok()?;
+        Some(self.0[at].2)
+    }
+}
+
+/// Makes sure that every way from a root ends in a leaf. A node may have several parents: exports
+/// of set membership do that.
+fn refuse_cycles<T>(nodes: &[TreeNode<T>], roots: &[u32]) -> Result<(), String> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Visit {
+        Not,
+        Open,
+        Done,
+    }
+    let mut visits = vec![Visit::Not; nodes.len()];
+    let mut open = roots.to_vec();
+    while let Some(&at) = open.last() {
+        let at = at as usize;
+        let node = &nodes[at];
+        if visits[at] != Visit::Not || node.test == LEAF {
+            visits[at] = Visit::Done;
+            open.pop();
+            continue;
+        }
+        visits[at] = Visit::Open;
+        for child in [node.yes, node.no] {
+            match visits[child as usize] {
+                Visit::Not => open.push(child),
+                Visit::Open => return Err("a tree whose nodes go round in a circle".into()),
+                Visit::Done => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the votes and hands them to the leaves. As in onnxruntime, votes of other nodes count for
+/// nothing.
+fn votes<T: Float>(
+    node: &Node<'_>,
+    prefix: &str,
+    targets: usize,
+    index: &Index,
+    nodes: &mut [TreeNode<T>],
+) -> Result<Vec<Vote<T>>, String> {
+    let tree_ids = node.ints(&format!("{prefix}_treeids"))?;
+    let node_ids = node.ints(&format!("{prefix}_nodeids"))?;
+    let target_ids = node.ints(&format!("{prefix}_ids"))?;
+    let weights: Vec<T> = floats(node, &format!("{prefix}_weights"))?;
+    let count = weights.len();
+    if [tree_ids.len(), node_ids.len(), target_ids.len()] != [count; 3] {
+        return Err(format!(
+            "lists of {} tree ids, {} node ids, {} {prefix} ids and {count} weights of votes, \
+             expected equal lengths",
+            tree_ids.len(),
+            node_ids.len(),
+            target_ids.len()
+        ));
+    }
+    let mut of_leaves = Vec::with_capacity(count);
+    for i in 0..count {
+        let target = usize::try_from(target_ids[i]).ok().filter(|&target| target < targets);
+        let target =
+            target.ok_or_else(|| format!("a vote for {prefix} {} of {targets}", target_ids[i]))?;
+        let at = index.find(tree_ids[i], node_ids[i]).ok_or_else(|| {
+            format!("a vote of node {} of tree {}, which is not there", node_ids[i], tree_ids[i])
+        })?;
+        if nodes[at as usize].test == LEAF {
+            of_leaves.push((at, Vote { target, weight: weights[i] }));
+        }
+    }
+    // A stable sort, which keeps the file's order within a leaf.
+    of_leaves.sort_by_key(|&(at, _)| at);
+    for (position, &(at, vote)) in of_leaves.iter().enumerate() {
+        let leaf = &mut nodes[at as usize];
+        if leaf.no == 0 {
+            leaf.value = vote.weight;
+            leaf.yes = position as u32;
+        }
+        leaf.no += 1;
+    }
+    Ok(of_leaves.into_iter().map(|(_, vote)| vote).collect())
+}
+
+/// Floats of an attribute, or of the one that holds them as a tensor, which may be of float64.
+pub(crate) fn floats<T: Float>(node: &Node<'_>, name: &str) -> Result<Vec<T>, String> {
+    let Some(tensor) = node.tensor(&format!("{name}_as_tensor"))? else {
+        return Ok(node.floats(name)?.iter().map(|&value| T::from_f64(value.into())).collect());
+    };
+    match View::of(&tensor).map_err(|e| e.to_string())? {
+        View::F32(values) => Ok(values.iter().map(|&value| T::from_f64(value.into())).collect()),
+        View::F64(values) => Ok(values.iter().map(|&value| T::from_f64(value)).collect()),
+        _ => Err(format!("the attribute '{name}_as_tensor' is not of floats")),
+    }
+}
+
+/// A row of the input as thresholds are: without a copy where the types are the same.
+pub(crate) trait Row: Float {
+    fn row<'a>(
+        source: &'a View<'a>,
+        row: usize,
+        width: usize,
+        buffer: &'a mut Vec<Self>,
+    ) -> &'a [Self];
+}
+
+impl Row for f32 {
+    fn row<'a>(
+        source: &'a View<'a>,
+        row: usize,
+        width: usize,
+        buffer: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        crate::ops::ml::linear_classifier::row(source, row, width, buffer)
+    }
+}
+
+impl Row for f64 {
+    fn row<'a>(
+        source: &'a View<'a>,
+        row: usize,
+        width: usize,
+        buffer: &'a mut Vec<f64>,
+    ) -> &'a [f64] {
+        let positions = row * width..(row + 1) * width;
+        if let View::F64(source) = source {
+            return &source[positions];
+        }
+        buffer.clear();
+        buffer.extend(positions.map(|i| source.number(i)));
+        buffer
+    }
+}

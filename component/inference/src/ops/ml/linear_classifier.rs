@@ -1,0 +1,121 @@
+//! `ai.onnx.ml.LinearClassifier`: a score per class, and the class with the largest.
+//!
+//! As onnxruntime has it: the number of classes is that of the intercepts; one score s for two
+//! labels becomes (logistic(-s), logistic(s)) with LOGISTIC, and (1 - s, s) with NONE, SOFTMAX and
+//! SOFTMAX_ZERO; the attribute `multi_class` is not used.
+
+use crate::math;
+use crate::node::Node;
+use crate::ops::Built;
+use crate::ops::Kernel;
+use crate::ops::ml::labels::Labels;
+use crate::ops::ml::post_transform::PostTransform;
+use crate::ops::ml::product::multiply;
+use crate::tensor::{Element, Fact, View, ViewMut};
+
+#[derive(Debug)]
+struct LinearClassifier {
+    /// A row per feature, a column per class.
+    weights: Vec<f32>,
+    intercepts: Vec<f32>,
+    features: usize,
+    post_transform: PostTransform,
+    /// A label per class; for one score, the two labels of "at most zero" and "above".
+    labels: Labels,
+    /// Whether one score becomes a pair.
+    pair: bool,
+}
+
+pub(crate) fn linear_classifier(node: &Node<'_>) -> Result<Built, String> {
+    node.ignore(&["multi_class"]);
+    let input = node.input(0)?;
+    input.numeric()?;
+    let (rows, features) = input.fact.matrix()?;
+    let intercepts = node.floats("intercepts")?.to_vec();
+    let classes = intercepts.len();
+    let weights = transposed(node.floats("coefficients")?, classes, features)?;
+    let labels = Labels::of(node, "classlabels_ints")?;
+    let pair = classes == 1 && labels.len() == 2;
+    if labels.len() != classes && !pair {
+        return Err(format!("{} labels and {classes} intercepts", labels.len()));
+    }
+    let labels = match labels {
+        Labels::Text(_) if labels.len() == 1 => Labels::Text(vec!["0".into(), "1".into()]),
+        Labels::Integer(_) if labels.len() == 1 => Labels::Integer(vec![0, 1]),
+        labels => labels,
+    };
+    let post_transform = PostTransform::of(node)?;
+    if pair && post_transform == PostTransform::Probit {
+        return Err("PROBIT of one score for two labels, which is not defined".into());
+    }
+    let outputs = vec![
+        Fact::new(labels.element(), [rows]),
+        Fact::new(Element::F32, [rows, if pair { 2 } else { classes }]),
+    ];
+    let kernel = LinearClassifier { weights, intercepts, features, post_transform, labels, pair };
+    Ok(Built::kernel(kernel, vec![0], outputs))
+}
+
+/// The coefficients, of which the file has a row per class, with a row per feature.
+pub(crate) fn transposed(
+    coefficients: &[f32],
+    classes: usize,
+    features: usize,
+) -> Result<Vec<f32>, String> {
+    if classes == 0 || features == 0 || classes.checked_mul(features) != Some(coefficients.len()) {
+        return Err(format!(
+            "{} coefficients for {classes} classes or targets and {features} features",
+            coefficients.len()
+        ));
+    }
+    let at = |i: usize| coefficients[i % classes * features + i / classes];
+    Ok((0..coefficients.len()).map(at).collect())
+}
+
+/// A row of the input, converted to float32 into `buffer` where it has another type.
+pub(crate) fn row<'a>(
+    source: &'a View<'a>,
+    row: usize,
+    width: usize,
+    buffer: &'a mut Vec<f32>,
+) -> &'a [f32] {
+    let positions = row * width..(row + 1) * width;
+    if let View::F32(source) = source {
+        return &source[positions];
+    }
+    buffer.clear();
+    buffer.extend(positions.map(|i| source.single(i)));
+    buffer
+}
+
+impl Kernel for LinearClassifier {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let [label, scores] = outputs else { return Ok(()) };
+        let classes = self.intercepts.len();
+        let mut buffer = Vec::new();
+        let width = if self.pair { 2 } else { classes };
+        for (i, scores) in scores.singles().chunks_exact_mut(width).enumerate() {
+            let row = row(&inputs[0], i, self.features, &mut buffer);
+            multiply(row, &self.weights, &mut scores[..classes]);
+            for (score, intercept) in scores.iter_mut().zip(&self.intercepts) {
+                *score += intercept;
+            }
+            let class = if classes == 1 {
+                usize::from(scores[0] > 0.0)
+            } else {
+                (1..classes).fold(0, |best, i| if scores[i] > scores[best] { i } else { best })
+            };
+            self.labels.put(class, label, i);
+            if self.pair {
+                let score = scores[0];
+                scores.copy_from_slice(&match self.post_transform {
+                    PostTransform::Logistic => [math::logistic(-score), math::logistic(score)],
+                    _ => [1.0 - score, score],
+                });
+            } else if classes > 1 || self.post_transform == PostTransform::Probit {
+                self.post_transform.apply(scores);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! `ai.onnx.ml.LinearRegressor`: a weighted sum of the features per target.
+//!
+//! As onnxruntime has it, of the transforms only PROBIT applies to a single target.
+
+use crate::node::Node;
+use crate::ops::Built;
+use crate::ops::Kernel;
+use crate::ops::ml::linear_classifier::{row, transposed};
+use crate::ops::ml::post_transform::PostTransform;
+use crate::ops::ml::product::multiply;
+use crate::tensor::{Element, Fact, View, ViewMut};
+
+#[derive(Debug)]
+struct LinearRegressor {
+    /// A row per feature, a column per target.
+    weights: Vec<f32>,
+    intercepts: Vec<f32>,
+    features: usize,
+    post_transform: PostTransform,
+}
+
+pub(crate) fn linear_regressor(node: &Node<'_>) -> Result<Built, String> {
+    let input = node.input(0)?;
+    input.numeric()?;
+    let (rows, features) = input.fact.matrix()?;
+    let targets = node.int("targets")?.unwrap_or(1);
+    let targets = usize::try_from(targets).map_err(|_| format!("{targets} targets"))?;
+    let weights = transposed(node.floats("coefficients")?, targets, features)?;
+    let mut intercepts = node.floats("intercepts")?.to_vec();
+    if intercepts.len() != targets {
+        intercepts = vec![0.0; targets];
+    }
+    let post_transform = PostTransform::of(node)?;
+    Ok(Built::map(
+        LinearRegressor { weights, intercepts, features, post_transform },
+        Fact::new(Element::F32, [rows, targets]),
+    ))
+}
+
+impl Kernel for LinearRegressor {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let targets = self.intercepts.len();
+        let mut buffer = Vec::new();
+        for (i, scores) in outputs[0].singles().chunks_exact_mut(targets).enumerate() {
+            multiply(row(&inputs[0], i, self.features, &mut buffer), &self.weights, scores);
+            for (score, intercept) in scores.iter_mut().zip(&self.intercepts) {
+                *score += intercept;
+            }
+            if targets > 1 || self.post_transform == PostTransform::Probit {
+                self.post_transform.apply(scores);
+            }
+        }
+        Ok(())
+    }
+}

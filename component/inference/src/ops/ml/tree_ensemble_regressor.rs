@@ -1,0 +1,136 @@
+//! `ai.onnx.ml.TreeEnsembleRegressor`: the votes of the trees' leaves, summed or otherwise joined.
+//!
+//! As onnxruntime has it: a single target takes the first vote of each leaf, its base value only if
+//! there is exactly one, and no transform but PROBIT; several targets take base values only if
+//! there is one for each.
+
+use crate::node::Node;
+use crate::ops::Built;
+use crate::ops::Kernel;
+use crate::ops::kernel::Missing;
+use crate::ops::ml::forest::{Forest, Row, floats};
+use crate::ops::ml::post_transform::PostTransform;
+use crate::tensor::{Element, Fact, View, ViewMut};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aggregate {
+    Sum,
+    Average,
+    Min,
+    Max,
+}
+
+#[derive(Debug)]
+struct TreeEnsembleRegressor<T> {
+    forest: Forest<T>,
+    features: usize,
+    /// One per target; zeros if they are not used.
+    base_values: Vec<T>,
+    aggregate: Aggregate,
+    post_transform: PostTransform,
+}
+
+pub(crate) fn tree_ensemble_regressor(node: &Node<'_>) -> Result<Built, String> {
+    match node.input(0)?.numeric()? {
+        Element::F64 => build::<f64>(node),
+        _ => build::<f32>(node),
+    }
+}
+
+fn build<T: Row>(node: &Node<'_>) -> Result<Built, String> {
+    let (rows, features) = node.input(0)?.fact.matrix()?;
+    let targets = node.int("n_targets")?.unwrap_or(1);
+    let targets = usize::try_from(targets).ok().filter(|&it| (1..1 << 16).contains(&it));
+    let targets = targets.ok_or("the attribute 'n_targets' is not from 1 to 65535")?;
+    let mut base_values: Vec<T> = floats(node, "base_values")?;
+    if base_values.len() != targets {
+        base_values = vec![T::default(); targets];
+    }
+    let aggregate = match node.string("aggregate_function")?.unwrap_or("SUM") {
+        "SUM" => Aggregate::Sum,
+        "AVERAGE" => Aggregate::Average,
+        "MIN" => Aggregate::Min,
+        "MAX" => Aggregate::Max,
+        other => {
+            return Err(format!(
+                "the attribute 'aggregate_function' is '{other}', expected SUM, AVERAGE, MIN or MAX"
+            ));
+        }
+    };
+    let operator = TreeEnsembleRegressor {
+        forest: Forest::<T>::of(node, "target", targets, features)?,
+        features,
+        base_values,
+        aggregate,
+        post_transform: PostTransform::of(node)?,
+    };
+    Ok(Built::map(operator, Fact::new(Element::F32, [rows, targets])))
+}
+
+impl<T: Row> TreeEnsembleRegressor<T> {
+    /// A score with one more vote.
+    fn join(&self, score: Option<T>, weight: T) -> T {
+        match (self.aggregate, score) {
+            (Aggregate::Min, Some(score)) => {
+                if weight < score {
+                    weight
+                } else {
+                    score
+                }
+            }
+            (Aggregate::Max, Some(score)) => {
+                if weight > score {
+                    weight
+                } else {
+                    score
+                }
+            }
+            (Aggregate::Sum | Aggregate::Average, score) => {
+                let mut sum = score.unwrap_or_default();
+                sum += weight;
+                sum
+            }
+            (_, None) => weight,
+        }
+    }
+}
+
+impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        let targets = self.base_values.len();
+        let mut buffer = Vec::new();
+        let mut joined: Vec<Option<T>> = Vec::new();
+        for (i, scores) in outputs[0].singles().chunks_exact_mut(targets).enumerate() {
+            let row = T::row(&inputs[0], i, self.features, &mut buffer);
+            joined.clear();
+            joined.resize(targets, None);
+            if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
+                joined[0] = Some(self.forest.sum(row));
+            } else if targets == 1 {
+                for leaf in self.forest.leaves(row) {
+                    joined[0] = Some(self.join(joined[0], leaf.weight));
+                }
+            } else {
+                for vote in self.forest.leaves(row).flat_map(|leaf| leaf.votes) {
+                    joined[vote.target] = Some(self.join(joined[vote.target], vote.weight));
+                }
+            }
+            for ((score, joined), &base) in scores.iter_mut().zip(&joined).zip(&self.base_values) {
+                let mut value = joined.unwrap_or_default();
+                if self.aggregate == Aggregate::Average {
+                    value = T::from_f64(value.to_f64() / self.forest.tree_count() as f64);
+                }
+                value += base;
+                *score = value.to_f64() as f32;
+            }
+            if targets > 1 || self.post_transform == PostTransform::Probit {
+                self.post_transform.apply(scores);
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing::Decides
+    }
+}

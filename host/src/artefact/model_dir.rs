@@ -1,0 +1,40 @@
+//! A folder with a manifest and the ONNX model that it names.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use foretold_core::model::manifest::Manifest;
+
+/// What is baked into a component.
+#[derive(Clone, Debug)]
+pub struct ModelDir {
+    /// Text of `manifest.toml`; it has been checked.
+    pub manifest: String,
+    /// Bytes of the ONNX file.
+    pub model: Vec<u8>,
+    /// The model's name, from the manifest.
+    pub name: String,
+}
+
+impl ModelDir {
+    /// Reads and checks `manifest.toml`, and reads the model beside it.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or with all that is wrong with the manifest.
+    pub fn read(folder: &Path) -> Result<ModelDir> {
+        if folder.is_file() {
+            bail!("{} is a file; name the folder of the manifest and the model", folder.display());
+        }
+        let path = folder.join("manifest.toml");
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the manifest {}", path.display()))?;
+        let manifest = Manifest::parse(&text).map_err(|errors| {
+            anyhow::anyhow!("{} is not a valid manifest:\n{errors}", path.display())
+        })?;
+        let path = folder.join(&manifest.file);
+        let model =
+            fs::read(&path).with_context(|| format!("cannot read the model {}", path.display()))?;
+        Ok(ModelDir { manifest: text, model, name: manifest.name })
+    }
+}

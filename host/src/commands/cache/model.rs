@@ -1,0 +1,147 @@
+//! The model that a tool is told of: what its entries mean, and how their keys are made.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use foretold::artefact::compiled_cache::CacheFolder;
+use foretold::artefact::program::{Program, Source};
+use foretold::guest::pool::{self, KeyKind, Pool, PoolConfig};
+use foretold::store::Inventory;
+use foretold_core::cache::key::ModelId;
+use foretold_core::model::feature::Value;
+use foretold_core::model::manifest::{Endpoint, Manifest};
+use foretold_core::pipeline::Service;
+use foretold_core::settings::{Secret, Settings};
+
+/// A tool sends many rows at once, and nobody waits for them.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_MEMORY_BYTES: usize = 512 << 20;
+
+/// Where compiled components are kept.
+#[derive(Args)]
+pub(super) struct FolderOptions {
+    /// Folder of compiled components, which only the user may write to [default:
+    /// $XDG_CACHE_HOME/foretold or ~/.cache/foretold].
+    #[arg(long, value_name = "FOLDER")]
+    cache_dir: Option<PathBuf>,
+}
+
+/// Which model, if one is given.
+#[derive(Args)]
+pub(super) struct SourceOptions {
+    /// The model that the hosts serve: its folder, or the component made by `foretold bake`.
+    #[arg(long, value_name = "PATH")]
+    pub(super) source: Option<PathBuf>,
+
+    #[command(flatten)]
+    folder: FolderOptions,
+}
+
+impl SourceOptions {
+    /// The model, if one is given.
+    pub(super) async fn model(
+        &self,
+        settings: pool::Settings,
+        inventory: &Arc<dyn Inventory>,
+    ) -> Result<Option<Model>> {
+        match &self.source {
+            None => Ok(None),
+            Some(path) => Model::load(path, &self.folder, settings, inventory).await.map(Some),
+        }
+    }
+}
+
+/// A model, running over a store.
+pub(super) struct Model {
+    pub(super) pool: Pool,
+    pub(super) service: Service,
+    pub(super) settings: Settings,
+}
+
+impl Model {
+    /// Starts the model's component over a store. Nothing is baked, so that it is quick.
+    pub(super) async fn load(
+        path: &Path,
+        folder: &FolderOptions,
+        settings: pool::Settings,
+        inventory: &Arc<dyn Inventory>,
+    ) -> Result<Model> {
+        let folder = match &folder.cache_dir {
+            Some(folder) => folder.clone(),
+            None => CacheFolder::of_user()?,
+        };
+        let program =
+            Program::load(Source::read(path, false)?, &CacheFolder::open(&folder)?).await?;
+        let core_settings = core_settings(&settings)?;
+        let config = PoolConfig {
+            settings,
+            max_memory_bytes: MAX_MEMORY_BYTES,
+            timeout: TIMEOUT,
+            isolate: false,
+            max_idle: 1,
+            variables: BTreeMap::new(),
+            may_open_store: true,
+        };
+        let pool = Pool::new(program, inventory.clone(), config).await?;
+        let manifest = Manifest::parse(&pool.manifest().await?)?;
+        let id: ModelId = pool.description().model_id.parse().map_err(anyhow::Error::msg)?;
+        Ok(Model { pool, service: Service::new(manifest, id), settings: core_settings })
+    }
+
+    /// The model's id, as it stands in the keys.
+    pub(super) fn id(&self) -> &str {
+        &self.pool.description().model_id
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.service.manifest()
+    }
+
+    /// How long the hosts' store keeps entries.
+    pub(super) fn time_to_live(&self) -> Duration {
+        Duration::from_secs(self.pool.description().ttl_seconds.into())
+    }
+
+    /// The request behind a key, as JSON, where it can be read back.
+    pub(super) fn request(&self, key: &str) -> Option<String> {
+        let layout = self.service.key_layout();
+        layout.row(key).map(|row| layout.json(&row))
+    }
+
+    /// The key of a row; only keys of the kind `repr` tell endpoints apart.
+    pub(super) fn key(&self, endpoint: &Endpoint, row: &[Value]) -> String {
+        let layout = self.service.key_layout();
+        layout.key(&self.settings.keys, Some(endpoint), &layout.pack(row))
+    }
+}
+
+/// What the component is told, as `core` has it.
+fn core_settings(settings: &pool::Settings) -> Result<Settings> {
+    let key_secret = settings.key_secret.as_deref().map(Secret::for_keys).transpose();
+    let kind = match settings.key_kind {
+        KeyKind::Packed => "packed",
+        KeyKind::Digest => "digest",
+        KeyKind::Readable => "readable",
+        KeyKind::Repr => "repr",
+    };
+    let keys = key_secret
+        .and_then(|secret| foretold_core::settings::KeyKind::new(kind, secret))
+        .map_err(anyhow::Error::msg)?;
+    Ok(Settings {
+        ttl_seconds: settings.ttl_seconds,
+        endpoint_ttl_seconds: settings.endpoint_ttl_seconds.clone(),
+        keys,
+        mac: mac_secret(settings)?,
+        ..Settings::default()
+    })
+}
+
+/// The secret that entries are authenticated with.
+pub(super) fn mac_secret(settings: &pool::Settings) -> Result<Option<Secret>> {
+    let secret = settings.mac_secret.as_deref().map(Secret::for_entries).transpose();
+    secret.map_err(anyhow::Error::msg)
+}

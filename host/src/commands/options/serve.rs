@@ -1,0 +1,154 @@
+//! The options of `foretold serve` that tools have no use for, and what they mean.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum, value_parser};
+use foretold::guest::pool::{Pool, PoolConfig, Settings};
+use foretold::serve::server::{CacheUse, ServerConfig};
+use foretold::store::StoreUrl;
+use foretold_core::settings::Allowed;
+
+use crate::commands::options::settings::SettingsOptions;
+
+/// What the cache does, what clients may do, and the limits.
+#[derive(Args)]
+pub(crate) struct ServeOptions {
+    #[command(flatten)]
+    settings: SettingsOptions,
+
+    /// What clients may ask of the cache, and see of it: a list of `no-cache`, `no-store`,
+    /// `max-age` and `only-if-cached` (the directives of a request's Cache-Control), `cache-status`
+    /// (responses tell a hit from a miss) and `query` (the method QUERY); or `all`, or `none`.
+    #[arg(long, value_name = "LIST", value_parser = Allowed::parse, default_value = "all")]
+    allow: Allowed,
+
+    /// Origins of the web pages elsewhere that may ask, like `https://example.com,http://localhost:3000`,
+    /// or `*` for all (CORS) [default: none].
+    #[arg(long, value_name = "ORIGINS", value_parser = origins)]
+    cors: Option<Origins>,
+
+    /// When the store is used.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Always)]
+    cache: Cache,
+
+    /// Address to serve metrics at, as GET /metrics for Prometheus; port 0 takes any free one
+    /// [default: none].
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::address)]
+    pub(crate) metrics: Option<SocketAddr>,
+
+    /// Give every request a fresh instance, which knows nothing of earlier requests.
+    #[arg(long)]
+    isolate: bool,
+
+    /// Longest body of a request, in bytes; a longer one gets 413. The default has room for 10000
+    /// rows of a small model.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, value_parser = range(1 << 30))]
+    max_body_bytes: u64,
+
+    /// Memory of an instance, in MiB; a request that needs more gets 500.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = range(4096))]
+    max_memory_mib: u64,
+
+    /// Time a request may take once its body is there, in milliseconds; then it gets 504. The
+    /// default has room for several requests with 10000 rows at once.
+    #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = range(600_000))]
+    timeout_ms: u64,
+
+    /// Requests that may be under way at once; one more gets 503.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = range(65_536))]
+    max_concurrent_requests: u64,
+}
+
+/// One list, not a list of values: clap makes the latter of a `Vec`.
+#[derive(Clone)]
+struct Origins(Vec<String>);
+
+fn origins(list: &str) -> Result<Origins, String> {
+    foretold_core::settings::origins(list).map(Origins)
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Cache {
+    /// For every request
+    Always,
+    /// Only while it saves time: what look-ups and the model take is measured
+    Auto,
+}
+
+impl ServeOptions {
+    /// Reads the secrets and checks what can be checked without a model.
+    pub(crate) fn pool_config(&self) -> Result<PoolConfig> {
+        Ok(PoolConfig {
+            settings: Settings {
+                allowed: self.allow.into(),
+                cors: self.cors.clone().map_or(Vec::new(), |Origins(origins)| origins),
+                ..self.settings.settings()?
+            },
+            max_memory_bytes: (self.max_memory_mib as usize) << 20,
+            timeout: self.timeout(),
+            isolate: self.isolate,
+            max_idle: self.max_concurrent_requests as usize,
+            variables: BTreeMap::new(),
+            may_open_store: true,
+        })
+    }
+
+    pub(crate) fn server_config(&self) -> ServerConfig {
+        ServerConfig {
+            max_body_bytes: self.max_body_bytes as usize,
+            max_concurrent_requests: self.max_concurrent_requests as usize,
+            timeout: self.timeout(),
+        }
+    }
+
+    pub(crate) fn cache_use(&self) -> CacheUse {
+        match self.cache {
+            Cache::Always => CacheUse::Always,
+            Cache::Auto => CacheUse::Auto,
+        }
+    }
+
+    /// Checks the options against a component.
+    ///
+    /// # Errors
+    /// If they ask for counts, and the component tells of none.
+    pub(crate) fn check_pool(&self, pool: &Pool) -> Result<()> {
+        let option = match (self.metrics, self.cache) {
+            (Some(_), _) => "--metrics",
+            (None, Cache::Auto) => "--cache auto",
+            (None, Cache::Always) => return Ok(()),
+        };
+        if pool.reports() {
+            return Ok(());
+        }
+        bail!(
+            "{option} needs a component that tells what it did; this one was baked for the target \
+             spin: serve the model's folder, or one baked with `foretold bake MODEL_DIR -o FILE.wasm`"
+        )
+    }
+
+    /// Checks the options against the store.
+    ///
+    /// # Errors
+    /// If the store keeps entries in another form than the keys are for.
+    pub(crate) fn check_store(&self, store: &StoreUrl) -> Result<()> {
+        self.settings.check_store(store)
+    }
+
+    /// What the operator should know of the choice of keys.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        self.settings.warning()
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+fn range(max: u64) -> RangedU64ValueParser {
+    value_parser!(u64).range(1..=max)
+}

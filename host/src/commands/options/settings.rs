@@ -1,0 +1,195 @@
+//! The options that say how keys and entries are made: those of `foretold serve`, which the tools
+//! need too.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use foretold::guest::pool::{KeyKind, Settings};
+use foretold::store::{Layout, StoreUrl};
+
+/// Longest time to live: ten years.
+const MAX_TTL_SECONDS: u32 = 315_360_000;
+
+/// How keys and entries are made, and how long they are served.
+#[derive(Args)]
+pub(crate) struct SettingsOptions {
+    /// Seconds that a cached prediction is served, for all endpoints or, with a path, for one; may
+    /// be repeated, e.g. `--ttl 600 --ttl /decisions=60` [default: the manifest's ttl_seconds].
+    #[arg(long, value_name = "[PATH=]SECONDS", value_parser = ttl)]
+    ttl: Vec<Ttl>,
+
+    /// How the keys of entries are made of requests. Hosts with different ones share no entries.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Keys::Packed)]
+    keys: Keys,
+
+    /// File with a secret of at least 16 bytes, for `--keys digest`: without it nobody can find out
+    /// by trying which request a key stands for. A line break at its end is not part of it. Can be
+    /// given in the environment instead, as FORETOLD_KEY_SECRET [default: none].
+    #[arg(long, value_name = "FILE")]
+    key_secret_file: Option<PathBuf>,
+
+    /// File with a secret of at least 16 bytes that authenticates entries, for a store that others
+    /// can write to: entries made without it are refused. A line break at its end is not part of
+    /// it. Can be given in the environment instead, as FORETOLD_MAC_SECRET [default: none].
+    #[arg(long, value_name = "FILE")]
+    mac_secret_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Keys {
+    /// The request packed to bits, or a digest of them where they are more than 16 bytes
+    Packed,
+    /// A digest of the packed request, for inputs that are personal data
+    Digest,
+    /// The request as JSON, for people who look into the store
+    Readable,
+    /// What Python's repr() makes of the request, to share a Redis with a Python service
+    Repr,
+}
+
+/// One `--ttl`.
+#[derive(Clone, Debug, PartialEq)]
+struct Ttl {
+    /// Of the endpoint, if it is meant for one.
+    path: Option<String>,
+    seconds: u32,
+}
+
+impl SettingsOptions {
+    /// Reads the secrets and checks what can be checked without a model.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let file = self.key_secret_file.as_deref();
+        let key_secret = secret("--key-secret-file", file, "FORETOLD_KEY_SECRET")?;
+        if key_secret.is_some() && self.keys != Keys::Digest {
+            bail!("a key secret is given; it is of use only with --keys digest");
+        }
+        let key_kind = match self.keys {
+            Keys::Packed => KeyKind::Packed,
+            Keys::Digest => KeyKind::Digest,
+            Keys::Readable => KeyKind::Readable,
+            Keys::Repr => KeyKind::Repr,
+        };
+        let file = self.mac_secret_file.as_deref();
+        let mac_secret = secret("--mac-secret-file", file, "FORETOLD_MAC_SECRET")?;
+        let mut settings = Settings { key_kind, key_secret, mac_secret, ..Settings::default() };
+        self.set_ttls(&mut settings)?;
+        Ok(settings)
+    }
+
+    /// Checks the options against the store.
+    ///
+    /// # Errors
+    /// If the store keeps entries in another form than the keys are for.
+    pub(crate) fn check_store(&self, store: &StoreUrl) -> Result<()> {
+        match store {
+            StoreUrl::Redis(url) if self.keys == Keys::Repr && url.layout() != Layout::String => {
+                bail!(
+                    "--keys repr needs the layout string, not {}: a Python service finds entries \
+                     in no other",
+                    url.layout()
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the operator should know of the choice of keys.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        (self.keys == Keys::Repr).then_some(
+            "--keys repr shares entries with a Python service and gives up for it: an entry serves \
+             one endpoint only; a changed model, threshold or label serves old answers, since the \
+             labels are stored and no model id is in the keys; entries have no age, so that only the store's expiry ends them, and no \
+             check, so that damage goes unseen",
+        )
+    }
+
+    /// Sets the time to live of all endpoints, and those of single ones.
+    fn set_ttls(&self, settings: &mut Settings) -> Result<()> {
+        let Settings { ttl_seconds: all, endpoint_ttl_seconds: endpoints, .. } = settings;
+        for Ttl { path, seconds } in &self.ttl {
+            match path {
+                None if all.is_some() => bail!("--ttl is given twice for all endpoints"),
+                None => *all = Some(*seconds),
+                Some(path) if endpoints.iter().any(|(other, _)| other == path) => {
+                    bail!("--ttl is given twice for {path}")
+                }
+                Some(path) => endpoints.push((path.clone(), *seconds)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ttl(text: &str) -> Result<Ttl, String> {
+    let (path, seconds) = match text.rsplit_once('=') {
+        Some((path, seconds)) => (Some(path.to_owned()), seconds),
+        None => (None, text),
+    };
+    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        return Err("expected the path of an endpoint before `=`, like /decisions=60".to_owned());
+    }
+    match seconds.parse() {
+        Ok(seconds @ 1..=MAX_TTL_SECONDS) => Ok(Ttl { path, seconds }),
+        _ => Err(format!("expected whole seconds from 1 to {MAX_TTL_SECONDS}, not {seconds:?}")),
+    }
+}
+
+/// A secret from a file or the environment; never from an option, which every process list shows.
+fn secret(option: &str, file: Option<&Path>, variable: &str) -> Result<Option<Vec<u8>>> {
+    match (file, std::env::var_os(variable).map(OsString::into_vec)) {
+        (Some(_), Some(_)) => bail!("{option} and {variable} are both given; one is enough"),
+        (Some(file), None) => {
+            let secret = std::fs::read(file);
+            let secret =
+                secret.with_context(|| format!("{option}: cannot read {}", file.display()))?;
+            Ok(Some(without_line_break(secret)))
+        }
+        (None, secret) => Ok(secret),
+    }
+}
+
+fn without_line_break(mut secret: Vec<u8>) -> Vec<u8> {
+    let length = secret
+        .strip_suffix(b"\n")
+        .map_or(secret.len(), |line| line.strip_suffix(b"\r").unwrap_or(line).len());
+    secret.truncate(length);
+    secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_live_may_be_an_endpoints() {
+        let of = |path: &str, seconds| Ok(Ttl { path: Some(path.to_owned()), seconds });
+        assert_eq!(ttl("600"), Ok(Ttl { path: None, seconds: 600 }));
+        assert_eq!(ttl("/decisions=60"), of("/decisions", 60));
+        assert_eq!(ttl("/a=b=60"), of("/a=b", 60));
+        for wrong in ["", "0", "-1", "1.5", "1h", "/decisions", "/decisions=", "/a=0", "315360001"]
+        {
+            let message = ttl(wrong).unwrap_err();
+            assert!(message.contains("from 1 to 315360000"), "{wrong}: {message}");
+        }
+        assert!(ttl("decisions=60").unwrap_err().contains("/decisions=60"));
+    }
+
+    #[test]
+    fn one_line_break_at_the_end_is_not_part_of_a_secret() {
+        for (file, secret) in [
+            ("secret", "secret"),
+            ("secret\n", "secret"),
+            ("secret\r\n", "secret"),
+            ("secret\n\n", "secret\n"),
+            ("secret\r", "secret\r"),
+            ("\nsecret \n", "\nsecret "),
+            ("\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(without_line_break(file.into()), secret.as_bytes(), "{file:?}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The key-value interfaces that components import, all over the host's one store.
+//!
+//! | interface | who imports it |
+//! |---|---|
+//! | `wasi:keyvalue/{store,batch}@0.2.0-draft` | components for wasmtime and wasmCloud: ours |
+//! | `wasi:keyvalue/{store,batch,atomics}@0.2.0-draft2` | components for Spin |
+//! | `fermyon:spin/key-value@2.0.0` | components made with Spin's SDK: ours |
+//!
+//! Written by hand instead of generated, so that keys and values are borrowed from the guest's
+//! memory. Keys are not listed and nothing is counted or compared for a guest: the store is a cache
+//! whose entries may vanish, and it belongs to all models. These functions answer with an error.
+
+use bytes::Bytes;
+use tracing::{debug, trace};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{
+    ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType, WasmList, WasmStr,
+};
+
+use crate::guest::pool::Guest;
+use crate::store::StoreError;
+
+/// The only label a store is opened under.
+pub(crate) const LABEL: &str = "default";
+
+/// The resources `bucket` and `store`. There is one store, so a handle says nothing.
+struct Bucket;
+
+/// The resource `cas`; none is ever made.
+struct Cas;
+
+/// The variant `error` of wasi:keyvalue.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum Error {
+    #[component(name = "no-such-store")]
+    NoSuchStore,
+    #[component(name = "access-denied")]
+    AccessDenied,
+    #[component(name = "other")]
+    Other(String),
+}
+
+/// The variant `error` of Spin.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum SpinError {
+    #[component(name = "store-table-full")]
+    #[allow(dead_code, reason = "a case of the interface")]
+    StoreTableFull,
+    #[component(name = "no-such-store")]
+    NoSuchStore,
+    #[component(name = "access-denied")]
+    AccessDenied,
+    #[component(name = "other")]
+    Other(String),
+}
+
+/// The variant `cas-error`.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum CasError {
+    #[component(name = "store-error")]
+    StoreError(Error),
+    #[component(name = "cas-failed")]
+    #[allow(dead_code, reason = "a case of the interface")]
+    CasFailed(Resource<Cas>),
+}
+
+/// The record `key-response`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct KeyResponse {
+    keys: Vec<String>,
+    cursor: Option<String>,
+}
+
+/// What a guest gets instead of an answer.
+enum Failure {
+    NoSuchStore,
+    AccessDenied,
+    Other(&'static str),
+}
+
+/// The guest sees that the store failed; the detail goes to the log.
+impl From<StoreError> for Failure {
+    fn from(StoreError(detail): StoreError) -> Failure {
+        debug!("the store failed: {detail}");
+        Failure::Other("the store did not answer")
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        match failure {
+            Failure::NoSuchStore => Error::NoSuchStore,
+            Failure::AccessDenied => Error::AccessDenied,
+            Failure::Other(message) => Error::Other(message.to_owned()),
+        }
+    }
+}
+
+impl From<Failure> for SpinError {
+    fn from(failure: Failure) -> SpinError {
+        match failure {
+            Failure::NoSuchStore => SpinError::NoSuchStore,
+            Failure::AccessDenied => SpinError::AccessDenied,
+            Failure::Other(message) => SpinError::Other(message.to_owned()),
+        }
+    }
+}
+
+const UNLISTED: Failure = Failure::Other("this store is a cache and does not list its keys");
+const NOT_ATOMIC: Failure = Failure::Other("this store is a cache and has no atomic operations");
+
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("wasi:keyvalue/store@0.2.0-draft")?;
+    resource::<Error>(&mut interface, "bucket", "open", "[method]bucket")?;
+    let mut interface = linker.instance("wasi:keyvalue/batch@0.2.0-draft")?;
+    batch(&mut interface, |pairs| {
+        let pair = |(key, value): (String, Option<Bytes>)| Some((key, value?));
+        pairs.into_iter().map(pair).collect::<Vec<_>>()
+    })?;
+
+    let mut interface = linker.instance("wasi:keyvalue/store@0.2.0-draft2")?;
+    resource::<Error>(&mut interface, "bucket", "open", "[method]bucket")?;
+    interface.func_wrap(
+        "[method]bucket.list-keys",
+        |_, _: (Resource<Bucket>, Option<String>)| {
+            Ok((Err::<KeyResponse, _>(Error::from(UNLISTED)),))
+        },
+    )?;
+    let mut interface = linker.instance("wasi:keyvalue/batch@0.2.0-draft2")?;
+    batch(&mut interface, |pairs| pairs)?;
+    atomics(&mut linker.instance("wasi:keyvalue/atomics@0.2.0-draft2")?)?;
+
+    let mut interface = linker.instance("fermyon:spin/key-value@2.0.0")?;
+    resource::<SpinError>(&mut interface, "store", "[static]store.open", "[method]store")?;
+    interface.func_wrap("[method]store.get-keys", |_, _: (Resource<Bucket>,)| {
+        Ok((Err::<Vec<String>, _>(SpinError::from(UNLISTED)),))
+    })
+}
+
+/// The resource that a store is, and what is the same in all interfaces: `open`, `get`, `set`,
+/// `delete` and `exists`.
+fn resource<E>(
+    interface: &mut LinkerInstance<'_, Guest>,
+    resource: &str,
+    open: &str,
+    method: &str,
+) -> wasmtime::Result<()>
+where
+    E: From<Failure> + ComponentType + Lower + Send + Sync + 'static,
+{
+    interface.resource(resource, ResourceType::host::<Bucket>(), |_, _| Ok(()))?;
+    interface.func_wrap(open, |guest, (label,): (WasmStr,)| {
+        let known = label.to_str(&guest)? == LABEL;
+        trace!("a component opens the store");
+        let opened = match (known, guest.data().may_open_store) {
+            (true, true) => Ok(Resource::<Bucket>::new_own(0)),
+            (true, false) => Err(Failure::AccessDenied),
+            (false, _) => Err(Failure::NoSuchStore),
+        };
+        Ok((opened.map_err(E::from),))
+    })?;
+    interface.func_wrap_async(
+        &format!("{method}.get"),
+        |guest, (_, key): (Resource<Bucket>, WasmStr)| {
+            Box::new(async move { Ok((get(guest, key).await?.map_err(E::from),)) })
+        },
+    )?;
+    interface.func_wrap_async(
+        &format!("{method}.exists"),
+        |guest, (_, key): (Resource<Bucket>, WasmStr)| {
+            Box::new(async move {
+                let value = get(guest, key).await?;
+                Ok((value.map(|value| value.is_some()).map_err(E::from),))
+            })
+        },
+    )?;
+    interface.func_wrap_async(
+        &format!("{method}.set"),
+        |guest, (_, key, value): (Resource<Bucket>, WasmStr, WasmList<u8>)| {
+            Box::new(async move {
+                let store = guest.data().store.clone();
+                let time_to_live = guest.data().time_to_live;
+                let value = Bytes::copy_from_slice(value.as_le_slice(&guest));
+                let result = store.set(&key.to_str(&guest)?, value, time_to_live).await;
+                Ok((result.map_err(Failure::from).map_err(E::from),))
+            })
+        },
+    )?;
+    interface.func_wrap_async(
+        &format!("{method}.delete"),
+        |guest, (_, key): (Resource<Bucket>, String)| {
+            Box::new(async move { Ok((remove(guest, vec![key]).await.map_err(E::from),)) })
+        },
+    )
+}
+
+async fn get(
+    guest: StoreContextMut<'_, Guest>,
+    key: WasmStr,
+) -> wasmtime::Result<Result<Option<Bytes>, Failure>> {
+    let (store, time_to_live) = (guest.data().store.clone(), guest.data().time_to_live);
+    Ok(store.get(&key.to_str(&guest)?, time_to_live).await.map_err(Failure::from))
+}
+
+async fn remove(guest: StoreContextMut<'_, Guest>, keys: Vec<String>) -> Result<(), Failure> {
+    let store = guest.data().store.clone();
+    store.remove(&keys).await.map(|_| ()).map_err(Failure::from)
+}
+
+/// The interface `batch`; the drafts differ in the form of the pairs that `get-many` gives.
+fn batch<Pairs>(
+    interface: &mut LinkerInstance<'_, Guest>,
+    form: fn(Vec<(String, Option<Bytes>)>) -> Pairs,
+) -> wasmtime::Result<()>
+where
+    Pairs: ComponentType + Lower + Send + Sync + 'static,
+{
+    interface.func_wrap_async(
+        "get-many",
+        move |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
+            Box::new(async move {
+                let store = guest.data().store.clone();
+                let time_to_live = guest.data().time_to_live;
+                let values = store.get_many(&keys, time_to_live).await;
+                let pairs = values.map(|values| form(keys.into_iter().zip(values).collect()));
+                Ok((pairs.map_err(Failure::from).map_err(Error::from),))
+            })
+        },
+    )?;
+    interface.func_wrap_async(
+        "set-many",
+        |guest, (_, pairs): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
+            Box::new(async move {
+                let store = guest.data().store.clone();
+                let time_to_live = guest.data().time_to_live;
+                let entries =
+                    pairs.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+                let result = store.set_many(entries, time_to_live).await;
+                Ok((result.map_err(Failure::from).map_err(Error::from),))
+            })
+        },
+    )?;
+    interface.func_wrap_async("delete-many", |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
+        Box::new(async move { Ok((remove(guest, keys).await.map_err(Error::from),)) })
+    })
+}
+
+fn atomics(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    let refused = || Error::from(NOT_ATOMIC);
+    interface.resource("cas", ResourceType::host::<Cas>(), |_, _| Ok(()))?;
+    interface.func_wrap("[static]cas.new", move |_, _: (Resource<Bucket>, String)| {
+        Ok((Err::<Resource<Cas>, _>(refused()),))
+    })?;
+    interface.func_wrap("[method]cas.current", move |_, _: (Resource<Cas>,)| {
+        Ok((Err::<Option<Vec<u8>>, _>(refused()),))
+    })?;
+    interface.func_wrap("increment", move |_, _: (Resource<Bucket>, String, i64)| {
+        Ok((Err::<i64, _>(refused()),))
+    })?;
+    interface.func_wrap("swap", move |_, _: (Resource<Cas>, Vec<u8>)| {
+        Ok((Err::<(), _>(CasError::StoreError(refused())),))
+    })
+}

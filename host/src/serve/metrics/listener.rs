@@ -1,0 +1,103 @@
+//! `GET /metrics` on a listener of its own, so that clients who may ask for predictions need not
+//! see the counts.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{debug, warn};
+
+use crate::serve::metrics::Metrics;
+use crate::serve::metrics::text;
+
+/// How long a connection may be idle: longer than the minute after which Prometheus scrapes again.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// Pause after a failure to accept, which means that the process has no files left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener that does not answer yet.
+pub struct MetricsListener {
+    listener: TcpListener,
+}
+
+impl MetricsListener {
+    /// Listens at an address; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// If the address is taken or not this machine's.
+    pub async fn bind(listen: SocketAddr) -> Result<MetricsListener> {
+        let listener = TcpListener::bind(listen).await;
+        let listener =
+            listener.with_context(|| format!("cannot listen on {listen} for metrics"))?;
+        Ok(MetricsListener { listener })
+    }
+
+    /// The address it listens at.
+    ///
+    /// # Errors
+    /// If the operating system does not say.
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Answers scrapes until the process ends.
+    pub async fn run(self, metrics: Arc<Metrics>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => serve_connection(stream, metrics.clone()),
+                Err(error) => {
+                    warn!("cannot accept a connection for metrics: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn serve_connection(stream: TcpStream, metrics: Arc<Metrics>) {
+    let service = service_fn(move |request| {
+        let response = respond(&request, &metrics);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!("a connection for metrics ended: {error}");
+        }
+    });
+}
+
+fn respond(request: &Request<Incoming>, metrics: &Arc<Metrics>) -> Response<Full<Bytes>> {
+    let plain = |status, text: &str| {
+        let mut response = Response::new(Full::new(Bytes::from(text.to_owned())));
+        *response.status_mut() = status;
+        let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+    };
+    if request.uri().path() != "/metrics" {
+        return plain(StatusCode::NOT_FOUND, "there is only /metrics here\n");
+    }
+    if request.method() != Method::GET {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return response;
+    }
+    let mut response = plain(StatusCode::OK, &metrics.text());
+    let content_type = HeaderValue::from_static(text::CONTENT_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

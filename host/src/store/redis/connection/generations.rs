@@ -1,0 +1,139 @@
+//! Which generation of entries is the current one.
+//!
+//! Names of entries hold a tag, and a purge changes it: older entries are never found again. One
+//! Redis hash, `PREFIXforetold:generations`, holds the tags: a field for each model that was purged
+//! by itself, and `all` for the others. Every host has them in memory and is told when they change:
+//! with `CLIENT TRACKING`, on the connection that answers its reads, so that an answer that comes
+//! after a purge is known to come after it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use data_encoding::BASE64URL_NOPAD;
+use redis::{RedisError, RedisResult, Value, from_redis_value};
+use tokio::sync::Notify;
+
+use crate::store::key::is_model_id;
+use crate::store::redis::name::{TAG_CHARACTERS, is_tag};
+
+/// The field for models without one of their own.
+pub(crate) const ALL: &str = "all";
+
+/// The tags, as one connection knows them.
+pub(crate) struct Generations {
+    /// How often they have changed on this connection.
+    changes: AtomicU64,
+    /// The tags, and the number of changes that they include.
+    known: RwLock<View>,
+    /// Wakes the task that reads them again.
+    pub(crate) changed: Notify,
+}
+
+/// The tags at some moment.
+#[derive(Clone)]
+pub(crate) struct View {
+    changes: u64,
+    tags: Arc<Tags>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tags {
+    models: HashMap<String, String>,
+    all: String,
+}
+
+impl Generations {
+    /// Nothing is known yet.
+    pub(crate) fn unknown() -> Generations {
+        Generations {
+            changes: AtomicU64::new(1),
+            known: RwLock::new(View { changes: 0, tags: Arc::default() }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The tags, unless they have changed since they were read.
+    pub(crate) fn view(&self) -> Option<View> {
+        let view = self.known.read().expect("nobody panics while holding it").clone();
+        self.is_current(&view).then_some(view)
+    }
+
+    pub(crate) fn is_current(&self, view: &View) -> bool {
+        self.changes.load(Ordering::SeqCst) == view.changes
+    }
+
+    /// They have changed.
+    pub(crate) fn invalidate(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    /// How many changes a reading that begins now includes.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// Takes what was read after so many changes.
+    pub(crate) fn learn(&self, changes: u64, tags: Tags) {
+        let mut known = self.known.write().expect("nobody panics while holding it");
+        // A reading that took longer than a later one.
+        if known.changes > changes {
+            return;
+        }
+        let mut includes = changes;
+        if *known.tags != tags {
+            // Reads that are under way began with other tags, whoever told of the change.
+            let next = changes + 1;
+            let swap =
+                self.changes.compare_exchange(changes, next, Ordering::SeqCst, Ordering::SeqCst);
+            includes = if swap.is_ok() { next } else { changes };
+        }
+        *known = View { changes: includes, tags: Arc::new(tags) };
+    }
+}
+
+impl View {
+    /// The tag of a model; empty before the first purge.
+    pub(crate) fn tag(&self, model: &str) -> &str {
+        self.tags.models.get(model).unwrap_or(&self.tags.all)
+    }
+}
+
+impl Tags {
+    /// Reads the reply of HGETALL; `None` where it holds what no host has written.
+    ///
+    /// # Errors
+    /// If the server refused.
+    pub(crate) fn read(reply: RedisResult<Value>) -> Result<Option<Tags>, RedisError> {
+        let fields = match reply {
+            Ok(reply) => from_redis_value::<Vec<(Vec<u8>, Vec<u8>)>>(reply)?,
+            Err(error) if crate::store::redis::is_wrong_type(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut tags = Tags::default();
+        for (model, tag) in fields {
+            match (String::from_utf8(model), String::from_utf8(tag)) {
+                (Ok(model), Ok(tag)) if model == ALL && is_tag(&tag) => tags.all = tag,
+                (Ok(model), Ok(tag)) if is_model_id(&model) && is_tag(&tag) => {
+                    tags.models.insert(model, tag);
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(tags))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.models.is_empty()
+    }
+}
+
+/// A tag that no one has used. Not a secret, so the seed of hash maps is random enough.
+pub(crate) fn new_tag() -> String {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    let mut tag = BASE64URL_NOPAD.encode(&random.to_le_bytes());
+    tag.truncate(TAG_CHARACTERS);
+    tag
+}

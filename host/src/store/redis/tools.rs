@@ -1,0 +1,5 @@
+//! What the tools and the housekeeping need of Redis.
+
+pub(super) mod inventory;
+pub(super) mod scan;
+pub(super) mod sweep;

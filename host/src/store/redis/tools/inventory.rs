@@ -1,0 +1,422 @@
+//! The entries in Redis, for tools: those of the layout in use, of the current generation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{RedisError, Value};
+
+use crate::store::clock::Expiry;
+use crate::store::inventory::{Counts, Position};
+use crate::store::key::{Key, OURS, is_model_id};
+use crate::store::redis::Layout;
+use crate::store::redis::RedisStore;
+use crate::store::redis::connection::breaker::Failure;
+use crate::store::redis::connection::generations::{ALL, View, new_tag};
+use crate::store::redis::connection::session::Session;
+use crate::store::redis::layout::hash;
+use crate::store::redis::layout::packed::{Bucket, FieldIndex};
+use crate::store::redis::name;
+use crate::store::redis::name::Name;
+use crate::store::redis::store_error;
+use crate::store::redis::tools::scan;
+use crate::store::{
+    Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics, StoreError,
+    StoreFuture,
+};
+
+/// Names of a page of SCAN whose memory is measured, to stand for all of them.
+const SAMPLE: usize = 20;
+/// How often the generations are read at most until they are not changed meanwhile.
+const MAX_READINGS: usize = 10;
+
+impl Inventory for RedisStore {
+    fn page<'a>(&'a self, selection: &'a Selection, cursor: Cursor) -> StoreFuture<'a, Page> {
+        Box::pin(self.read_page(selection, cursor))
+    }
+
+    fn remove<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, u64> {
+        Box::pin(self.remove_keys(keys))
+    }
+
+    fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
+        Box::pin(async move { self.write_generation(purge).await.map(|()| 0) })
+    }
+
+    fn free_old_generations<'a>(
+        &'a self,
+        progress: &'a mut (dyn FnMut(u64) + Send),
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(self.free(progress))
+    }
+
+    fn statistics(&self) -> StoreFuture<'_, Statistics> {
+        Box::pin(self.count())
+    }
+}
+
+impl RedisStore {
+    fn prefix(&self) -> &str {
+        &self.shared.url.prefix
+    }
+
+    /// The connection and the current generation, read again if need be.
+    async fn current(&self) -> Result<(Arc<Session>, View), StoreError> {
+        for _ in 0..MAX_READINGS {
+            let session = self.shared.session()?;
+            if let Some(view) = session.generations.view() {
+                return Ok((session, view));
+            }
+            self.shared.refresh(&session).await;
+        }
+        Err(StoreError("one purge follows the other".to_owned()))
+    }
+
+    /// A name of the layout in use and the current generation, taken apart.
+    fn entry_name<'a>(&self, name: &'a [u8], generation: &View) -> Option<Name<'a>> {
+        let name = Name::parse(self.prefix(), name)?;
+        let in_layout = match self.shared.url.layout {
+            Layout::String => !name.rest.starts_with(|first: char| first.is_ascii_uppercase()),
+            Layout::Hash => name.rest == hash::MARK,
+            Layout::Packed => Bucket::parse(name.rest).is_some(),
+        };
+        (in_layout && name.tag == generation.tag(name.model)).then_some(name)
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self.shared.url.layout {
+            Layout::String => "string",
+            Layout::Hash | Layout::Packed => "hash",
+        }
+    }
+
+    async fn read_page(&self, selection: &Selection, cursor: Cursor) -> Result<Page, StoreError> {
+        let (session, generation) = self.current().await?;
+        let (scan, mut hashes, within) = match cursor.0 {
+            Position::Start => (Some(0), vec![], 0),
+            Position::Scan { scan, hashes, within } => (scan, hashes, within),
+            Position::After(_) => return Err(StoreError("a cursor of another store".to_owned())),
+        };
+        if let Some(hash) = hashes.last() {
+            let page = scan::fields(&self.shared, &session, hash, within).await;
+            // It has expired since, or is another type now.
+            let (next, fields) = match page {
+                Ok(page) => (page.next, page.fields),
+                Err(Failure::Redis(error)) if crate::store::redis::is_wrong_type(&error) => {
+                    (0, vec![])
+                }
+                Err(failure) => return Err(failure.into()),
+            };
+            let entries = self.hash_entries(&session, &generation, hash, fields).await?;
+            if next == 0 {
+                hashes.pop();
+            }
+            return Ok(Page { entries, next: position(scan, hashes, next) });
+        }
+        let pattern = match selection {
+            Selection::All => name::pattern(&format!("{}{OURS}", self.prefix())),
+            Selection::Model(model) => name::pattern(&format!("{}{OURS}{model}", self.prefix())),
+            Selection::Prefix(prefix) => name::pattern(&format!("{}{prefix}", self.prefix())),
+        };
+        let plain = matches!(selection, Selection::Prefix(_));
+        let type_name = if plain { "string" } else { self.type_name() };
+        let page =
+            scan::names(&self.shared, &session, scan.unwrap_or(0), &pattern, Some(type_name))
+                .await?;
+        let scan = (page.next != 0).then_some(page.next);
+        if !plain && self.shared.url.layout != Layout::String {
+            let mut hashes = page.names;
+            hashes.retain(|name| self.entry_name(name, &generation).is_some());
+            return Ok(Page { entries: vec![], next: position(scan, hashes, 0) });
+        }
+        let keys = page.names.into_iter().filter_map(|name| {
+            let key = match self.entry_name(&name, &generation) {
+                Some(entry) if !plain => Key::join(entry.model, entry.rest),
+                _ => {
+                    String::from_utf8(name.strip_prefix(self.prefix().as_bytes())?.to_vec()).ok()?
+                }
+            };
+            selection.takes(Key::parse(&key)).then_some((key, name))
+        });
+        // A model's name without a tag, from before a purge, is no entry of the current generation.
+        let keys: Vec<(String, Vec<u8>)> = keys
+            .filter(|(_, name)| plain || self.entry_name(name, &generation).is_some())
+            .collect();
+        let entries = self.string_entries(&session, keys).await?;
+        Ok(Page { entries, next: position(scan, vec![], 0) })
+    }
+
+    async fn string_entries(
+        &self,
+        session: &Arc<Session>,
+        keys: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        if keys.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut pipeline = redis::pipe();
+        for (_, name) in &keys {
+            pipeline.cmd("GET").arg(name).cmd("PTTL").arg(name);
+        }
+        let replies = self.shared.run_tool(session, pipeline).await?;
+        let mut entries = Vec::new();
+        for ((key, _), replies) in keys.into_iter().zip(replies.chunks_exact(2)) {
+            // Gone, or of another type, since SCAN saw it.
+            let [Ok(value), Ok(time_left)] = replies else { continue };
+            let value: Option<Bytes> = read(value)?;
+            let Some(value) = value else { continue };
+            entries.push(Entry { key, value, time_left: time_left_ms(read(time_left)?) });
+        }
+        Ok(entries)
+    }
+
+    async fn hash_entries(
+        &self,
+        session: &Arc<Session>,
+        generation: &View,
+        hash_name: &[u8],
+        fields: Vec<(Vec<u8>, Bytes)>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let Some(name) = self.entry_name(hash_name, generation) else { return Ok(vec![]) };
+        if let Some(bucket) = Bucket::parse(name.rest) {
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("PTTL").arg(hash_name);
+            let replies = self.shared.run_tool(session, pipeline).await?;
+            let time_left = match replies.first() {
+                Some(Ok(time_left)) => time_left_ms(read(time_left)?),
+                _ => None,
+            };
+            let entries = fields.into_iter().map(|(field, value)| {
+                let key = Key::join(name.model, &bucket.fields.rest(&field));
+                Entry { key, value, time_left }
+            });
+            return Ok(entries.collect());
+        }
+        let now = session.clock.now();
+        let entries = fields.into_iter().filter_map(|(field, stored)| {
+            let key = Key::join(name.model, std::str::from_utf8(&field).ok()?);
+            let (expiry, _) = Expiry::split(&stored)?;
+            let time_left = Some(expiry.time_left(now)?);
+            Some(Entry { key, value: stored.slice(Expiry::BYTES..), time_left })
+        });
+        Ok(entries.collect())
+    }
+
+    async fn remove_keys(&self, keys: &[String]) -> Result<u64, StoreError> {
+        let (session, generation) = self.current().await?;
+        let mut strings: Vec<String> = Vec::new();
+        let mut by_model: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for key in keys {
+            match Key::parse(key) {
+                Key::Plain(key) => strings.push(format!("{}{key}", self.prefix())),
+                Key::Model { model, rest } => by_model.entry(model).or_default().push(rest),
+            }
+        }
+        let mut pipeline = redis::pipe();
+        for (model, rests) in by_model {
+            let stem = name::stem(self.prefix(), model, generation.tag(model));
+            match self.shared.url.layout {
+                Layout::String => strings.extend(rests.iter().map(|rest| format!("{stem}:{rest}"))),
+                Layout::Hash => {
+                    pipeline.cmd("HDEL").arg(format!("{stem}:{}", hash::MARK)).arg(&rests);
+                }
+                Layout::Packed => {
+                    for (bucket, fields) in self.packed_fields(&session, &stem, &rests).await? {
+                        pipeline.cmd("HDEL").arg(bucket).arg(&fields);
+                    }
+                }
+            }
+        }
+        if !strings.is_empty() {
+            pipeline.cmd("UNLINK").arg(&strings);
+        }
+        if pipeline.is_empty() {
+            return Ok(0);
+        }
+        let replies = self.shared.run_tool(&session, pipeline).await?;
+        replies.into_iter().try_fold(0, |removed, reply| match reply {
+            Ok(count) => Ok(removed + read::<u64>(&count)?),
+            // Nothing of ours is there.
+            Err(error) if crate::store::redis::is_wrong_type(&error) => Ok(removed),
+            Err(error) => Err(store_error(error)),
+        })
+    }
+
+    /// The buckets of all windows and sizes that some keys may lie in, with their fields.
+    async fn packed_fields(
+        &self,
+        session: &Arc<Session>,
+        stem: &str,
+        rests: &[&str],
+    ) -> Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
+        let pattern = name::pattern(&format!("{stem}:"));
+        let mut found = Vec::new();
+        let mut indexes: BTreeMap<u64, FieldIndex> = BTreeMap::new();
+        let mut cursor = 0;
+        loop {
+            let page = scan::names(&self.shared, session, cursor, &pattern, Some("hash")).await?;
+            for bucket_name in page.names {
+                let Some(name) = Name::parse(self.prefix(), &bucket_name) else { continue };
+                let Some(bucket) = Bucket::parse(name.rest) else { continue };
+                let index = indexes
+                    .entry(bucket.count())
+                    .or_insert_with(|| FieldIndex::new(bucket.count(), rests));
+                let fields = index.of(&bucket).to_vec();
+                if !fields.is_empty() {
+                    found.push((bucket_name, fields));
+                }
+            }
+            cursor = page.next;
+            if cursor == 0 {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn write_generation(&self, purge: &Purge) -> Result<(), StoreError> {
+        let session = self.shared.session()?;
+        let generations = name::generations(self.prefix());
+        let mut pipeline = redis::pipe();
+        match purge {
+            Purge::All => {
+                pipeline.cmd("MULTI").cmd("DEL").arg(&generations);
+                pipeline.cmd("HSET").arg(&generations).arg(ALL).arg(new_tag()).cmd("EXEC");
+            }
+            Purge::Model(model) if is_model_id(model) => {
+                pipeline.cmd("HSET").arg(&generations).arg(model).arg(new_tag());
+            }
+            Purge::Model(model) => {
+                return Err(StoreError(format!(
+                    "{model:?} is no model id: expected 15 characters"
+                )));
+            }
+        }
+        let replies = self.shared.run_tool(&session, pipeline).await?;
+        replies.into_iter().collect::<Result<Vec<Value>, RedisError>>().map_err(store_error)?;
+        session.generations.invalidate();
+        self.current().await.map(drop)
+    }
+
+    async fn free(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Result<u64, StoreError> {
+        let pattern = name::pattern(&format!("{}{OURS}", self.prefix()));
+        let (mut cursor, mut freed) = (0, 0);
+        loop {
+            let session = self.shared.session()?;
+            let mut page = scan::names(&self.shared, &session, cursor, &pattern, None).await?;
+            // The tags as they are after the names were read: none of them is newer.
+            self.shared.refresh(&session).await;
+            let (session, generation) = self.current().await?;
+            page.names.retain(|name| {
+                Name::parse(self.prefix(), name)
+                    .is_some_and(|name| name.tag != generation.tag(name.model))
+            });
+            if !page.names.is_empty() {
+                let mut pipeline = redis::pipe();
+                for name in &page.names {
+                    pipeline.cmd("HLEN").arg(name);
+                }
+                pipeline.cmd("UNLINK").arg(&page.names);
+                let mut replies = self.shared.run_tool(&session, pipeline).await?;
+                replies.pop().transpose().map_err(store_error)?;
+                for reply in replies {
+                    // What is no hash is a string: one entry.
+                    freed += reply.ok().map_or(Ok(1), |length| read::<u64>(&length))?;
+                }
+                progress(freed);
+            }
+            cursor = page.next;
+            if cursor == 0 {
+                return Ok(freed);
+            }
+        }
+    }
+
+    async fn count(&self) -> Result<Statistics, StoreError> {
+        let (session, generation) = self.current().await?;
+        let pattern = name::pattern(&format!("{}{OURS}", self.prefix()));
+        let mut counts = Counts::default();
+        let (mut cursor, mut bytes) = (0, 0);
+        loop {
+            let type_name = Some(self.type_name());
+            let mut page = scan::names(&self.shared, &session, cursor, &pattern, type_name).await?;
+            page.names.retain(|name| self.entry_name(name, &generation).is_some());
+            let sample = page.names.len().min(SAMPLE);
+            let mut pipeline = redis::pipe();
+            for name in &page.names[..sample] {
+                pipeline.cmd("MEMORY").arg("USAGE").arg(name);
+            }
+            if self.shared.url.layout != Layout::String {
+                for name in &page.names {
+                    pipeline.cmd("HLEN").arg(name);
+                }
+            }
+            if !pipeline.is_empty() {
+                let mut replies = self.shared.run_tool(&session, pipeline).await?.into_iter();
+                let mut number = || -> Result<u64, StoreError> {
+                    match replies.next() {
+                        Some(Ok(reply)) => Ok(read::<Option<u64>>(&reply)?.unwrap_or_default()),
+                        Some(Err(error)) => Err(store_error(error)),
+                        None => Ok(0),
+                    }
+                };
+                let mut sampled = 0;
+                for _ in 0..sample {
+                    sampled += number()?;
+                }
+                bytes += sampled * page.names.len() as u64 / sample.max(1) as u64;
+                for name in &page.names {
+                    let Some(entry) = self.entry_name(name, &generation) else { continue };
+                    let is_string = self.shared.url.layout == Layout::String;
+                    counts.add(entry.model, if is_string { 1 } else { number()? });
+                }
+            }
+            cursor = page.next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        let server = Some(self.server(&session).await?);
+        Ok(Statistics { models: counts.into_models(), bytes, server })
+    }
+
+    async fn server(&self, session: &Arc<Session>) -> Result<ServerStatistics, StoreError> {
+        let mut pipeline = redis::pipe();
+        for section in ["server", "memory", "stats"] {
+            pipeline.cmd("INFO").arg(section);
+        }
+        let mut fields: BTreeMap<String, String> = BTreeMap::new();
+        for reply in self.shared.run_tool(session, pipeline).await? {
+            let text: String = read(&reply.map_err(store_error)?)?;
+            let lines = text.lines().filter_map(|line| line.split_once(':'));
+            fields.extend(lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())));
+        }
+        let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        let number = |name: &str| text(name).parse().unwrap_or_default();
+        let is_valkey = fields.contains_key("valkey_version");
+        let (name, version) =
+            if is_valkey { ("valkey", "valkey_version") } else { ("redis", "redis_version") };
+        Ok(ServerStatistics {
+            name: name.to_owned(),
+            version: text(version),
+            used_memory_bytes: number("used_memory"),
+            max_memory_bytes: number("maxmemory"),
+            max_memory_policy: text("maxmemory_policy"),
+            evicted_keys: number("evicted_keys"),
+        })
+    }
+}
+
+fn position(scan: Option<u64>, hashes: Vec<Vec<u8>>, within: u64) -> Option<Cursor> {
+    let more = scan.is_some() || !hashes.is_empty();
+    more.then_some(Cursor(Position::Scan { scan, hashes, within }))
+}
+
+/// From the reply of PTTL, which is negative where there is no expiry.
+fn time_left_ms(milliseconds: i64) -> Option<Duration> {
+    u64::try_from(milliseconds).ok().map(Duration::from_millis)
+}
+
+fn read<T: redis::FromRedisValue>(reply: &Value) -> Result<T, StoreError> {
+    redis::from_redis_value_ref(reply).map_err(|error| store_error(error.into()))
+}
