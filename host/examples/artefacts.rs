@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use foretold::artefact::bake::bake;
-use foretold::artefact::compiled_cache::CacheFolder;
-use foretold::artefact::model_dir::ModelDir;
-use foretold::artefact::program::{Program, Source};
-use foretold::artefact::target::Target;
-use foretold::guest::pool::{Pool, PoolConfig, Request, RequestHeader, Settings};
+use foretold::ModelDir;
+use foretold::Target;
+use foretold::bake;
 use foretold::predictor::Predictor;
-use foretold::store::MemoryStore;
+use foretold::unstable::CacheFolder;
+use foretold::unstable::MemoryStore;
+use foretold::unstable::{Pool, PoolConfig};
+use foretold::unstable::{Program, Source};
+use foretold::unstable::{Request, RequestHeader, Settings};
 
 const ROUNDS: u32 = 1000;
 

@@ -20,9 +20,9 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let file = folder.path().join("credit-library.wasm");
 //! # let credit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/credit");
-//! # let model = foretold::artefact::model_dir::ModelDir::read(&credit)?;
-//! # let generic = foretold::artefact::target::Target::Library.generic()?;
-//! # let baked = tokio::runtime::Runtime::new()?.block_on(foretold::artefact::bake::bake(generic, &model))?;
+//! # let model = foretold::ModelDir::read(&credit)?;
+//! # let generic = foretold::Target::Library.generic()?;
+//! # let baked = tokio::runtime::Runtime::new()?.block_on(foretold::bake(generic, &model))?;
 //! # std::fs::write(&file, baked)?;
 //! // Made by `foretold bake models/credit --target library -o credit-library.wasm`. Any type that
 //! // implements `KeyValue` can be the store.
@@ -55,8 +55,33 @@
 //! Invariant: nothing here knows what a request means. The component parses, keys, looks up,
 //! predicts and answers; the host supplies the store, the clocks and the limits.
 
-pub mod artefact;
-pub mod guest;
+mod artefact;
+mod commands;
+mod guest;
 pub mod predictor;
-pub mod serve;
-pub mod store;
+mod serve;
+mod store;
+
+pub use artefact::bake::bake;
+pub use artefact::model_dir::ModelDir;
+pub use artefact::target::Target;
+pub use store::StoreError;
+
+/// Runs the command `foretold` with the arguments of this process.
+#[doc(hidden)]
+pub async fn run_command() -> std::process::ExitCode {
+    commands::run().await
+}
+
+/// What this project's own tests and benchmarks use of the host. None of it is promised.
+#[doc(hidden)]
+pub mod unstable {
+    pub use crate::artefact::compiled_cache::CacheFolder;
+    pub use crate::artefact::program::{Program, Source};
+    pub use crate::guest::contract::{Request, RequestHeader, Settings};
+    pub use crate::guest::pool::{Pool, PoolConfig};
+    pub use crate::store::{
+        Cursor, Entry, Inventory, MemoryStore, Purge, Selection, Store, StoreFuture, StoreSettings,
+        StoreUrl,
+    };
+}

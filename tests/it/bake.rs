@@ -1,6 +1,6 @@
 //! `foretold bake`, and serving what it makes.
 
-use foretold::artefact::target::Target;
+use foretold::Target;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
@@ -92,12 +92,10 @@ fn a_manifest_or_model_that_is_wrong_is_refused_with_its_place() {
 
 #[test]
 fn a_baked_component_refuses_to_be_baked_again() {
-    let model = foretold::artefact::model_dir::ModelDir::read(&credit()).unwrap();
+    let model = foretold::ModelDir::read(&credit()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let baked = runtime
-        .block_on(foretold::artefact::bake::bake(Target::Edge.generic().unwrap(), &model))
-        .unwrap();
-    let error = runtime.block_on(foretold::artefact::bake::bake(&baked, &model)).unwrap_err();
+    let baked = runtime.block_on(foretold::bake(Target::Edge.generic().unwrap(), &model)).unwrap();
+    let error = runtime.block_on(foretold::bake(&baked, &model)).unwrap_err();
     assert!(error.to_string().contains("has a model already"), "{error:#}");
 }
 

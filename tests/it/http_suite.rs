@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use foretold::artefact::target::Target;
+use foretold::Target;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -71,9 +71,9 @@ pub(crate) fn baked(target: Target) -> PathBuf {
 }
 
 fn bake(target: Target) -> Vec<u8> {
-    let model = foretold::artefact::model_dir::ModelDir::read(&credit()).unwrap();
+    let model = foretold::ModelDir::read(&credit()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(foretold::artefact::bake::bake(target.generic().unwrap(), &model)).unwrap()
+    runtime.block_on(foretold::bake(target.generic().unwrap(), &model)).unwrap()
 }
 
 /// The application `spin.toml` of the project, with the component at a place of its own.

@@ -1,6 +1,6 @@
 //! What each artefact asks of its host: exactly the written list.
 
-use foretold::artefact::target::Target;
+use foretold::Target;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;

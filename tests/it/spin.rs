@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use foretold::artefact::target::Target;
+use foretold::Target;
 use tempfile::TempDir;
 
 use crate::harness::support::{

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use foretold::store::{Inventory, Purge, Selection};
+use foretold::unstable::{Inventory, Purge, Selection};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -129,7 +129,7 @@ async fn set(store: &dyn Inventory, pairs: Vec<(String, Bytes)>, expected: &mut 
 }
 
 /// Tries again while the handle is reading the generations.
-async fn patient<'a, T>(mut attempt: impl FnMut() -> foretold::store::StoreFuture<'a, T>) -> T {
+async fn patient<'a, T>(mut attempt: impl FnMut() -> foretold::unstable::StoreFuture<'a, T>) -> T {
     let start = Instant::now();
     loop {
         match attempt().await {

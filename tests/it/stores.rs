@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use foretold::store::{Cursor, Entry, Inventory, Purge, Selection, StoreSettings, StoreUrl};
+use foretold::unstable::{Cursor, Entry, Inventory, Purge, Selection, StoreSettings, StoreUrl};
 use tempfile::TempDir;
 
 use crate::harness::support::Redis;

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use foretold::artefact::target::Target;
+use foretold::Target;
 use foretold_core::http::MAX_BODY_BYTES;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;

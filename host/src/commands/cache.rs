@@ -14,9 +14,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::store::{Inventory, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use foretold::store::{Inventory, StoreUrl};
 
 use crate::commands::options::store::StoreOptions;
 

@@ -4,53 +4,25 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
 use hyper::header::CONTENT_LENGTH;
-use hyper::{Request, Response};
-use wasmtime::component::Linker;
 use wasmtime::{Result, Store, format_err};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
 
-use crate::guest::pool::{self, Guest, Report, ResponseHeader};
-
-/// A component answers requests; it sends none.
-pub(crate) struct NoRequests;
-
-type Pending<T> = Box<dyn Future<Output = std::result::Result<T, Error>> + Send>;
-
-impl WasiHttpHooks for NoRequests {
-    fn send_request(
-        &mut self,
-        _: Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Pending<()>,
-    ) -> Pending<(Response<WasiBody>, Pending<()>)> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
-    }
-}
-
-impl WasiHttpView for Guest {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let Guest { http, hooks, resources, .. } = self;
-        WasiHttpCtxView { ctx: http, table: resources, hooks }
-    }
-}
-
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
-}
+use crate::guest::contract::{self, Report, ResponseHeader};
 
 /// Answers one request with an instance of its own. What the component writes to its standard error
 /// is for the log.
-pub(crate) async fn handle(
-    proxy: &ProxyPre<Guest>,
-    mut store: Store<Guest>,
-    request: pool::Request<'_>,
+pub(crate) async fn handle<T: WasiHttpView + Send + 'static>(
+    proxy: &ProxyPre<T>,
+    mut store: Store<T>,
+    stderr: &MemoryOutputPipe,
+    request: contract::Request<'_>,
     max_body_bytes: usize,
-) -> Result<pool::Response> {
+) -> Result<contract::Response> {
     let mut http = Request::builder()
         .method(request.method)
         .uri(format!("http://localhost{}", request.target));
@@ -82,9 +54,9 @@ pub(crate) async fn handle(
         name: name.as_str().to_owned(),
         value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
     });
-    let log = store.data().stderr.contents();
+    let log = stderr.contents();
     let log = String::from_utf8_lossy(&log).trim_end().to_owned();
-    Ok(pool::Response {
+    Ok(contract::Response {
         status: head.status.as_u16(),
         headers: headers.collect(),
         body: body.into(),

@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use crate::guest::pool::Report;
+use crate::guest::contract::Report;
 
 /// Look-ups that are judged together.
 const WINDOW: usize = 256;

@@ -9,7 +9,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tracing::warn;
 
-use crate::guest::pool;
+use crate::guest::contract;
 use crate::serve::auto::Reason;
 
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
@@ -35,7 +35,7 @@ pub(crate) fn header_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Opt
 }
 
 /// The error says what is wrong with the component's response.
-pub(crate) fn component_response(response: pool::Response) -> Result<HttpResponse, String> {
+pub(crate) fn component_response(response: contract::Response) -> Result<HttpResponse, String> {
     if let Some(log) = &response.log {
         // A line break in it must not look like another line of the log.
         warn!("{}", log.escape_debug());
@@ -50,7 +50,7 @@ pub(crate) fn component_response(response: pool::Response) -> Result<HttpRespons
     }
     let mut http = Response::new(Full::new(Bytes::from(response.body)));
     *http.status_mut() = StatusCode::from_u16(status).expect("it is in the legal range");
-    for pool::ResponseHeader { name, value } in response.headers {
+    for contract::ResponseHeader { name, value } in response.headers {
         match (name.parse::<HeaderName>(), HeaderValue::from_maybe_shared(Bytes::from(value))) {
             (Ok(name), Ok(value)) if !CONNECTION_HEADERS.contains(&name) => {
                 http.headers_mut().append(name, value);

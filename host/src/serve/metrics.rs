@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 pub use self::listener::MetricsListener;
-use crate::guest::pool::{Description, Report};
+use crate::guest::contract::{Description, Report};
 
 /// The counts of a host.
 #[derive(Debug)]

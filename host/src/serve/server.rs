@@ -22,7 +22,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
-use crate::guest::pool::{self, CallError, Description, Pool, Report};
+use crate::guest::contract::{self, Description, Report};
+use crate::guest::pool::{CallError, Pool};
 use crate::serve::auto::{Auto, Reason};
 use crate::serve::convert::{self, HttpResponse};
 use crate::serve::metrics::Metrics;
@@ -253,10 +254,10 @@ impl Service {
         let values: Vec<(&str, Cow<'_, str>)> = names
             .filter_map(|name| Some((name.as_str(), convert::header_value(&head.headers, name)?)))
             .collect();
-        let headers: Vec<pool::RequestHeader<'_>> =
-            values.iter().map(|(name, value)| pool::RequestHeader { name, value }).collect();
+        let headers: Vec<contract::RequestHeader<'_>> =
+            values.iter().map(|(name, value)| contract::RequestHeader { name, value }).collect();
         let bypass = mount.bypass(target);
-        let request = pool::Request {
+        let request = contract::Request {
             method: head.method.as_str(),
             target,
             headers: &headers,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use crate::guest::imports::keyvalue::LABEL;
+use crate::guest::contract::LABEL;
 use crate::serve::route::Route;
 
 /// The prefix of environment variables that set the application's, as in Spin.

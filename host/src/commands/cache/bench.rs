@@ -8,9 +8,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::store::{Inventory, Layout, StoreSettings, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use foretold::store::{Inventory, Layout, StoreSettings, StoreUrl};
 use foretold_core::settings::KeyKind;
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ impl Bench {
         // Dropping the measurement ends its server.
         let (rows, version) = tokio::select! {
             result = self.measure() => result?,
-            () = crate::stop_signal()? => bail!("stopped"),
+            () = crate::commands::serve::stop_signal()? => bail!("stopped"),
         };
         if let Some(path) = &self.svg {
             let bars: Vec<chart::Bar> = rows.iter().map(Row::bar).collect();

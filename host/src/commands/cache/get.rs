@@ -4,10 +4,10 @@ mod found;
 
 use std::time::Duration;
 
+use crate::store::{Cursor, Selection};
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
-use foretold::store::{Cursor, Selection};
 use foretold_core::cache::key::ModelId;
 use foretold_core::http::request;
 

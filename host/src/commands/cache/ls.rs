@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::guest::contract;
+use crate::store::{Cursor, Entry, Selection};
 use anyhow::Result;
 use clap::Args;
-use foretold::guest::pool;
-use foretold::store::{Cursor, Entry, Selection};
 use foretold_core::cache::entry::Header;
 use foretold_core::cache::key::ModelId;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub(super) struct Ls {
 impl Ls {
     pub(super) async fn run(self) -> Result<()> {
         let store = open(&self.store, Create::No).await?;
-        let model = self.source.model(pool::Settings::default(), &store.inventory).await?;
+        let model = self.source.model(contract::Settings::default(), &store.inventory).await?;
         let selection = match (&self.model, &self.prefix) {
             (Some(id), _) => Selection::Model(id.to_string()),
             (None, Some(prefix)) => Selection::Prefix(prefix.clone()),

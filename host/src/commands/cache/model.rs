@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::artefact::compiled_cache::CacheFolder;
+use crate::artefact::program::{Program, Source};
+use crate::guest::contract::{self, KeyKind};
+use crate::guest::pool::{Pool, PoolConfig};
+use crate::store::Inventory;
 use anyhow::Result;
 use clap::Args;
-use foretold::artefact::compiled_cache::CacheFolder;
-use foretold::artefact::program::{Program, Source};
-use foretold::guest::pool::{self, KeyKind, Pool, PoolConfig};
-use foretold::store::Inventory;
 use foretold_core::cache::key::ModelId;
 use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::{Endpoint, Manifest};
@@ -45,7 +46,7 @@ impl SourceOptions {
     /// The model, if one is given.
     pub(super) async fn model(
         &self,
-        settings: pool::Settings,
+        settings: contract::Settings,
         inventory: &Arc<dyn Inventory>,
     ) -> Result<Option<Model>> {
         match &self.source {
@@ -67,7 +68,7 @@ impl Model {
     pub(super) async fn load(
         path: &Path,
         folder: &FolderOptions,
-        settings: pool::Settings,
+        settings: contract::Settings,
         inventory: &Arc<dyn Inventory>,
     ) -> Result<Model> {
         let folder = match &folder.cache_dir {
@@ -120,7 +121,7 @@ impl Model {
 }
 
 /// What the component is told, as `core` has it.
-fn core_settings(settings: &pool::Settings) -> Result<Settings> {
+fn core_settings(settings: &contract::Settings) -> Result<Settings> {
     let key_secret = settings.key_secret.as_deref().map(Secret::for_keys).transpose();
     let kind = match settings.key_kind {
         KeyKind::Packed => "packed",
@@ -141,7 +142,7 @@ fn core_settings(settings: &pool::Settings) -> Result<Settings> {
 }
 
 /// The secret that entries are authenticated with.
-pub(super) fn mac_secret(settings: &pool::Settings) -> Result<Option<Secret>> {
+pub(super) fn mac_secret(settings: &contract::Settings) -> Result<Option<Secret>> {
     let secret = settings.mac_secret.as_deref().map(Secret::for_entries).transpose();
     secret.map_err(anyhow::Error::msg)
 }

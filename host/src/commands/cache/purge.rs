@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::guest::contract;
+use crate::store::{self, Cursor, Selection};
 use anyhow::Result;
 use clap::Args;
-use foretold::guest::pool;
-use foretold::store::{self, Cursor, Selection};
 use foretold_core::cache::entry::Header;
 use foretold_core::cache::key::ModelId;
 use serde_json::json;
@@ -135,7 +135,7 @@ impl Purge {
         {
             return Ok(id.to_string());
         }
-        let settings = pool::Settings::default();
+        let settings = contract::Settings::default();
         let model = Model::load(path, &self.folder, settings, &store.inventory).await?;
         Ok(model.id().to_owned())
     }

@@ -1,9 +1,9 @@
 //! `foretold cache stats`: how many entries there are, and what they take.
 
+use crate::guest::contract;
+use crate::store::{ServerStatistics, Statistics};
 use anyhow::Result;
 use clap::Args;
-use foretold::guest::pool;
-use foretold::store::{ServerStatistics, Statistics};
 use serde_json::{Value, json};
 
 use crate::commands::cache::model::{Model, SourceOptions};
@@ -27,7 +27,7 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) async fn run(self) -> Result<()> {
         let store = open(&self.store, Create::No).await?;
-        let model = self.source.model(pool::Settings::default(), &store.inventory).await?;
+        let model = self.source.model(contract::Settings::default(), &store.inventory).await?;
         let statistics = store.inventory.statistics().await?;
         let report = Report { store, model, statistics };
         if self.json {

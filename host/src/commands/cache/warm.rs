@@ -5,9 +5,10 @@ mod rows;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::guest::contract::{Report, Request, RequestHeader};
+use crate::guest::pool::CallError;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use foretold::guest::pool::{CallError, Report, Request, RequestHeader};
 use foretold_core::settings::KeyKind;
 use serde_json::{Value, json};
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::guest::contract::Settings;
+use crate::guest::pool::{Pool, PoolConfig};
+use crate::serve::server::{CacheUse, ServerConfig};
+use crate::store::StoreUrl;
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, value_parser};
-use foretold::guest::pool::{Pool, PoolConfig, Settings};
-use foretold::serve::server::{CacheUse, ServerConfig};
-use foretold::store::StoreUrl;
 use foretold_core::settings::Allowed;
 
 use crate::commands::options::settings::SettingsOptions;
@@ -37,7 +38,7 @@ pub(crate) struct ServeOptions {
 
     /// Address to serve metrics at, as GET /metrics for Prometheus; port 0 takes any free one
     /// [default: none].
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::address)]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::commands::options::address)]
     pub(crate) metrics: Option<SocketAddr>,
 
     /// Give every request a fresh instance, which knows nothing of earlier requests.

@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use crate::guest::contract::{KeyKind, Settings};
+use crate::store::{Layout, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use foretold::guest::pool::{KeyKind, Settings};
-use foretold::store::{Layout, StoreUrl};
 
 /// Longest time to live: ten years.
 const MAX_TTL_SECONDS: u32 = 315_360_000;

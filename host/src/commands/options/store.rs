@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::store::{Layout, StoreSettings, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use foretold::store::{Layout, StoreSettings, StoreUrl};
 
 const URL_VARIABLE: &str = "FORETOLD_STORE";
 const PASSWORD_VARIABLE: &str = "FORETOLD_STORE_PASSWORD";

@@ -10,6 +10,9 @@
 //! memory. Keys are not listed and nothing is counted or compared for a guest: the store is a cache
 //! whose entries may vanish, and it belongs to all models. These functions answer with an error.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use tracing::{debug, trace};
 use wasmtime::StoreContextMut;
@@ -17,11 +20,21 @@ use wasmtime::component::{
     ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType, WasmList, WasmStr,
 };
 
-use crate::guest::pool::Guest;
-use crate::store::StoreError;
+use crate::guest::contract::LABEL;
+use crate::store::{Inventory, StoreError};
 
-/// The only label a store is opened under.
-pub(crate) const LABEL: &str = "default";
+/// The store as an instance may use it.
+#[derive(Clone)]
+pub(crate) struct StoreAccess {
+    pub(crate) store: Arc<dyn Inventory>,
+    /// Whether it may be opened. Nothing else can be called before.
+    pub(crate) may_open: bool,
+    /// How long the store needs to keep an entry.
+    pub(crate) time_to_live: Duration,
+}
+
+/// Where the store is in what belongs to an instance.
+type Access<T> = fn(&T) -> &StoreAccess;
 
 /// The resources `bucket` and `store`. There is one store, so a handle says nothing.
 struct Bucket;
@@ -113,17 +126,21 @@ impl From<Failure> for SpinError {
 const UNLISTED: Failure = Failure::Other("this store is a cache and does not list its keys");
 const NOT_ATOMIC: Failure = Failure::Other("this store is a cache and has no atomic operations");
 
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+/// Links the interfaces; `access` finds the store in what belongs to an instance.
+pub(crate) fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    access: Access<T>,
+) -> wasmtime::Result<()> {
     let mut interface = linker.instance("wasi:keyvalue/store@0.2.0-draft")?;
-    resource::<Error>(&mut interface, "bucket", "open", "[method]bucket")?;
+    resource::<T, Error>(&mut interface, access, "bucket", "open", "[method]bucket")?;
     let mut interface = linker.instance("wasi:keyvalue/batch@0.2.0-draft")?;
-    batch(&mut interface, |pairs| {
+    batch(&mut interface, access, |pairs| {
         let pair = |(key, value): (String, Option<Bytes>)| Some((key, value?));
         pairs.into_iter().map(pair).collect::<Vec<_>>()
     })?;
 
     let mut interface = linker.instance("wasi:keyvalue/store@0.2.0-draft2")?;
-    resource::<Error>(&mut interface, "bucket", "open", "[method]bucket")?;
+    resource::<T, Error>(&mut interface, access, "bucket", "open", "[method]bucket")?;
     interface.func_wrap(
         "[method]bucket.list-keys",
         |_, _: (Resource<Bucket>, Option<String>)| {
@@ -131,11 +148,17 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         },
     )?;
     let mut interface = linker.instance("wasi:keyvalue/batch@0.2.0-draft2")?;
-    batch(&mut interface, |pairs| pairs)?;
+    batch(&mut interface, access, |pairs| pairs)?;
     atomics(&mut linker.instance("wasi:keyvalue/atomics@0.2.0-draft2")?)?;
 
     let mut interface = linker.instance("fermyon:spin/key-value@2.0.0")?;
-    resource::<SpinError>(&mut interface, "store", "[static]store.open", "[method]store")?;
+    resource::<T, SpinError>(
+        &mut interface,
+        access,
+        "store",
+        "[static]store.open",
+        "[method]store",
+    )?;
     interface.func_wrap("[method]store.get-keys", |_, _: (Resource<Bucket>,)| {
         Ok((Err::<Vec<String>, _>(SpinError::from(UNLISTED)),))
     })
@@ -143,8 +166,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 
 /// The resource that a store is, and what is the same in all interfaces: `open`, `get`, `set`,
 /// `delete` and `exists`.
-fn resource<E>(
-    interface: &mut LinkerInstance<'_, Guest>,
+fn resource<T: Send + 'static, E>(
+    interface: &mut LinkerInstance<'_, T>,
+    access: Access<T>,
     resource: &str,
     open: &str,
     method: &str,
@@ -153,10 +177,10 @@ where
     E: From<Failure> + ComponentType + Lower + Send + Sync + 'static,
 {
     interface.resource(resource, ResourceType::host::<Bucket>(), |_, _| Ok(()))?;
-    interface.func_wrap(open, |guest, (label,): (WasmStr,)| {
+    interface.func_wrap(open, move |guest, (label,): (WasmStr,)| {
         let known = label.to_str(&guest)? == LABEL;
         trace!("a component opens the store");
-        let opened = match (known, guest.data().may_open_store) {
+        let opened = match (known, access(guest.data()).may_open) {
             (true, true) => Ok(Resource::<Bucket>::new_own(0)),
             (true, false) => Err(Failure::AccessDenied),
             (false, _) => Err(Failure::NoSuchStore),
@@ -165,25 +189,24 @@ where
     })?;
     interface.func_wrap_async(
         &format!("{method}.get"),
-        |guest, (_, key): (Resource<Bucket>, WasmStr)| {
-            Box::new(async move { Ok((get(guest, key).await?.map_err(E::from),)) })
+        move |guest, (_, key): (Resource<Bucket>, WasmStr)| {
+            Box::new(async move { Ok((get(guest, access, key).await?.map_err(E::from),)) })
         },
     )?;
     interface.func_wrap_async(
         &format!("{method}.exists"),
-        |guest, (_, key): (Resource<Bucket>, WasmStr)| {
+        move |guest, (_, key): (Resource<Bucket>, WasmStr)| {
             Box::new(async move {
-                let value = get(guest, key).await?;
+                let value = get(guest, access, key).await?;
                 Ok((value.map(|value| value.is_some()).map_err(E::from),))
             })
         },
     )?;
     interface.func_wrap_async(
         &format!("{method}.set"),
-        |guest, (_, key, value): (Resource<Bucket>, WasmStr, WasmList<u8>)| {
+        move |guest, (_, key, value): (Resource<Bucket>, WasmStr, WasmList<u8>)| {
             Box::new(async move {
-                let store = guest.data().store.clone();
-                let time_to_live = guest.data().time_to_live;
+                let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
                 let value = Bytes::copy_from_slice(value.as_le_slice(&guest));
                 let result = store.set(&key.to_str(&guest)?, value, time_to_live).await;
                 Ok((result.map_err(Failure::from).map_err(E::from),))
@@ -192,28 +215,34 @@ where
     )?;
     interface.func_wrap_async(
         &format!("{method}.delete"),
-        |guest, (_, key): (Resource<Bucket>, String)| {
-            Box::new(async move { Ok((remove(guest, vec![key]).await.map_err(E::from),)) })
+        move |guest, (_, key): (Resource<Bucket>, String)| {
+            Box::new(async move { Ok((remove(guest, access, vec![key]).await.map_err(E::from),)) })
         },
     )
 }
 
-async fn get(
-    guest: StoreContextMut<'_, Guest>,
+async fn get<T: Send + 'static>(
+    guest: StoreContextMut<'_, T>,
+    access: Access<T>,
     key: WasmStr,
 ) -> wasmtime::Result<Result<Option<Bytes>, Failure>> {
-    let (store, time_to_live) = (guest.data().store.clone(), guest.data().time_to_live);
+    let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
     Ok(store.get(&key.to_str(&guest)?, time_to_live).await.map_err(Failure::from))
 }
 
-async fn remove(guest: StoreContextMut<'_, Guest>, keys: Vec<String>) -> Result<(), Failure> {
-    let store = guest.data().store.clone();
+async fn remove<T: Send + 'static>(
+    guest: StoreContextMut<'_, T>,
+    access: Access<T>,
+    keys: Vec<String>,
+) -> Result<(), Failure> {
+    let store = access(guest.data()).store.clone();
     store.remove(&keys).await.map(|_| ()).map_err(Failure::from)
 }
 
 /// The interface `batch`; the drafts differ in the form of the pairs that `get-many` gives.
-fn batch<Pairs>(
-    interface: &mut LinkerInstance<'_, Guest>,
+fn batch<T: Send + 'static, Pairs>(
+    interface: &mut LinkerInstance<'_, T>,
+    access: Access<T>,
     form: fn(Vec<(String, Option<Bytes>)>) -> Pairs,
 ) -> wasmtime::Result<()>
 where
@@ -223,8 +252,7 @@ where
         "get-many",
         move |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
             Box::new(async move {
-                let store = guest.data().store.clone();
-                let time_to_live = guest.data().time_to_live;
+                let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
                 let values = store.get_many(&keys, time_to_live).await;
                 let pairs = values.map(|values| form(keys.into_iter().zip(values).collect()));
                 Ok((pairs.map_err(Failure::from).map_err(Error::from),))
@@ -233,10 +261,9 @@ where
     )?;
     interface.func_wrap_async(
         "set-many",
-        |guest, (_, pairs): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
+        move |guest, (_, pairs): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
             Box::new(async move {
-                let store = guest.data().store.clone();
-                let time_to_live = guest.data().time_to_live;
+                let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
                 let entries =
                     pairs.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
                 let result = store.set_many(entries, time_to_live).await;
@@ -244,12 +271,15 @@ where
             })
         },
     )?;
-    interface.func_wrap_async("delete-many", |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
-        Box::new(async move { Ok((remove(guest, keys).await.map_err(Error::from),)) })
-    })
+    interface.func_wrap_async(
+        "delete-many",
+        move |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
+            Box::new(async move { Ok((remove(guest, access, keys).await.map_err(Error::from),)) })
+        },
+    )
 }
 
-fn atomics(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+fn atomics<T: 'static>(interface: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
     let refused = || Error::from(NOT_ATOMIC);
     interface.resource("cas", ResourceType::host::<Cas>(), |_, _| Ok(()))?;
     interface.func_wrap("[static]cas.new", move |_, _: (Resource<Bucket>, String)| {

@@ -1,8 +1,8 @@
 //! `fermyon:spin/variables@2.0.0`: what the operator decides, for components made with Spin's SDK.
 
-use wasmtime::component::{ComponentType, Linker, Lower};
+use std::collections::BTreeMap;
 
-use crate::guest::pool::Guest;
+use wasmtime::component::{ComponentType, Linker, Lower};
 
 /// The variant `error`.
 #[derive(ComponentType, Lower)]
@@ -19,10 +19,14 @@ enum Error {
     Other(String),
 }
 
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+/// Links the interface; `variables` finds them in what belongs to an instance.
+pub(crate) fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    variables: fn(&T) -> &BTreeMap<String, String>,
+) -> wasmtime::Result<()> {
     let mut interface = linker.instance("fermyon:spin/variables@2.0.0")?;
-    interface.func_wrap("get", |guest, (name,): (String,)| {
-        let value = guest.data().variables.get(&name).cloned();
+    interface.func_wrap("get", move |guest, (name,): (String,)| {
+        let value = variables(guest.data()).get(&name).cloned();
         Ok((value.ok_or(Error::Undefined(name)),))
     })
 }

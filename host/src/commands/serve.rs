@@ -1,0 +1,186 @@
+//! `foretold serve`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use foretold_core::settings::Settings;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+use tracing::{info, warn};
+
+use crate::artefact::compiled_cache::CacheFolder;
+use crate::artefact::program::Program;
+use crate::artefact::program::Source;
+use crate::artefact::target::Target;
+use crate::commands::options::address;
+use crate::commands::options::serve::ServeOptions;
+use crate::commands::options::store::StoreOptions;
+use crate::guest::contract::Description;
+use crate::guest::pool::{Pool, PoolConfig};
+use crate::serve::metrics::{Metrics, MetricsListener};
+use crate::serve::route::Route;
+use crate::serve::server::{Mount, Server};
+use crate::serve::spin_app::{self, AppComponent};
+use crate::store::Inventory;
+
+/// Serves predictions over HTTP/1.1.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Folder with manifest.toml and an ONNX model, a component made by `foretold bake`, or the
+    /// spin.toml of an application with such components.
+    #[arg(default_value = ".")]
+    source: PathBuf,
+
+    /// Address to listen at; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    store: StoreOptions,
+
+    /// Least severe messages to log: off, error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: LevelFilter,
+
+    /// Folder of compiled components, which only the user may write to [default:
+    /// $XDG_CACHE_HOME/foretold or ~/.cache/foretold].
+    #[arg(long, value_name = "FOLDER")]
+    cache_dir: Option<PathBuf>,
+
+    /// Load the model into each new instance instead of baking it first: the first start with a
+    /// changed model or manifest is quick, every new instance slower. For development.
+    #[arg(long)]
+    no_snapshot: bool,
+
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+impl Serve {
+    /// The least severe messages to log.
+    pub(crate) fn log_level(&self) -> LevelFilter {
+        self.log
+    }
+
+    /// Serves until the process is asked to stop; `start` is when it began.
+    pub(crate) async fn run(self, start: Instant) -> Result<()> {
+        let store = self.store.store_url()?;
+        self.serve.check_store(&store)?;
+        let pool_config = self.serve.pool_config()?;
+        if let Some(warning) = self.serve.warning() {
+            warn!("{warning}");
+        }
+        let socket = Server::reserve(self.listen)?;
+        let folder = match self.cache_dir.clone() {
+            Some(folder) => folder,
+            None => CacheFolder::of_user()?,
+        };
+        let folder = CacheFolder::open(&folder)?;
+        let opened = store.open().await?;
+        let (mut mounts, mut served) = (Vec::new(), Vec::new());
+        for (route, source, config) in sources(&self, pool_config)? {
+            let (mount, description) =
+                mount(&self, route, source, config, &folder, &opened).await?;
+            let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
+            let Description { model, ttl_seconds, .. } = description;
+            served.push((model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s")));
+            mounts.push(mount);
+        }
+        let server = Server::new(socket, mounts, self.serve.server_config())?;
+        let address = server.address()?;
+        for (model, what) in served {
+            let ready_ms = start.elapsed().as_millis();
+            info!("serving {model} at http://{address}: {what}; ready in {ready_ms} ms");
+        }
+        server.run(stop_signal()?).await;
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// Starts a component for a route.
+async fn mount(
+    options: &Serve,
+    route: Route,
+    source: Source<'_>,
+    config: PoolConfig,
+    folder: &CacheFolder,
+    store: &Arc<dyn Inventory>,
+) -> Result<(Mount, Description)> {
+    let program = Program::load(source, folder).await?;
+    if is_application(&options.source) {
+        program.require(Target::Spin, "a spin.toml")?;
+    }
+    let pool = Pool::new(program, store.clone(), config).await?;
+    options.serve.check_pool(&pool)?;
+    let metrics = Arc::new(Metrics::new(pool.description()));
+    if let Some(address) = options.serve.metrics {
+        let listener = MetricsListener::bind(address).await?;
+        info!("metrics at http://{}/metrics", listener.address()?);
+        tokio::spawn(listener.run(metrics.clone()));
+    }
+    let description = pool.description().clone();
+    let shown = route.to_string();
+    let mount = Mount::new(route, pool, metrics, options.serve.cache_use());
+    if mount.endpoints().next().is_none() {
+        bail!(
+            "the route {shown} leads to no endpoint of {}; expected {shown}/... or one of {}",
+            description.model,
+            description.endpoints.join(", ")
+        );
+    }
+    Ok((mount, description))
+}
+
+/// Whether a path is that of a spin.toml.
+fn is_application(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+        && path.file_name().is_none_or(|name| name != "manifest.toml")
+}
+
+/// What is served where: a model or a component at all paths, or the components of an application.
+fn sources(
+    options: &Serve,
+    config: PoolConfig,
+) -> Result<Vec<(Route, Source<'static>, PoolConfig)>> {
+    if !is_application(&options.source) {
+        let source = Source::read(&options.source, !options.no_snapshot)?;
+        return Ok(vec![(Route::all(), source, config)]);
+    }
+    let components = spin_app::read(&options.source)?.into_iter();
+    let sources = components.map(|component| {
+        let AppComponent { route, id, source, variables, may_open_store } = component;
+        if !may_open_store {
+            warn!(
+                "the component {id} computes every prediction: its key_value_stores in {} do not \
+                 have \"default\"",
+                options.source.display()
+            );
+        }
+        let unknown = variables.keys().find(|name| !Settings::VARIABLES.contains(&&***name));
+        if let Some(name) = unknown {
+            let known = Settings::VARIABLES.join(", ");
+            bail!("the component {id} has no variable {name}; expected some of {known}");
+        }
+        let source = Source::read(&source, true)
+            .with_context(|| format!("the component {id}; if it is not built yet: `make spin`"))?;
+        Ok((route, source, PoolConfig { variables, may_open_store, ..config.clone() }))
+    });
+    sources.collect()
+}
+
+/// Ready on SIGTERM, or on SIGINT, which Ctrl-C sends.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
