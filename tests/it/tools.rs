@@ -306,7 +306,9 @@ fn a_python_services_entries_are_warmed_for_each_endpoint() {
     let answers: Vec<&Value> = found.iter().map(|found| &found["answers"][0]["answer"]).collect();
     assert_eq!(answers.len(), 3);
     assert_eq!(*answers[0], json!({"decision": found[0]["text"]}));
-    assert_eq!(answers[1]["probability"].to_string(), found[1]["text"].as_str().unwrap());
+    // Python writes the 64-bit float of what is answered.
+    let text: f64 = found[1]["text"].as_str().unwrap().parse().unwrap();
+    assert_eq!(answers[1]["probability"].as_f64().unwrap() as f32, text as f32);
     let key = found[0]["key"].as_str().unwrap();
     assert_eq!(json("purge", &redis.url(), &["--key", key])["removed"], 1);
     assert_eq!(json("purge", &redis.url(), &prefix)["removed"], 9);

@@ -1,6 +1,5 @@
 //! Test models with their manifests and golden rows.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use foretold_core::model::feature::{Domain, Feature, Value};
@@ -296,12 +295,11 @@ pub(crate) fn checksum(
     format!("{sum:016x}")
 }
 
-/// The checksums that [`SEMANTICS`](foretold_inference::SEMANTICS) promises, by the name of the
-/// model or case.
-pub(crate) fn pinned_bits() -> BTreeMap<String, String> {
-    let text = read_json(&bits_path());
-    let pinned = text.as_object().expect("an object").iter();
-    pinned.map(|(name, sum)| (name.clone(), sum.to_string().trim_matches('"').into())).collect()
+/// The bits that [`SEMANTICS`](foretold_inference::SEMANTICS) promises, by the name of the model or
+/// case: all of a model's, a checksum of a case's.
+pub(crate) fn pinned_bits() -> serde_json::Map<String, Json> {
+    let Json::Object(pinned) = read_json(&bits_path()) else { panic!("bits.json is no object") };
+    pinned
 }
 
 /// The file of `semantics.rs`.
