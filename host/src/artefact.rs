@@ -1,7 +1,7 @@
 //! Components as files: made of a model, read, compiled, and kept in compiled form.
 
-pub mod bake;
-pub mod compiled_cache;
-pub mod model_dir;
-pub mod program;
-pub mod target;
+pub(crate) mod bake;
+pub(crate) mod compiled_cache;
+pub(crate) mod model_dir;
+pub(crate) mod program;
+pub(crate) mod target;

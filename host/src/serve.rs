@@ -1,8 +1,8 @@
 //! Predictions over HTTP/1.1.
 
-pub mod auto;
+pub(crate) mod auto;
 mod convert;
-pub mod metrics;
-pub mod route;
-pub mod server;
-pub mod spin_app;
+pub(crate) mod metrics;
+pub(crate) mod route;
+pub(crate) mod server;
+pub(crate) mod spin_app;

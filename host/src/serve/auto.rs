@@ -33,7 +33,7 @@ const MARGIN: f64 = 0.8;
 
 /// Decides for each request whether it goes to the store.
 #[derive(Debug, Default)]
-pub struct Auto {
+pub(crate) struct Auto {
     /// The decision, if it is to do without the store, and why.
     bypassed: Option<Reason>,
     /// Requests that still go without the store.
@@ -60,7 +60,7 @@ struct Window {
 
 /// Why a request is to go past the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// A look-up takes as long as the model or longer.
     ModelCheaper,
     /// Look-ups are cheaper than the model, but too few of them hit.
@@ -71,7 +71,7 @@ pub enum Reason {
 
 impl Reason {
     /// The `detail` of the host's member in `Cache-Status`.
-    pub fn detail(self) -> &'static str {
+    pub(crate) fn detail(self) -> &'static str {
         match self {
             Reason::ModelCheaper => "model-cheaper-than-lookup",
             Reason::HitsTooRare => "hits-too-rare",
@@ -82,7 +82,7 @@ impl Reason {
 
 /// The decision changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub(crate) enum Change {
     /// The store is not used until it has been tried again.
     Bypassed(Costs),
     /// It is used again.
@@ -91,7 +91,7 @@ pub enum Change {
 
 /// What a decision rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Costs {
+pub(crate) struct Costs {
     /// Median time of a look-up, per row.
     pub lookup_ns: u64,
     /// Median time of the model, per row.
@@ -102,7 +102,7 @@ pub struct Costs {
 
 impl Auto {
     /// Why the next request is to go past the store, if it is.
-    pub fn decide(&mut self) -> Option<Reason> {
+    pub(crate) fn decide(&mut self) -> Option<Reason> {
         if self.pause_left > 0 {
             self.pause_left -= 1;
             return self.bypassed;
@@ -115,13 +115,13 @@ impl Auto {
     }
 
     /// Whether the decision is to do without the store; it stays so while the store is tried again.
-    pub fn is_bypassed(&self) -> bool {
+    pub(crate) fn is_bypassed(&self) -> bool {
         self.bypassed.is_some()
     }
 
     /// Takes in what a request did. Look-ups that the store did not answer say nothing of what it
     /// costs when it does.
-    pub fn observe(&mut self, report: &Report) -> Option<Change> {
+    pub(crate) fn observe(&mut self, report: &Report) -> Option<Change> {
         let Window { lookups_ns, models_ns, hit_rates } = &mut self.window;
         let computed = u64::from(report.misses) + u64::from(report.bypassed);
         if let Some(nanoseconds) = report.model_ns

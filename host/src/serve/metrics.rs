@@ -9,12 +9,12 @@ mod text;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-pub use self::listener::MetricsListener;
+pub(crate) use self::listener::MetricsListener;
 use crate::guest::contract::{Description, Report};
 
 /// The counts of a host.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     model: String,
     model_id: String,
     counts: Mutex<Counts>,
@@ -104,7 +104,7 @@ impl Histogram {
 
 impl Metrics {
     /// All counts are 0 at first, and there: a scrape shows every series from the start.
-    pub fn new(description: &Description) -> Metrics {
+    pub(crate) fn new(description: &Description) -> Metrics {
         let paths = description.endpoints.iter().cloned().chain([String::new()]);
         let counts = Counts {
             endpoints: paths
@@ -118,7 +118,7 @@ impl Metrics {
     }
 
     /// Counts a request and its response.
-    pub fn count(&self, report: &Report, status: u16) {
+    pub(crate) fn count(&self, report: &Report, status: u16) {
         let counts = &mut *self.lock();
         let computed = u64::from(report.misses) + u64::from(report.bypassed);
         if let Some(nanoseconds) = report.model_ns
@@ -141,7 +141,7 @@ impl Metrics {
     }
 
     /// Says whether `--cache auto` has decided to do without the store.
-    pub fn set_cache_bypassed(&self, bypassed: bool) {
+    pub(crate) fn set_cache_bypassed(&self, bypassed: bool) {
         self.lock().cache_bypassed = bypassed;
     }
 

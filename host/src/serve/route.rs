@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A path, or with `/...` at its end all paths below one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
+pub(crate) struct Route {
     /// Without a slash at the end.
     path: String,
     is_wildcard: bool,
@@ -12,7 +12,7 @@ pub struct Route {
 
 impl Route {
     /// All paths.
-    pub fn all() -> Route {
+    pub(crate) fn all() -> Route {
         Route { path: String::new(), is_wildcard: true }
     }
 
@@ -20,7 +20,7 @@ impl Route {
     ///
     /// # Errors
     /// If it is none; routes with parameters (`/:name`) are not supported.
-    pub fn parse(route: &str) -> Result<Route, String> {
+    pub(crate) fn parse(route: &str) -> Result<Route, String> {
         let (path, is_wildcard) = match route.strip_suffix("/...") {
             Some(path) => (path, true),
             None => (route.trim_end_matches('/'), false),

@@ -48,7 +48,7 @@ const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What the server refuses.
 #[derive(Clone, Debug)]
-pub struct ServerConfig {
+pub(crate) struct ServerConfig {
     /// Longest body.
     pub max_body_bytes: usize,
     /// Requests that may be under way at once; one more gets 503.
@@ -59,7 +59,7 @@ pub struct ServerConfig {
 
 /// When the store is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheUse {
+pub(crate) enum CacheUse {
     /// For every request that does not ask otherwise.
     Always,
     /// While [`Auto`] finds that it saves time.
@@ -67,13 +67,13 @@ pub enum CacheUse {
 }
 
 /// A server that listens but does not answer yet.
-pub struct Server {
+pub(crate) struct Server {
     listener: TcpListener,
     service: Arc<Service>,
 }
 
 /// A component at its route.
-pub struct Mount {
+pub(crate) struct Mount {
     route: Route,
     pool: Pool,
     metrics: Arc<Metrics>,
@@ -93,7 +93,12 @@ struct Service {
 
 impl Mount {
     /// A component at a route.
-    pub fn new(route: Route, pool: Pool, metrics: Arc<Metrics>, cache_use: CacheUse) -> Mount {
+    pub(crate) fn new(
+        route: Route,
+        pool: Pool,
+        metrics: Arc<Metrics>,
+        cache_use: CacheUse,
+    ) -> Mount {
         let auto = (cache_use == CacheUse::Auto).then(Mutex::default);
         // What is no name of a header is in no request.
         let names = pool.description().request_headers.iter();
@@ -102,7 +107,7 @@ impl Mount {
     }
 
     /// The paths that answer with predictions, as clients know them.
-    pub fn endpoints(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = String> {
         self.pool.description().endpoints.iter().filter_map(|path| self.route.outer(path))
     }
 }
@@ -114,7 +119,7 @@ impl Server {
     ///
     /// # Errors
     /// If the address is taken or not this machine's.
-    pub fn reserve(listen: SocketAddr) -> Result<TcpSocket> {
+    pub(crate) fn reserve(listen: SocketAddr) -> Result<TcpSocket> {
         let reserve = || {
             let socket = match listen {
                 SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -132,7 +137,11 @@ impl Server {
     ///
     /// # Errors
     /// If another server has begun to since.
-    pub fn new(socket: TcpSocket, mut mounts: Vec<Mount>, config: ServerConfig) -> Result<Server> {
+    pub(crate) fn new(
+        socket: TcpSocket,
+        mut mounts: Vec<Mount>,
+        config: ServerConfig,
+    ) -> Result<Server> {
         let address = socket.local_addr()?;
         let listener =
             socket.listen(BACKLOG).with_context(|| format!("cannot listen on {address}"))?;
@@ -147,13 +156,13 @@ impl Server {
     ///
     /// # Errors
     /// If the operating system does not say.
-    pub fn address(&self) -> Result<SocketAddr> {
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
 
     /// Answers requests until `stop` is ready, then asks clients to close their connections, and
     /// finishes the requests that are under way.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let Server { listener, service } = self;
         let graceful = GracefulShutdown::new();
         let stop = async {

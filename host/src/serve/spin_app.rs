@@ -17,7 +17,7 @@ const ENVIRONMENT: &str = "SPIN_VARIABLE_";
 
 /// One component of an application, at its route.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AppComponent {
+pub(crate) struct AppComponent {
     /// Where it is mounted.
     pub route: Route,
     /// Its name in the manifest.
@@ -81,7 +81,7 @@ impl Text {
 /// # Errors
 /// If the file is no such manifest, a component or variable is missing, or something is asked for
 /// that only Spin can do.
-pub fn read(path: &Path) -> Result<Vec<AppComponent>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<AppComponent>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the application {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -27,7 +27,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener that does not answer yet.
-pub struct MetricsListener {
+pub(crate) struct MetricsListener {
     listener: TcpListener,
 }
 
@@ -36,7 +36,7 @@ impl MetricsListener {
     ///
     /// # Errors
     /// If the address is taken or not this machine's.
-    pub async fn bind(listen: SocketAddr) -> Result<MetricsListener> {
+    pub(crate) async fn bind(listen: SocketAddr) -> Result<MetricsListener> {
         let listener = TcpListener::bind(listen).await;
         let listener =
             listener.with_context(|| format!("cannot listen on {listen} for metrics"))?;
@@ -47,12 +47,12 @@ impl MetricsListener {
     ///
     /// # Errors
     /// If the operating system does not say.
-    pub fn address(&self) -> Result<SocketAddr> {
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
 
     /// Answers scrapes until the process ends.
-    pub async fn run(self, metrics: Arc<Metrics>) {
+    pub(crate) async fn run(self, metrics: Arc<Metrics>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => serve_connection(stream, metrics.clone()),
