@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use foretold::CacheFolder;
 use foretold::ModelDir;
 use foretold::Target;
 use foretold::bake;
 use foretold::predictor::Predictor;
-use foretold::unstable::CacheFolder;
 use foretold::unstable::MemoryStore;
 use foretold::unstable::{Pool, PoolConfig};
 use foretold::unstable::{Program, Source};

@@ -63,6 +63,7 @@ mod serve;
 mod store;
 
 pub use artefact::bake::bake;
+pub use artefact::compiled_cache::CacheFolder;
 pub use artefact::model_dir::ModelDir;
 pub use artefact::target::Target;
 pub use store::StoreError;
@@ -76,7 +77,6 @@ pub async fn run_command() -> std::process::ExitCode {
 /// What this project's own tests and benchmarks use of the host. None of it is promised.
 #[doc(hidden)]
 pub mod unstable {
-    pub use crate::artefact::compiled_cache::CacheFolder;
     pub use crate::artefact::program::{Program, Source};
     pub use crate::guest::contract::{Request, RequestHeader, Settings};
     pub use crate::guest::pool::{Pool, PoolConfig};

@@ -4,16 +4,17 @@
 //! Nothing here is asynchronous and nothing needs a runtime. The compiled form of the component is
 //! kept in the user's cache folder, so that only the first start compiles.
 
-use std::collections::HashMap;
-use std::fmt;
+mod store;
+mod types;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use wasmtime::Store;
 use wasmtime::component::{
-    ComponentType, InstancePre, Lift, Linker, Lower, Resource, ResourceTable, ResourceType,
-    TypedFunc, WasmList, WasmStr,
+    ComponentType, InstancePre, Linker, Lower, Resource, ResourceTable, ResourceType, TypedFunc,
+    WasmList, WasmStr,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -21,259 +22,16 @@ use crate::artefact::bake::function;
 use crate::artefact::compiled_cache::CacheFolder;
 use crate::artefact::program::Program;
 use crate::artefact::target::Target;
-use crate::store::StoreError;
+
+pub use self::store::KeyValue;
+use self::types::Field;
+pub use self::types::{
+    Answer, AnswerValue, Cache, Description, Domain, Feature, FieldError, IntegerDomain,
+    NumberDomain, Prediction, RowError, Value,
+};
 
 const INTERFACE: &str = "foretold:component/predictor@0.1.0";
 const STORE: &str = "wasi:keyvalue/store@0.2.0-draft";
-
-/// A key-value store that a program supplies.
-///
-/// It may forget entries at any time, and fail: predictions are then computed.
-pub trait KeyValue: Send + 'static {
-    /// The value under a key, or `None` where there is none.
-    ///
-    /// # Errors
-    /// If the store did not answer.
-    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
-
-    /// Puts a value under a key. After the time to live it is of no more use.
-    ///
-    /// # Errors
-    /// If the store did not take it.
-    fn set(&mut self, key: &str, value: &[u8], time_to_live: Duration) -> Result<(), StoreError>;
-}
-
-/// Keeps everything: entries that have expired are computed anew and replaced, but never removed.
-impl KeyValue for HashMap<String, Vec<u8>> {
-    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(HashMap::get(self, key).cloned())
-    }
-
-    fn set(&mut self, key: &str, value: &[u8], _: Duration) -> Result<(), StoreError> {
-        self.insert(key.to_owned(), value.to_owned());
-        Ok(())
-    }
-}
-
-/// One value of a row.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lower, Lift)]
-#[component(variant)]
-pub enum Value {
-    /// For a feature that is optional; the same as leaving it out.
-    #[component(name = "missing")]
-    Missing,
-    /// A number; an integer may be given so too.
-    #[component(name = "number")]
-    Number(f64),
-    /// A truth value.
-    #[component(name = "boolean")]
-    Boolean(bool),
-    /// An integer.
-    #[component(name = "integer")]
-    Integer(i64),
-    /// One of the categories.
-    #[component(name = "text")]
-    Text(String),
-}
-
-macro_rules! value_from {
-    ($($from:ty => $case:ident),*) => {
-        $(impl From<$from> for Value {
-            fn from(value: $from) -> Value {
-                Value::$case(value.into())
-            }
-        })*
-    };
-}
-
-value_from!(f32 => Number, f64 => Number, i32 => Integer, u32 => Integer, i64 => Integer,
-            bool => Boolean, &str => Text, String => Text);
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Value {
-        value.map_or(Value::Missing, T::into)
-    }
-}
-
-/// The record `field`.
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct Field {
-    name: String,
-    value: Value,
-}
-
-/// The values that a feature can have; bounds are inclusive.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(variant)]
-pub enum Domain {
-    /// A 64-bit float.
-    #[component(name = "number")]
-    Number(NumberDomain),
-    /// A 64-bit integer.
-    #[component(name = "integer")]
-    Integer(IntegerDomain),
-    /// `true` or `false`.
-    #[component(name = "boolean")]
-    Boolean,
-    /// One of these texts.
-    #[component(name = "category")]
-    Category(Vec<String>),
-}
-
-/// Bounds of a number.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(record)]
-pub struct NumberDomain {
-    /// Smallest legal value.
-    pub minimum: Option<f64>,
-    /// Largest legal value.
-    pub maximum: Option<f64>,
-    /// The grid that values lie on, counted from the minimum.
-    pub step: Option<f64>,
-    /// Whether a value off the grid is moved to the nearest point instead of being refused.
-    pub round: bool,
-}
-
-/// Bounds of an integer.
-#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
-#[component(record)]
-pub struct IntegerDomain {
-    /// Smallest legal value.
-    pub minimum: i64,
-    /// Largest legal value.
-    pub maximum: i64,
-}
-
-/// One input of the model.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(record)]
-pub struct Feature {
-    /// Its name.
-    pub name: String,
-    /// The values it can have.
-    pub domain: Domain,
-    /// Whether it may be left out.
-    pub optional: bool,
-    /// Unit of a number.
-    pub unit: Option<String>,
-    /// What it means.
-    pub description: String,
-    /// A legal value.
-    pub example: Value,
-}
-
-/// What a model takes and gives.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(record)]
-pub struct Description {
-    /// Name of the model.
-    pub model: String,
-    /// Digest of everything that decides the model's outputs, as it stands in the keys.
-    #[component(name = "model-id")]
-    pub model_id: String,
-    /// What it predicts.
-    pub description: String,
-    /// Longest that an entry may be served, in seconds.
-    #[component(name = "ttl-seconds")]
-    pub ttl_seconds: u32,
-    /// The inputs.
-    pub features: Vec<Feature>,
-    /// Names of the outputs, in the order of [`Prediction::outputs`].
-    pub outputs: Vec<String>,
-    /// What [`Predictor::answer`] knows, e.g. `/decisions`.
-    pub endpoints: Vec<String>,
-}
-
-/// What is wrong with one field of a row.
-#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
-#[component(record)]
-pub struct FieldError {
-    /// Its name; empty where the whole row is meant.
-    pub field: String,
-    /// What was found.
-    pub value: Option<String>,
-    /// What is expected, e.g. `an integer from 18 to 127`.
-    pub expected: String,
-    /// The whole sentence.
-    pub detail: String,
-}
-
-/// Why a row gets no prediction.
-#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
-#[component(variant)]
-pub enum RowError {
-    /// All that is wrong with its fields.
-    #[component(name = "invalid")]
-    Invalid(Vec<FieldError>),
-    /// The model could not be run on it.
-    #[component(name = "failed")]
-    Failed(String),
-}
-
-/// A sentence per mistake.
-impl fmt::Display for RowError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RowError::Failed(reason) => f.write_str(reason),
-            RowError::Invalid(errors) => {
-                let details: Vec<&str> = errors.iter().map(|error| &*error.detail).collect();
-                f.write_str(&details.join("; "))
-            }
-        }
-    }
-}
-
-impl std::error::Error for RowError {}
-
-/// What the cache did for a row.
-#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
-#[component(record)]
-pub struct Cache {
-    /// Whether the outputs are those of an entry.
-    pub hit: bool,
-    /// Seconds since they were computed, on a hit.
-    #[component(name = "age-seconds")]
-    pub age_seconds: Option<u32>,
-    /// Seconds that the entry will still be served, on a hit; below 0 where the model failed and
-    /// the manifest allows an expired entry instead.
-    #[component(name = "ttl-seconds")]
-    pub ttl_seconds: Option<i64>,
-    /// The same as the header `Cache-Status` says it, e.g. `foretold; fwd=miss; stored`.
-    pub status: String,
-}
-
-/// What the model says of a row.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(record)]
-pub struct Prediction {
-    /// As [`Description::outputs`] names them.
-    pub outputs: Vec<f32>,
-    /// Where they are from.
-    pub cache: Cache,
-}
-
-/// What an endpoint makes of the outputs.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(variant)]
-pub enum AnswerValue {
-    /// An output itself.
-    #[component(name = "number")]
-    Number(f32),
-    /// A label of the endpoint.
-    #[component(name = "label")]
-    Label(String),
-}
-
-/// What an endpoint says of a row.
-#[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
-#[component(record)]
-pub struct Answer {
-    /// The number or the label.
-    pub value: AnswerValue,
-    /// Where it is from.
-    pub cache: Cache,
-}
 
 /// The variant `error` of wasi:keyvalue.
 #[derive(ComponentType, Lower)]
@@ -309,6 +67,7 @@ impl<S: KeyValue> WasiView for Guest<S> {
 /// The function `configure`, which takes variables by name.
 type Configure = TypedFunc<(Vec<(String, String)>,), (Result<(), String>,)>;
 type Rows = (Vec<Vec<Field>>,);
+type EndpointRows = (String, Vec<Vec<Field>>);
 type Results<T> = (Result<Vec<Result<T, RowError>>, String>,);
 
 /// A model and a store, ready to predict.
@@ -319,7 +78,8 @@ pub struct Predictor<S: KeyValue> {
     pre: InstancePre<Guest<S>>,
     variables: Vec<(String, String)>,
     guest: Store<Guest<S>>,
-    instance: wasmtime::component::Instance,
+    predict: TypedFunc<Rows, Results<Prediction>>,
+    answer: TypedFunc<EndpointRows, Results<Answer>>,
     description: Description,
 }
 
@@ -359,7 +119,23 @@ impl<S: KeyValue> Predictor<S> {
         Predictor::start(pre, variables.collect(), store)
     }
 
-    /// Another predictor of the same model and settings.
+    /// Another predictor of the same model and settings, over a store of its own.
+    ///
+    /// # Examples
+    /// One for each thread:
+    ///
+    /// ```no_run
+    /// use std::collections::HashMap;
+    ///
+    /// use foretold::predictor::Predictor;
+    ///
+    /// # fn main() -> anyhow::Result<()> {
+    /// let first = Predictor::from_file("credit-library.wasm", HashMap::new())?;
+    /// let mut second = first.again(HashMap::new())?;
+    /// std::thread::spawn(move || second.predict(&[("age_in_years", 30.into())]));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If there is no memory for it.
@@ -392,7 +168,9 @@ impl<S: KeyValue> Predictor<S> {
         let (description,) = describe.call(&mut guest, ())?;
         let description = description.map_err(anyhow::Error::msg)?;
         guest.data_mut().time_to_live = Duration::from_secs(description.ttl_seconds.into());
-        Ok(Predictor { pre, variables, guest, instance, description })
+        let predict = function(&mut guest, &instance, INTERFACE, "predict")?;
+        let answer = function(&mut guest, &instance, INTERFACE, "answer")?;
+        Ok(Predictor { pre, variables, guest, predict, answer, description })
     }
 
     /// What the model takes and gives.
@@ -427,9 +205,7 @@ impl<S: KeyValue> Predictor<S> {
         &mut self,
         rows: &[&[(&str, Value)]],
     ) -> Result<Vec<Result<Prediction, RowError>>> {
-        let predict: TypedFunc<Rows, Results<Prediction>> =
-            function(&mut self.guest, &self.instance, INTERFACE, "predict")?;
-        let (predictions,) = predict.call(&mut self.guest, (fields(rows),))?;
+        let (predictions,) = self.predict.call(&mut self.guest, (fields(rows),))?;
         predictions.map_err(anyhow::Error::msg)
     }
 
@@ -441,7 +217,26 @@ impl<S: KeyValue> Predictor<S> {
         Ok(only(self.answer_rows(endpoint, &[row])?)?)
     }
 
-    /// The same for many rows at once.
+    /// The same for many rows at once, which costs less than one after the other.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use std::collections::HashMap;
+    ///
+    /// use foretold::predictor::{Predictor, Value};
+    ///
+    /// # fn main() -> anyhow::Result<()> {
+    /// let mut rent = Predictor::from_file("rent-library.wasm", HashMap::new())?;
+    /// let rows: [[(&str, Value); 2]; 2] = [
+    ///     [("square_metres", 75.0.into()), ("rooms", 3.into())],
+    ///     [("square_metres", 120.0.into()), ("rooms", 5.into())],
+    /// ];
+    /// for answer in rent.answer_rows("/rents", &[&rows[0], &rows[1]])? {
+    ///     println!("{:?}", answer?.value);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If the component broke down, or there is no such endpoint. Mistakes in a row are in its
@@ -451,9 +246,7 @@ impl<S: KeyValue> Predictor<S> {
         endpoint: &str,
         rows: &[&[(&str, Value)]],
     ) -> Result<Vec<Result<Answer, RowError>>> {
-        let answer: TypedFunc<(String, Vec<Vec<Field>>), Results<Answer>> =
-            function(&mut self.guest, &self.instance, INTERFACE, "answer")?;
-        let (answers,) = answer.call(&mut self.guest, (endpoint.to_owned(), fields(rows)))?;
+        let (answers,) = self.answer.call(&mut self.guest, (endpoint.to_owned(), fields(rows)))?;
         answers.map_err(anyhow::Error::msg)
     }
 }

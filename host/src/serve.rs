@@ -1,5 +1,6 @@
 //! Predictions over HTTP/1.1.
 
+mod accept;
 pub(crate) mod auto;
 mod convert;
 pub(crate) mod metrics;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use foretold::CacheFolder;
 use foretold::StoreError;
 use foretold::Target;
 use foretold::predictor::{AnswerValue, Domain, KeyValue, Predictor, RowError, Value};
-use foretold::unstable::CacheFolder;
 use redis::Commands;
 use serde_json::Value as Json;
 

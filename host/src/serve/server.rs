@@ -16,7 +16,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 
 use crate::guest::contract::{self, Description, Report};
 use crate::guest::pool::{CallError, Pool};
+use crate::serve::accept;
 use crate::serve::auto::{Auto, Reason};
 use crate::serve::convert::{self, HttpResponse};
 use crate::serve::metrics::Metrics;
@@ -31,16 +32,11 @@ use crate::serve::route::Route;
 
 /// How long a client may take to send the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be idle, or take to send the head of a request: longer than the 60 s
-/// after which proxies give up idle connections, so that they are not closed under their hands.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a server that stops goes on accepting: clients with an open connection learn with their
 /// next answer that it will be closed, instead of losing a request to it.
 const DRAIN: Duration = Duration::from_millis(500);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// Pause after a failure to accept, which means that the process has no files left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// Paths that are answered whatever else is under way.
@@ -170,19 +166,12 @@ impl Server {
             service.stopping.store(true, Ordering::Relaxed);
             tokio::time::sleep(DRAIN).await;
         };
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).half_close(true);
+        let mut http = accept::http();
+        http.half_close(true);
         let mut stop = std::pin::pin!(stop);
         loop {
             let stream = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        warn!("cannot accept a connection: {error}");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
+                stream = accept::accept(&listener) => stream,
                 () = &mut stop => break,
             };
             serve_connection(&http, stream, &graceful, &service);

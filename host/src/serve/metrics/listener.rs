@@ -4,27 +4,21 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tracing::{debug, warn};
+use tracing::debug;
 
+use crate::serve::accept;
 use crate::serve::metrics::Metrics;
 use crate::serve::metrics::text;
-
-/// How long a connection may be idle: longer than the minute after which Prometheus scrapes again.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// Pause after a failure to accept, which means that the process has no files left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener that does not answer yet.
 pub(crate) struct MetricsListener {
@@ -54,13 +48,7 @@ impl MetricsListener {
     /// Answers scrapes until the process ends.
     pub(crate) async fn run(self, metrics: Arc<Metrics>) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => serve_connection(stream, metrics.clone()),
-                Err(error) => {
-                    warn!("cannot accept a connection for metrics: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            serve_connection(accept::accept(&self.listener).await, metrics.clone());
         }
     }
 }
@@ -70,9 +58,7 @@ fn serve_connection(stream: TcpStream, metrics: Arc<Metrics>) {
         let response = respond(&request, &metrics);
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = accept::http().serve_connection(TokioIo::new(stream), service);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             debug!("a connection for metrics ended: {error}");
