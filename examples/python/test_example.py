@@ -34,6 +34,8 @@ ENTRY_BYTES = 12  # time, check, one output
 
 def main() -> None:
     component, *foretold = sys.argv[1:]
+    # Where SIGINT is ignored, as under `nohup … &`, Python does not set its own handler.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     golden = golden_rows()
     dict_hits(component)
     expired(component)

@@ -55,8 +55,9 @@ def predictor(model: Path, tensor: str, column: int) -> Callable[[BaseModel], fl
     types = {each.name: NUMPY_TYPE[each.type] for each in session.get_inputs()}
 
     def predict(request: BaseModel) -> float:
-        values = request.model_dump()
-        inputs = {name: np.array([[missing_as_nan(values[name])]], dtype) for name, dtype in types.items()}
+        values = {name: missing_as_nan(value) for name, value in request.model_dump().items()}
+        # An input for each field, or one whose columns they are.
+        inputs = {name: np.array([[values[name]] if name in values else list(values.values())], dtype) for name, dtype in types.items()}
         return float(session.run([tensor], inputs)[0][0, column])
 
     return predict
