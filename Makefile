@@ -23,7 +23,7 @@ help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
 	@echo 'make request      send the sample request to it'
 	@echo 'make redis        start a local Redis on 127.0.0.1:6379'
-	@echo 'make build        build target/release/foretold, the component inside it'
+	@echo 'make build        build target/release/foretold, the component for servers inside it'
 	@echo 'make spin         bake the models for Spin into dist/, as spin.toml names them'
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
@@ -39,13 +39,18 @@ api: build
 build: component
 	cargo build --locked --release --package foretold
 
-# The generic components. They are copied only when they changed, so that the host is not built
-# again.
+# The host takes the components into itself, and the first start of `make api` needs only the one for
+# servers: the others are built when they are asked for, and from then on with it. While the linker
+# is at work on a component, which it does on one core, the host's dependencies are compiled.
+COMPONENTS = edge $(filter-out edge,$(patsubst $(TARGET)/foretold-%.wasm,%,$(wildcard $(TARGET)/foretold-*.wasm)))
+test spin library artefacts test-spin: COMPONENTS = edge spin library
+
+# They are copied only when they changed, so that the host is not built again.
 component:
 	@rustc --print target-libdir --target wasm32-wasip2 | xargs test -d || rustup target add wasm32-wasip2
-	cargo build --locked --profile component --target wasm32-wasip2 \
-		--package foretold-edge --package foretold-spin --package foretold-library
-	@for name in edge spin library; do \
+	@test -e $(TARGET)/foretold-edge.wasm || cargo build --locked --release --package foretold --lib --quiet & \
+	cargo build --locked --profile component --target wasm32-wasip2 $(COMPONENTS:%=--package foretold-%) && wait
+	@for name in $(COMPONENTS); do \
 		built=$(TARGET)/wasm32-wasip2/component/foretold_$$name.wasm; \
 		cmp -s $$built $(TARGET)/foretold-$$name.wasm || cp $$built $(TARGET)/foretold-$$name.wasm; \
 	done
@@ -57,10 +62,12 @@ spin: dist/credit-spin.wasm dist/credit-full-spin.wasm
 # As above, for programs in Rust, Python and JavaScript.
 library: dist/credit-library.wasm
 
+dist/%-spin.wasm: COMPONENTS = edge spin library
 dist/%-spin.wasm: build
 	@mkdir -p dist
 	$(TARGET)/release/foretold bake models/$* --target spin -o $@
 
+dist/%-library.wasm: COMPONENTS = edge spin library
 dist/%-library.wasm: build
 	@mkdir -p dist
 	$(TARGET)/release/foretold bake models/$* --target library -o $@

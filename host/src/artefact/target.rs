@@ -48,9 +48,9 @@ impl Target {
         };
         bytes.ok_or_else(|| {
             anyhow::anyhow!(
-                "this build of foretold carries no component for the target {}; run `make build`, \
-                 which builds the components first",
-                self.name()
+                "this build of foretold carries no component for the target {name}; run \
+                 `make component COMPONENTS={name} build`, which builds it first",
+                name = self.name()
             )
         })
     }
