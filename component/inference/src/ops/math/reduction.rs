@@ -124,7 +124,7 @@ impl Reduce {
         let mut largest = vec![T::default(); y.len()];
         max.of(x, &mut largest);
         for largest in &mut largest {
-            if !(largest.abs() <= T::MAX) {
+            if largest.is_nan() || largest.abs() > T::MAX {
                 *largest = T::default();
             }
         }

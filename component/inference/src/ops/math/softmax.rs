@@ -54,7 +54,8 @@ impl Softmax {
                 y[at] = (x[at] - largest).exp();
                 sum += y[at];
             }
-            let sum = smallest_sum.filter(|&smallest| !(sum > smallest)).unwrap_or(sum);
+            let sum =
+                smallest_sum.filter(|&smallest| sum.is_nan() || sum <= smallest).unwrap_or(sum);
             let logarithm = sum.ln();
             for at in positions {
                 y[at] = if self.logarithm { x[at] - largest - logarithm } else { y[at] / sum };
