@@ -47,6 +47,7 @@ pub mod baked;
 mod binding;
 mod error;
 mod graph;
+pub mod guest;
 mod math;
 mod missing;
 mod model;
