@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use crate::harness::credit::{SAMPLE, aged};
+use crate::harness::host::Host;
 use crate::harness::proxy::{Proxy, Trouble};
-use crate::harness::support::{Host, Redis, SAMPLE, aged};
+use crate::harness::redis::Redis;
 
 /// What a member of the host looks like.
 const BYPASSED: &str = "foretold; fwd=bypass, foretold-host; detail=model-cheaper-than-lookup";

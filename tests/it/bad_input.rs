@@ -1,12 +1,11 @@
 //! Bad input over HTTP: a 4xx problem document each, and the next request is served.
 
-use crate::harness::support::{Answer, Host, SAMPLE, answer};
+use crate::harness::answer::{Answer, answer};
+use crate::harness::credit::SAMPLE;
+use crate::harness::host::Host;
 
 fn assert_problem(answer: &Answer, status: u16, parts: &[&str]) {
-    assert_eq!(answer.status, status, "{}", answer.body);
-    assert_eq!(answer.header("content-type"), "application/problem+json");
-    let document = answer.json();
-    assert_eq!(document["status"], status);
+    let document = answer.problem(status);
     assert!(document["type"].as_str().unwrap().starts_with("urn:foretold:problem:"));
     assert!(!document["title"].as_str().unwrap().is_empty());
     let detail = document["detail"].as_str().unwrap();

@@ -7,9 +7,9 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::harness::support::{
-    Host, SAMPLE, cache_folder, change, copy_of_credit, credit, foretold,
-};
+use crate::harness::credit::{SAMPLE, change, copy_of_credit, credit};
+use crate::harness::host::{Host, foretold};
+use crate::harness::refusal::refusal;
 
 fn bake(source: &Path, output: &Path) -> Output {
     foretold().arg("bake").arg(source).arg("-o").arg(output).output().unwrap()
@@ -21,15 +21,6 @@ pub(crate) fn bake_refusal(source: &Path, output: &Path) -> String {
     let error = String::from_utf8(baked.stderr).unwrap();
     assert!(!baked.status.success(), "{error}");
     error
-}
-
-/// Starts a host that is expected to refuse, and returns what it says.
-fn refusal(source: &Path, cache: &Path) -> String {
-    let mut command = foretold();
-    command.arg("serve").arg(source).args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache);
-    let output = command.output().unwrap();
-    assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
 }
 
 #[test]
@@ -55,16 +46,14 @@ fn the_generic_component_and_other_files_are_refused_with_what_to_do() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file.wasm");
     std::fs::write(&file, Target::Edge.generic().unwrap()).unwrap();
-    let error = refusal(&file, &cache_folder());
+    let error = refusal(&file, &[], &[]);
     assert!(error.contains("no model yet; run `foretold bake"), "{error}");
     std::fs::write(&file, "not wasm").unwrap();
-    assert!(refusal(&file, &cache_folder()).contains("is not a WebAssembly file"));
+    assert!(refusal(&file, &[], &[]).contains("is not a WebAssembly file"));
     std::fs::write(&file, wat::parse_str("(component)").unwrap()).unwrap();
-    assert!(refusal(&file, &cache_folder()).contains("not a Foretold component"));
-    assert!(
-        refusal(&folder.path().join("none"), &cache_folder()).contains("expected a model folder")
-    );
-    assert!(refusal(folder.path(), &cache_folder()).contains("cannot read the manifest"));
+    assert!(refusal(&file, &[], &[]).contains("not a Foretold component"));
+    assert!(refusal(&folder.path().join("none"), &[], &[]).contains("expected a model folder"));
+    assert!(refusal(folder.path(), &[], &[]).contains("cannot read the manifest"));
 }
 
 #[test]
@@ -103,7 +92,7 @@ fn a_baked_component_refuses_to_be_baked_again() {
 fn a_cache_folder_that_others_can_write_to_is_refused() {
     let folder = TempDir::new().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let error = refusal(&credit(), folder.path());
+    let error = refusal(&credit(), &["--cache-dir", folder.path().to_str().unwrap()], &[]);
     assert!(error.contains("open to other users") && error.contains("chmod 700"), "{error}");
 }
 
@@ -113,11 +102,8 @@ fn a_taken_port_is_told_before_a_model_is_baked() {
     let address = taken.local_addr().unwrap().to_string();
     let folder = TempDir::new().unwrap();
     let nothing_to_bake = folder.path();
-    let mut command = foretold();
-    let output =
-        command.arg("serve").arg(nothing_to_bake).args(["--listen", &address]).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && error.contains("cannot listen on 127.0.0.1:"), "{error}");
+    let error = refusal(nothing_to_bake, &["--listen", &address], &[]);
+    assert!(error.contains("cannot listen on 127.0.0.1:"), "{error}");
     assert!(error.contains("in use"), "{error}");
 }
 
@@ -132,9 +118,7 @@ fn bad_options_are_refused_before_anything_listens() {
         (&["--log", "loud"], "--log"),
     ];
     for (options, expected) in cases {
-        let output = foretold().arg("serve").arg(credit()).args(options).output().unwrap();
-        assert!(!output.status.success(), "{options:?}");
-        let error = String::from_utf8(output.stderr).unwrap();
+        let error = refusal(&credit(), options, &[]);
         assert!(error.contains(expected), "{options:?}: {error}");
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::support::{Host, SAMPLE};
+use crate::harness::credit::SAMPLE;
+use crate::harness::host::Host;
 
 /// Far less than any time limit of the server.
 const SOON: Duration = Duration::from_secs(3);

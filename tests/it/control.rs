@@ -1,6 +1,9 @@
 //! What a request may ask of the cache, and what the operator may forbid.
 
-use crate::harness::support::{Answer, Host, Redis, SAMPLE, aged};
+use crate::harness::answer::Answer;
+use crate::harness::credit::{SAMPLE, aged};
+use crate::harness::host::Host;
+use crate::harness::redis::Redis;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use redis::Connection;
 use rustix::process::Signal;
 
+use crate::harness::credit::{SAMPLE, aged};
+use crate::harness::host::Host;
 use crate::harness::load::{Load, Seen};
 use crate::harness::proxy::{Proxy, Trouble};
 use crate::harness::random::Random;
-use crate::harness::support::{Host, Redis, SAMPLE, aged, free_port};
+use crate::harness::redis::{Redis, free_port};
 
 /// `hits return by themselves within 5 s of the server's return`.
 const RETURN_LIMIT: Duration = Duration::from_secs(5);

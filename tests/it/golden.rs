@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::bake::bake_refusal;
-use crate::harness::support::{Host, root};
+use crate::harness::credit::root;
+use crate::harness::host::Host;
 
 const TOLERANCE: f64 = 1e-6;
 

@@ -5,12 +5,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::support::{Answer, Host, cache_folder, foretold};
+use crate::harness::answer::Answer;
+use crate::harness::host::Host;
+use crate::harness::refusal::refusal_at_start;
 
 /// Longer than a host may take to refuse one of these components.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -267,31 +268,15 @@ pub(crate) fn serve_with_import(import: &str, options: &[&str]) -> Host {
 /// Starts a host with a component that it refuses, and returns what it says.
 pub(crate) fn refusal(component: &[u8], options: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
-    let mut command = foretold();
-    command.arg("serve").arg(file(&folder, component)).args(options);
-    command.args(["--listen", "127.0.0.1:0", "--cache-dir"]).arg(cache_folder());
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if start.elapsed() > START_LIMIT {
-            child.kill().unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    let mut error = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
-    assert_eq!(status.code(), Some(1), "{error}");
+    let error = refusal_at_start(&file(&folder, component), options, &[]);
+    assert!(start.elapsed() < START_LIMIT, "{error}");
     error
 }
 
 fn assert_problem(answer: &Answer, path: &str, status: u16, name: &str) {
-    assert_eq!(answer.status, status, "{path}: {answer:?}");
-    assert_eq!(answer.header("content-type"), "application/problem+json", "{path}: {answer:?}");
-    assert_eq!(answer.json()["type"], format!("urn:foretold:problem:{name}"), "{path}");
-    assert_eq!(answer.json()["status"], status, "{path}");
+    let document = answer.problem(status);
+    assert_eq!(document["type"], format!("urn:foretold:problem:{name}"), "{path}");
 }
 
 /// Asserts that a path gets 500, and the next request a fresh instance.

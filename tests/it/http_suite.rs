@@ -19,9 +19,10 @@ use foretold::Target;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::support::{
-    Answer, Host, SAMPLE, aged, agent, answer, array, credit, free_port, root,
-};
+use crate::harness::answer::{Answer, agent, answer};
+use crate::harness::credit::{SAMPLE, aged, array, credit, root};
+use crate::harness::host::Host;
+use crate::harness::redis::free_port;
 use crate::wasi_http;
 
 /// Headers that differ from answer to answer, or belong to the connection.

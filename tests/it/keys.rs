@@ -1,21 +1,10 @@
 //! Kinds of keys, and who can do what to entries.
 
-use std::io::Write;
-use std::process::Output;
-
-use tempfile::NamedTempFile;
-
-use crate::harness::support::{Host, Redis, SAMPLE, aged, cache_folder, credit, foretold};
-
-fn secret(text: &str) -> NamedTempFile {
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
-}
-
-fn path(file: &NamedTempFile) -> &str {
-    file.path().to_str().unwrap()
-}
+use crate::harness::credit::{SAMPLE, aged, credit};
+use crate::harness::host::Host;
+use crate::harness::redis::Redis;
+use crate::harness::refusal::refusal_at_start;
+use crate::harness::secret::Secret;
 
 /// The one key that a host with these options writes for the sample.
 fn key(options: &[&str]) -> String {
@@ -28,15 +17,9 @@ fn key(options: &[&str]) -> String {
     keys.remove(0)
 }
 
-/// What the options are refused with.
+/// What the options are refused with, once they are read.
 fn refusal(options: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut command = foretold();
-    command.args(["serve", "--no-snapshot", "--listen", "127.0.0.1:0", "--cache-dir"]);
-    command.arg(cache_folder()).args(options).envs(variables.iter().copied()).arg(credit());
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let error = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{error}");
-    error
+    refusal_at_start(&credit(), &[&["--no-snapshot"], options].concat(), variables)
 }
 
 #[test]
@@ -57,13 +40,14 @@ fn each_kind_of_key_is_what_it_says() {
 #[test]
 fn a_digest_depends_on_the_secret_and_not_on_where_it_comes_from() {
     let without = key(&["--keys", "digest"]);
-    let (one, other) = (secret("the first secret of all\n"), secret("the other secret of all"));
-    let with = key(&["--keys", "digest", "--key-secret-file", path(&one)]);
+    let (one, other) =
+        (Secret::new("the first secret of all\n"), Secret::new("the other secret of all"));
+    let with = key(&["--keys", "digest", "--key-secret-file", one.path()]);
     assert_ne!(with, without);
     assert_eq!(with.rsplit_once(':').unwrap().1.len(), 23);
-    assert_ne!(with, key(&["--keys", "digest", "--key-secret-file", path(&other)]));
-    let crlf = secret("the first secret of all\r\n");
-    assert_eq!(with, key(&["--keys", "digest", "--key-secret-file", path(&crlf)]));
+    assert_ne!(with, key(&["--keys", "digest", "--key-secret-file", other.path()]));
+    let crlf = Secret::new("the first secret of all\r\n");
+    assert_eq!(with, key(&["--keys", "digest", "--key-secret-file", crlf.path()]));
     let redis = Redis::start();
     let variables = [("FORETOLD_KEY_SECRET", "the first secret of all")];
     let options = ["--no-snapshot", "--keys", "digest", "--store", &redis.url()];
@@ -102,16 +86,17 @@ fn keys_of_python_need_what_python_understands() {
         let error = refusal(&options, &[]);
         assert!(error.contains(&format!("needs the layout string, not {layout}")), "{error}");
     }
-    let mac = secret("a secret that is long enough");
-    let error = refusal(&["--keys", "repr", "--mac-secret-file", path(&mac)], &[]);
+    let mac = Secret::new("a secret that is long enough");
+    let error = refusal(&["--keys", "repr", "--mac-secret-file", mac.path()], &[]);
     assert!(error.contains("exclude a MAC"), "{error}");
 }
 
 #[test]
 fn a_host_without_the_mac_secret_never_serves_an_entry_with_one_nor_the_other_way_round() {
-    let (one, other) = (secret("the first secret of all"), secret("the other secret of all"));
+    let (one, other) =
+        (Secret::new("the first secret of all"), Secret::new("the other secret of all"));
     let options: [&[&str]; 3] =
-        [&[], &["--mac-secret-file", path(&one)], &["--mac-secret-file", path(&other)]];
+        [&[], &["--mac-secret-file", one.path()], &["--mac-secret-file", other.path()]];
     let redis = Redis::start();
     let hosts =
         options.map(|options| Host::credit(&[&["--store", &redis.url()], options].concat()));
@@ -130,8 +115,8 @@ fn a_host_without_the_mac_secret_never_serves_an_entry_with_one_nor_the_other_wa
 
 #[test]
 fn values_that_were_moved_to_other_keys_are_refused() {
-    let mac = secret("the first secret of all");
-    for options in [&[][..], &["--mac-secret-file", path(&mac)]] {
+    let mac = Secret::new("the first secret of all");
+    for options in [&[][..], &["--mac-secret-file", mac.path()]] {
         let redis = Redis::start();
         let host = Host::credit(&[&["--store", &redis.url()], options].concat());
         let bodies = [aged(20), aged(70)];
@@ -152,20 +137,20 @@ fn values_that_were_moved_to_other_keys_are_refused() {
 
 #[test]
 fn a_secret_that_cannot_be_used_is_refused_and_never_shown() {
-    let (short, long) = (secret("sesame-sesame7\n"), secret("sesame-sesame-777\n"));
+    let (short, long) = (Secret::new("sesame-sesame7\n"), Secret::new("sesame-sesame-777\n"));
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let cases: [Case<'_>; 6] = [
         (
-            &["--mac-secret-file", path(&short)],
+            &["--mac-secret-file", short.path()],
             &[],
             "the MAC secret has 14 bytes; expected at least",
         ),
-        (&["--keys", "digest", "--key-secret-file", path(&short)], &[], "key secret has 14 bytes"),
-        (&["--key-secret-file", path(&long)], &[], "only with --keys digest"),
+        (&["--keys", "digest", "--key-secret-file", short.path()], &[], "key secret has 14 bytes"),
+        (&["--key-secret-file", long.path()], &[], "only with --keys digest"),
         (&[], &[("FORETOLD_KEY_SECRET", "sesame-sesame-777")], "only with --keys digest"),
         (&[], &[("FORETOLD_MAC_SECRET", "")], "the MAC secret has 0 bytes"),
         (
-            &["--mac-secret-file", path(&long)],
+            &["--mac-secret-file", long.path()],
             &[("FORETOLD_MAC_SECRET", "sesame-sesame-777")],
             "--mac-secret-file and FORETOLD_MAC_SECRET are both given",
         ),
@@ -177,7 +162,7 @@ fn a_secret_that_cannot_be_used_is_refused_and_never_shown() {
     }
     let missing = refusal(&["--mac-secret-file", "/nowhere/secret"], &[]);
     assert!(missing.contains("--mac-secret-file: cannot read /nowhere/secret"), "{missing}");
-    let host = Host::credit(&["--mac-secret-file", path(&long), "--log", "trace"]);
+    let host = Host::credit(&["--mac-secret-file", long.path(), "--log", "trace"]);
     host.post("/decisions", SAMPLE);
     assert!(!host.log().contains("sesame"), "{}", host.log());
 }

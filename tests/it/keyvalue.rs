@@ -1,7 +1,7 @@
 //! The key-value interfaces of components that are not ours: one written by hand calls every
 //! function of Spin's interfaces, and counts the answers that are as they should be.
 
-use crate::harness::support::Redis;
+use crate::harness::redis::Redis;
 use crate::hostile::{NO_IMPORT, component, refusal, serve_with_import};
 
 /// All functions of the interfaces that other hosts' components may import; the types of a draft's

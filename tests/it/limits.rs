@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::support::{Host, Redis, SAMPLE, aged, answer};
+use crate::harness::answer::answer;
+use crate::harness::credit::{SAMPLE, aged};
+use crate::harness::host::Host;
+use crate::harness::redis::Redis;
+use crate::harness::refusal::refusal_of_credit;
 
 #[test]
 fn a_long_body_gets_413_whether_its_length_is_announced_or_not() {
@@ -90,21 +94,6 @@ fn one_request_too_many_gets_503() {
 
 #[test]
 fn a_host_whose_memory_limit_is_too_low_for_the_model_says_so() {
-    let output = crate::harness::support::foretold()
-        .args([
-            "serve",
-            "--no-snapshot",
-            "--max-memory-mib",
-            "1",
-            "--listen",
-            "127.0.0.1:0",
-            "--cache-dir",
-        ])
-        .arg(crate::harness::support::cache_folder())
-        .arg(crate::harness::support::credit())
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = refusal_of_credit(&["--max-memory-mib", "1"], &[]);
     assert!(error.contains("memory"), "{error}");
 }

@@ -1,13 +1,15 @@
 //! Every store and layout with every kind of key, through the real host: hits after a restart,
 //! expiry to the second, memory freed after it, purges that other hosts see at once.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::support::{Host, Redis, SAMPLE, foretold};
+use crate::harness::answer::says_hit;
+use crate::harness::credit::{SAMPLE, array, change, copy_of_credit, credit};
+use crate::harness::host::{Host, foretold};
+use crate::harness::redis::Redis;
+use crate::harness::secret::Secret;
 
 const SECRET: &str = "sixteen bytes at least, for the tests";
 /// Seconds, for the tests that wait for the end of an entry.
@@ -77,9 +79,8 @@ fn a_hit_comes_from_every_store_with_every_kind_of_key_and_after_a_restart() {
             let host = place.host(&kind);
             let first = host.post("/decisions", SAMPLE);
             assert!(first.header("cache-status").contains("fwd=miss; stored"), "{name} {kind:?}");
-            let is_hit = |host: &Host| {
-                host.post("/decisions", SAMPLE).header("cache-status").starts_with("foretold; hit")
-            };
+            let is_hit =
+                |host: &Host| says_hit(host.post("/decisions", SAMPLE).header("cache-status"));
             assert!(is_hit(&host), "{name} {kind:?}");
             assert!(host.stop().success());
             if !place.is_memory {
@@ -103,7 +104,7 @@ fn an_entry_ends_to_the_second_in_every_store() {
                     let first_miss = loop {
                         let asked = start.elapsed();
                         let answer = host.post("/decisions", SAMPLE);
-                        if !answer.header("cache-status").starts_with("foretold; hit") {
+                        if !says_hit(answer.header("cache-status")) {
                             break start.elapsed();
                         }
                         last_hit = asked;
@@ -126,15 +127,6 @@ fn an_entry_ends_to_the_second_in_every_store() {
     });
 }
 
-/// An array of so many different rows.
-fn rows(count: usize) -> String {
-    let rows = (0..count).map(|i| {
-        let (age, rate) = (18 + i % 110, (i / 110) as f64 / 100.0);
-        SAMPLE.replace("30", &age.to_string()).replace("0.25", &rate.to_string())
-    });
-    format!("[{}]", rows.collect::<Vec<_>>().join(","))
-}
-
 #[test]
 fn memory_is_freed_after_the_end_in_every_layout() {
     std::thread::scope(|scope| {
@@ -146,15 +138,11 @@ fn memory_is_freed_after_the_end_in_every_layout() {
 
 fn frees_memory(name: &str, place: &Place) {
     let Some(redis) = &place.redis else { return };
-    let used_bytes = || -> i64 {
-        let info = redis.cli(&["INFO", "memory"]);
-        let line = info.iter().find_map(|line| line.strip_prefix("used_memory_dataset:"));
-        line.unwrap().trim().parse().unwrap()
-    };
+    let used_bytes = || redis.memory_bytes("used_memory_dataset");
     let host = place.host(&["--ttl", "2"]);
     host.post("/decisions", SAMPLE);
     let empty = used_bytes();
-    assert_eq!(host.post("/decisions", &rows(10_000)).status, 200);
+    assert_eq!(host.post("/decisions", &array(10_000)).status, 200);
     let taken = used_bytes() - empty;
     assert!(taken > 150_000, "{name}: {taken}");
     let start = Instant::now();
@@ -199,7 +187,7 @@ fn another_model_output_order_or_step_never_meets_the_old_entries() {
     for layout in ["string", "hash", "packed"] {
         let store = format!("{}?layout={layout}&prefix={layout}-", redis.url());
         let options = ["--no-snapshot", "--store", &store];
-        let first = Host::start(&crate::harness::support::credit(), &options);
+        let first = Host::start(&credit(), &options);
         first.post("/probabilities", SAMPLE);
         let expected = first.post("/probabilities", SAMPLE);
         assert!(expected.is_hit());
@@ -209,8 +197,8 @@ fn another_model_output_order_or_step_never_meets_the_old_entries() {
             ("step = 0.01", "step = 0.05"),
             ("maximum = 127", "maximum = 255"),
         ] {
-            let folder = crate::harness::support::copy_of_credit();
-            crate::harness::support::change(folder.path(), "manifest.toml", from, to);
+            let folder = copy_of_credit();
+            change(folder.path(), "manifest.toml", from, to);
             let other = Host::start(folder.path(), &options);
             assert!(!other.post("/probabilities", SAMPLE).is_hit(), "{layout} {to}");
             assert!(other.post("/probabilities", SAMPLE).is_hit(), "{layout} {to}");
@@ -225,37 +213,14 @@ fn a_file_survives_a_kill() {
     let folder = TempDir::new().unwrap();
     let store = format!("file:{}", folder.path().join("entries").display());
     let host = Host::credit(&["--store", &store]);
-    let answer = host.post("/decisions", &rows(500));
+    let answer = host.post("/decisions", &array(500));
     assert!(answer.header("cache-status").contains("; stored"));
     host.signal(rustix::process::Signal::KILL);
     drop(host);
     let host = Host::credit(&["--store", &store]);
-    let again = host.post("/decisions", &rows(500));
+    let again = host.post("/decisions", &array(500));
     assert_eq!(again.body, answer.body);
     assert!(again.header("cache-status").contains("500 hits"), "{}", again.header("cache-status"));
-}
-
-#[test]
-fn a_file_in_use_or_of_another_kind_is_refused_with_its_path() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("entries");
-    let store = format!("file:{}", path.display());
-    let _host = Host::credit(&["--store", &store]);
-    refused(&store, &path, "another process");
-    let text = folder.path().join("text");
-    std::fs::write(&text, "not a database").unwrap();
-    refused(&format!("file:{}", text.display()), &text, "");
-}
-
-fn refused(store: &str, path: &Path, text: &str) {
-    let model = crate::harness::support::credit();
-    let mut command: Command = foretold();
-    command.arg("serve").arg(model).args(["--listen", "127.0.0.1:0", "--store", store]);
-    command.args(["--no-snapshot", "--cache-dir"]).arg(crate::harness::support::cache_folder());
-    let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success());
-    assert!(error.contains(&path.display().to_string()) && error.contains(text), "{error}");
 }
 
 #[test]
@@ -264,20 +229,15 @@ fn a_secret_makes_digests_that_others_do_not_find() {
     let url = redis.url();
     let options = ["--store", &url, "--keys", "digest", "--no-snapshot"];
     let with_secret = |secret: &str| {
-        let folder = TempDir::new().unwrap();
-        let file = folder.path().join("secret");
-        std::fs::write(&file, secret).unwrap();
-        let file = file.display().to_string();
-        let host = Host::start(
-            &crate::harness::support::credit(),
-            &[&options[..], &["--key-secret-file", &file]].concat(),
-        );
+        let file = Secret::new(secret);
+        let host =
+            Host::start(&credit(), &[&options[..], &["--key-secret-file", file.path()]].concat());
         host.post("/decisions", SAMPLE).is_hit()
     };
     assert!(!with_secret(SECRET));
     assert!(with_secret(SECRET));
     assert!(!with_secret("another secret, as long"));
-    let plain = Host::start(&crate::harness::support::credit(), &options);
+    let plain = Host::start(&credit(), &options);
     assert!(!plain.post("/decisions", SAMPLE).is_hit());
     let keys = redis.cli(&["--scan"]);
     assert_eq!(keys.iter().filter(|key| key.contains(":k")).count(), 2, "{keys:?}");

@@ -1,7 +1,11 @@
 //! `/metrics`: what it says adds up, and is what clients saw.
 
+use crate::harness::answer::answer;
+use crate::harness::credit::{SAMPLE, aged, array, copy_of_credit};
+use crate::harness::host::Host;
+use crate::harness::redis::Redis;
+use crate::harness::refusal::refusal_at_start;
 use crate::harness::scrape::Scrape;
-use crate::harness::support::{Host, Redis, SAMPLE, aged, answer, array, copy_of_credit, foretold};
 
 fn host(options: &[&str]) -> Host {
     Host::credit(&[&["--metrics", "127.0.0.1:0"], options].concat())
@@ -172,14 +176,8 @@ fn rows_of_many_clients_add_up() {
 fn an_address_for_metrics_that_is_taken_is_said_before_anything_is_served() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let model = copy_of_credit();
-    let output = foretold()
-        .args(["serve", "--no-snapshot", "--listen", "127.0.0.1:0", "--cache-dir"])
-        .arg(crate::harness::support::cache_folder())
-        .args(["--metrics", &taken.local_addr().unwrap().to_string()])
-        .arg(model.path())
-        .output()
-        .unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{error}");
+    let address = taken.local_addr().unwrap().to_string();
+    let options = ["--no-snapshot", "--metrics", &address];
+    let error = refusal_at_start(model.path(), &options, &[]);
     assert!(error.contains("for metrics") && !error.contains("serving"), "{error}");
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::harness::support::{Host, root};
+use crate::harness::credit::root;
+use crate::harness::host::Host;
 
 /// With FORETOLD_UPDATE in the environment it is written anew.
 #[test]

@@ -1,16 +1,6 @@
 //! Options that make no sense are refused before anything listens, with what would.
 
-use crate::harness::support::{cache_folder, credit, foretold};
-
-fn refusal(options: &[&str]) -> String {
-    let mut command = foretold();
-    command.args(["serve", "--no-snapshot", "--listen", "127.0.0.1:0", "--cache-dir"]);
-    let output = command.arg(cache_folder()).arg(credit()).args(options).output().unwrap();
-    assert!(!output.status.success(), "{options:?}");
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(!error.contains("serving"), "{error}");
-    error
-}
+use crate::harness::refusal::refusal_of_credit;
 
 #[test]
 fn each_mistake_is_named_with_what_would_be_right() {
@@ -31,7 +21,8 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (&["--metrics", "9090"], "expected an IP address and a port"),
     ];
     for (options, expected) in cases {
-        let error = refusal(options);
+        let error = refusal_of_credit(options, &[]);
+        assert!(!error.contains("serving"), "{error}");
         assert!(error.contains(expected), "{options:?}: {error}");
     }
 }

@@ -11,7 +11,9 @@ use foretold::predictor::{AnswerValue, Domain, KeyValue, Predictor, RowError, Va
 use redis::Commands;
 use serde_json::Value as Json;
 
-use crate::harness::support::{Host, Redis, SAMPLE, cache_folder, credit};
+use crate::harness::credit::{SAMPLE, credit};
+use crate::harness::host::{Host, cache_folder};
+use crate::harness::redis::Redis;
 use crate::http_suite::baked;
 
 type Row = Vec<(&'static str, Value)>;
@@ -190,9 +192,8 @@ fn every_golden_row_has_the_bits_of_the_native_build() {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     let golden = read(credit().join("golden.json"));
-    let bits = &read(
-        crate::harness::support::root().join("component/inference/tests/it/bits.json"),
-    )["credit"];
+    let bits = &read(crate::harness::credit::root().join("component/inference/tests/it/bits.json"))
+        ["credit"];
     let names: Vec<&str> =
         golden["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let mut credit = predictor(&[], HashMap::new()).unwrap();

@@ -1,17 +1,8 @@
 //! Predictions in a real Redis.
 
-use crate::harness::support::{Host, Redis, SAMPLE, aged, change, copy_of_credit, credit};
-
-#[test]
-fn a_restarted_host_finds_its_predictions() {
-    let redis = Redis::start();
-    let host = Host::credit(&["--store", &redis.url()]);
-    assert!(!host.post("/decisions", SAMPLE).is_hit());
-    assert!(host.post("/decisions", SAMPLE).is_hit());
-    assert!(host.stop().success());
-    let host = Host::credit(&["--store", &redis.url()]);
-    assert!(host.post("/decisions", SAMPLE).is_hit());
-}
+use crate::harness::credit::{SAMPLE, aged, change, copy_of_credit, credit};
+use crate::harness::host::Host;
+use crate::harness::redis::Redis;
 
 #[test]
 fn keys_are_short_and_expire_by_themselves() {

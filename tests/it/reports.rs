@@ -4,7 +4,8 @@
 
 use serde_json::Value as Json;
 
-use crate::harness::support::{Host, root};
+use crate::harness::credit::root;
+use crate::harness::host::Host;
 
 fn check(name: &str) {
     let folder = root().join("tests/reports").join(name);

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::harness::support::{Host, Redis, SAMPLE, aged, array};
+use crate::harness::credit::{SAMPLE, aged, array};
+use crate::harness::host::Host;
+use crate::harness::redis::Redis;
 
 fn rows(body: &str) -> Vec<Value> {
     match serde_json::from_str(body) {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::harness::support::{Host, SAMPLE, aged, change, copy_of_credit};
+use crate::harness::credit::{SAMPLE, aged, change, copy_of_credit};
+use crate::harness::host::Host;
 
 #[test]
 fn the_second_request_is_a_hit_and_so_is_another_endpoint() {
@@ -53,7 +54,7 @@ fn an_entry_expires_after_the_ttl_option() {
 
 #[test]
 fn thresholds_and_bands_of_a_changed_manifest_apply_to_old_entries() {
-    let redis = crate::harness::support::Redis::start();
+    let redis = crate::harness::redis::Redis::start();
     let folder = copy_of_credit();
     let store = redis.url();
     let options = ["--no-snapshot", "--store", &store];

@@ -5,20 +5,12 @@ use std::time::{Duration, Instant};
 use foretold::Target;
 use tempfile::TempDir;
 
-use crate::harness::support::{
-    Host, Redis, SAMPLE, aged, array, cache_folder, change, foretold, root,
-};
+use crate::harness::credit::{SAMPLE, aged, array, change, root};
+use crate::harness::host::{Host, cache_folder, foretold};
+use crate::harness::redis::Redis;
+use crate::harness::refusal::refusal;
+use crate::harness::secret::Secret;
 use crate::http_suite::{application, baked};
-
-/// Starts a host that is expected to refuse, and returns what it says.
-fn refusal(source: &std::path::Path, options: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut command = foretold();
-    command.arg("serve").arg(source).args(["--listen", "127.0.0.1:0", "--cache-dir"]);
-    let output = command.arg(cache_folder()).args(options).envs(variables.to_vec()).output();
-    let output = output.unwrap();
-    assert!(!output.status.success(), "{options:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 /// The log is read by another thread.
 fn wait_until(is_true: impl Fn() -> bool) {
@@ -87,10 +79,8 @@ fn its_entries_are_those_of_the_other_artefacts_and_it_says_how_long_they_live()
 
 #[test]
 fn options_reach_it_as_variables() {
-    let folder = TempDir::new().unwrap();
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "sixteen bytes at least").unwrap();
-    let secret = secret.to_str().unwrap();
+    let file = Secret::new("sixteen bytes at least");
+    let secret = file.path();
     let options = ["--ttl", "600", "--ttl", "/decisions=60", "--keys", "digest"];
     let secrets = ["--key-secret-file", secret, "--mac-secret-file", secret, "--allow", "query"];
     let host = Host::start(&baked(Target::Spin), &[&options[..], &secrets].concat());

@@ -7,18 +7,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::support::{Host, Redis, SAMPLE, aged, credit, foretold, free_port};
+use crate::harness::credit::{SAMPLE, aged, credit};
+use crate::harness::host::Host;
+use crate::harness::redis::{Redis, free_port};
+use crate::harness::refusal::refusal_of_credit;
+use crate::harness::secret::Secret;
 
 const LOG_LIMIT: Duration = Duration::from_secs(10);
-
-/// What `foretold serve` says when it does not start.
-fn refusal(options: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut command = foretold();
-    command.arg("serve").arg(credit()).args(["--listen", "127.0.0.1:0"]).args(options);
-    let output = command.envs(variables.iter().copied()).output().unwrap();
-    assert!(!output.status.success(), "{options:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 #[test]
 fn a_store_that_cannot_be_meant_is_refused_with_what_can() {
@@ -42,7 +37,7 @@ fn a_store_that_cannot_be_meant_is_refused_with_what_can() {
         (&["--store", "redis://h", "--store-password-file", "/nowhere"], "/nowhere"),
     ];
     for (options, expected) in cases {
-        let message = refusal(options, &[]);
+        let message = refusal_of_credit(options, &[]);
         assert!(message.contains(expected), "{options:?}: {message}");
     }
 }
@@ -50,14 +45,14 @@ fn a_store_that_cannot_be_meant_is_refused_with_what_can() {
 #[test]
 fn a_password_on_the_command_line_is_refused_and_not_repeated() {
     for url in ["redis://:sesame@127.0.0.1", "rediss://u:sesame@h:1/2?layout=hash"] {
-        let message = refusal(&["--store", url], &[]);
+        let message = refusal_of_credit(&["--store", url], &[]);
         for name in ["FORETOLD_STORE", "FORETOLD_STORE_PASSWORD", "--store-password-file"] {
             assert!(message.contains(name), "{message}");
         }
         assert!(!message.contains("sesame"), "{message}");
     }
     for url in ["redis://u:sesame@h:x", "u:sesame@h", "redis://u:sesame@h?x=1", "sesame"] {
-        let message = refusal(&[], &[("FORETOLD_STORE", url)]);
+        let message = refusal_of_credit(&[], &[("FORETOLD_STORE", url)]);
         assert!(!message.contains("sesame"), "{url}: {message}");
     }
 }
@@ -68,16 +63,13 @@ fn a_password_comes_from_the_environment_or_a_file() {
     redis.cli(&["ACL", "SETUSER", "scorer", "on", ">sesame-8", "~foretold:*", "+@all", "-@admin"]);
     redis.cli(&["ACL", "SETUSER", "default", "off"]);
     let url = redis.url().replace("redis://", "redis://scorer@");
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("password");
-    std::fs::write(&file, "sesame-8\n").unwrap();
-    let file = file.to_str().unwrap();
+    let file = Secret::new("sesame-8\n");
     for layout in ["string", "hash", "packed"] {
         let options = ["--no-snapshot", "--log", "trace", "--store", &url, "--layout", layout];
         let host = Host::start_in(&credit(), &options, &[("FORETOLD_STORE_PASSWORD", "sesame-8")]);
         host.post("/decisions", SAMPLE);
         assert!(host.post("/decisions", SAMPLE).is_hit(), "{layout}: {}", host.log());
-        let options = [&options[..], &["--store-password-file", file]].concat();
+        let options = [&options[..], &["--store-password-file", file.path()]].concat();
         let other = Host::start(&credit(), &options);
         assert!(other.post("/decisions", SAMPLE).is_hit(), "{layout}: {}", other.log());
         for log in [host.log(), other.log()] {
@@ -107,7 +99,8 @@ fn databases_and_prefixes_keep_caches_apart() {
 #[test]
 fn a_file_survives_a_restart_and_a_kill() {
     let folder = TempDir::new().unwrap();
-    let store = format!("file:{}", folder.path().join("predictions").display());
+    let path = folder.path().join("predictions");
+    let store = format!("file:{}", path.display());
     let mut host = Host::credit(&["--store", &store]);
     let mut confirmed = vec![];
     for (round, ages) in [18..40usize, 40..60, 60..75].into_iter().enumerate() {
@@ -137,9 +130,9 @@ fn a_file_survives_a_restart_and_a_kill() {
         }
     }
     // One file serves one process.
-    let message = refusal(&["--no-snapshot", "--store", &store], &[]);
+    let message = refusal_of_credit(&["--store", &store], &[]);
     assert!(message.contains("open in another process"), "{message}");
-    assert!(message.contains("predictions"), "{message}");
+    assert!(message.contains(path.to_str().unwrap()), "{message}");
 }
 
 #[test]
@@ -161,12 +154,12 @@ fn a_file_that_is_damaged_or_foreign_is_refused_by_its_path() {
     let text = b"this is a text, and no database at all".to_vec();
     for (what, bytes) in [("half", half), ("truncated", truncated), ("text", text)] {
         std::fs::write(&path, bytes).unwrap();
-        let message = refusal(&["--no-snapshot", "--store", &store], &[]);
+        let message = refusal_of_credit(&["--store", &store], &[]);
         assert!(message.contains(path.to_str().unwrap()), "{what}: {message}");
         assert!(message.contains("damaged or no store of Foretold"), "{what}: {message}");
         assert!(!message.contains("panicked"), "{what}: {message}");
     }
-    let message = refusal(&["--no-snapshot", "--store", "file:/nowhere/at/all"], &[]);
+    let message = refusal_of_credit(&["--store", "file:/nowhere/at/all"], &[]);
     assert!(message.contains("/nowhere/at/all"), "{message}");
 }
 

@@ -10,7 +10,7 @@ use foretold::unstable::{Inventory, Purge, Selection};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::harness::support::Redis;
+use crate::harness::redis::Redis;
 use crate::stores::{LAYOUTS, MODEL, OTHER_MODEL, keys, list, open};
 
 const TIME_TO_LIVE: Duration = Duration::from_secs(600);

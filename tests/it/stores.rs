@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use foretold::unstable::{Cursor, Entry, Inventory, Purge, Selection, StoreSettings, StoreUrl};
 use tempfile::TempDir;
 
-use crate::harness::support::Redis;
+use crate::harness::redis::Redis;
 
 pub(crate) const MODEL: &str = "modelAAAAAAAAAA";
 pub(crate) const OTHER_MODEL: &str = "modelBBBBBBBBBB";
@@ -326,17 +326,10 @@ async fn what_others_put_in_our_place_is_overwritten() {
     }
 }
 
-/// What the server uses.
-fn used_memory(redis: &Redis) -> i64 {
-    let lines = redis.cli(&["INFO", "memory"]);
-    let line = lines.iter().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-    line.trim().parse().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_freed_after_expiry() {
     let redis = Redis::start();
-    let used = || used_memory(&redis);
+    let used = || redis.memory_bytes("used_memory");
     for layout in LAYOUTS {
         let store =
             open(&format!("{}?layout={layout}&capacity=30000&prefix={layout}", redis.url())).await;
@@ -391,7 +384,7 @@ async fn the_memory_and_the_file_store_free_what_has_expired() {
 async fn bytes_per_entry(layout: &str, row_bytes: usize, entries: u32) -> f64 {
     let redis = Redis::start();
     let store = open(&format!("{}?layout={layout}&capacity={entries}", redis.url())).await;
-    let before = used_memory(&redis);
+    let before = redis.memory_bytes("used_memory");
     let rows: Vec<u32> = (0..entries).collect();
     for rows in rows.chunks(10_000) {
         // What a prediction with one output takes.
@@ -401,7 +394,7 @@ async fn bytes_per_entry(layout: &str, row_bytes: usize, entries: u32) -> f64 {
     }
     let counted: u64 = store.statistics().await.unwrap().models.iter().map(|m| m.entries).sum();
     assert_eq!(counted, u64::from(entries), "{layout}");
-    (used_memory(&redis) - before) as f64 / f64::from(entries)
+    (redis.memory_bytes("used_memory") - before) as f64 / f64::from(entries)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -430,7 +423,7 @@ async fn a_field_expires_in_the_way_that_the_server_knows() {
     if has(&newest, "HSETEX") {
         // As servers are that have only HEXPIRE.
         let options = ["--rename-command", "HSETEX", ""];
-        servers.push(Redis::start_with(crate::harness::support::free_port(), &options));
+        servers.push(Redis::start_with(crate::harness::redis::free_port(), &options));
     }
     servers.push(newest);
     for redis in servers {

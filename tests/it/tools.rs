@@ -9,7 +9,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::support::{Host, Redis, SAMPLE, aged, cache_folder, credit, foretold};
+use crate::harness::credit::{SAMPLE, aged, credit};
+use crate::harness::host::{Host, cache_folder, foretold};
+use crate::harness::redis::Redis;
+use crate::harness::secret::Secret;
 use crate::stores::LAYOUTS;
 
 /// The rows of the sample request with the ages 18 to 27, the columns in another order.
@@ -259,9 +262,8 @@ fn a_file_is_purged_while_no_host_has_it() {
 #[test]
 fn warmed_rows_are_hits() {
     let (redis, folder) = (Redis::start(), TempDir::new().unwrap());
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "a secret of many bytes").unwrap();
-    let secret = secret.to_str().unwrap();
+    let file = Secret::new("a secret of many bytes");
+    let secret = file.path();
     let plain: Vec<Vec<&str>> = vec![vec![]];
     let kinds = vec![
         vec!["--keys", "digest", "--key-secret-file", secret],
@@ -366,18 +368,13 @@ fn rows_that_a_full_server_does_not_take_are_counted() {
 
 #[test]
 fn a_value_that_cannot_be_read_says_why() {
-    let (redis, model, folder) = (Redis::start(), model(), TempDir::new().unwrap());
+    let (redis, model) = (Redis::start(), model());
     let store = redis.url();
-    let secret = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let mine = secret("mine", "a secret of many bytes");
-    let other = secret("other", "another secret of many bytes");
-    assert!(warm(&store, &csv(30..31), &["--mac-secret-file", &mine]).status.success());
+    let files = ["a secret of many bytes", "another secret of many bytes"].map(Secret::new);
+    let [mine, other] = files.each_ref().map(Secret::path);
+    assert!(warm(&store, &csv(30..31), &["--mac-secret-file", mine]).status.success());
     let get = |options: &[&str]| run("get", &store, &with_model(&model, options), "");
-    let with_mac = get(&[SAMPLE, "--mac-secret-file", &mine, "--json"]);
+    let with_mac = get(&[SAMPLE, "--mac-secret-file", mine, "--json"]);
     let found: Value = serde_json::from_slice(&with_mac.stdout).unwrap();
     assert_eq!(found["protection"], "MAC");
     assert_eq!(found["outputs"]["probability"], 0.303_817_15);
@@ -392,13 +389,13 @@ fn a_value_that_cannot_be_read_says_why() {
         assert_eq!(found["outputs"], Value::Null);
     };
     check(&[key], "it has a MAC, which --mac-secret-file is needed to verify");
-    check(&[key, "--mac-secret-file", &other], "its MAC is wrong");
+    check(&[key, "--mac-secret-file", other], "its MAC is wrong");
     redis.cli(&["SET", key, "hello"]);
     check(&[key], "it is corrupt: not the form of an entry");
     redis.cli(&["SET", key, "aaaabbbbcccc"]);
     check(&[key], "its check is wrong: it is corrupt, or");
     assert!(warm(&store, &csv(30..31), &[]).status.success());
-    check(&[key, "--mac-secret-file", &mine], "it has no MAC");
+    check(&[key, "--mac-secret-file", mine], "it has no MAC");
     assert!(get(&[key]).status.success());
     // A value without a time is not old.
     redis.cli(&["SET", key, "hello"]);

@@ -25,7 +25,8 @@ use wasmtime_wasi_http::{
 };
 use wasmtime_wasi_keyvalue::{WasiKeyValue, WasiKeyValueCtx};
 
-use crate::harness::support::{Answer, SAMPLE};
+use crate::harness::answer::Answer;
+use crate::harness::credit::SAMPLE;
 use crate::http_suite::baked;
 
 /// The environment that names the only store that this host has.

@@ -3,21 +3,21 @@
 use std::cell::OnceCell;
 
 use foretold_core::http::{Headers, REQUEST_HEADERS, Request};
+use foretold_core::pipeline::Description;
 use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
 use foretold_core::timed::{self, TimedResponse};
 use foretold_inference::baked::Baked;
+use foretold_inference::guest::store::LabelledStore;
 
-use crate::Component;
-use crate::bake::baked;
 use crate::bindings::exports::foretold::component::handler::{self, Guest, Header};
-use crate::clock;
-use crate::store::LabelledStore;
+use crate::bindings::wasi::keyvalue::store::Bucket;
+use crate::{Component, baked, clock, store};
 
 /// What an instance works with, made by `configure`.
 pub(crate) struct Instance {
     baked: &'static Baked,
-    store: LabelledStore,
-    pub(crate) settings: Settings,
+    store: LabelledStore<Bucket>,
+    settings: Settings,
 }
 
 thread_local! {
@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// Calls a function with the configured instance, if it is.
-pub(crate) fn with_instance<T>(call: impl FnOnce(&Instance) -> T) -> Option<T> {
+fn with_instance<T>(call: impl FnOnce(&Instance) -> T) -> Option<T> {
     INSTANCE.with(|cell| cell.get().map(call))
 }
 
@@ -33,7 +33,7 @@ impl Instance {
     pub(crate) fn new(store: String, settings: Settings) -> Result<Instance, String> {
         let baked = baked()?;
         settings.check(baked.service.manifest())?;
-        Ok(Instance { baked, store: LabelledStore::new(store), settings })
+        Ok(Instance { baked, store: LabelledStore::new(store, store::open), settings })
     }
 
     /// Answers a request.
@@ -42,6 +42,13 @@ impl Instance {
         let clock = clock::nanoseconds;
         timed::answer(service, request, &self.store, model, &self.settings, clock::now(), clock)
     }
+}
+
+/// What the component says of itself.
+pub(crate) fn describe() -> Result<Description, String> {
+    let service = &baked()?.service;
+    let description = with_instance(|instance| service.description(&instance.settings));
+    description.ok_or_else(|| "the host calls configure before describe".to_owned())
 }
 
 impl Guest for Component {

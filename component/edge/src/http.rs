@@ -4,12 +4,12 @@
 //! store (`default` unless set), and those of [`Settings::from_variables`] in capitals with
 //! `FORETOLD_` in front, e.g. `FORETOLD_TTL_SECONDS`.
 
-use std::borrow::Cow;
 use std::env::{self, VarError};
 
 use foretold_core::http::problem::Problem;
-use foretold_core::http::{self, Headers, MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
+use foretold_core::http::{MAX_BODY_BYTES, Response};
 use foretold_core::settings::Settings;
+use foretold_inference::guest::http::{self, Incoming};
 
 use crate::Component;
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
@@ -35,30 +35,13 @@ impl Guest for Component {
 fn respond(request: &IncomingRequest) -> Response {
     let instance = match configured() {
         Ok(instance) => instance,
-        Err(log) => return Response { log: Some(log), ..Problem::ComponentFailed.response() },
+        Err(log) => return http::unusable(log),
     };
-    let method = request.method();
+    let method = method_name(&request.method()).to_owned();
     let target = request.path_with_query().unwrap_or_else(|| "/".to_owned());
     let fields = request.headers();
-    let headers = REQUEST_HEADERS.map(|name| value(&fields.get(name)));
-    match read_body(request) {
-        Ok(body) => {
-            let request = Request {
-                method: method_name(&method),
-                target: &target,
-                headers: Headers::from_values(headers.each_ref().map(Option::as_deref)),
-                body: &body,
-                bypass_store: false,
-            };
-            instance.answer(&request).response
-        }
-        Err(problem) => problem.response_at(&target),
-    }
-}
-
-/// The values of a header as one list; `None` where it is not there.
-fn value(values: &[Vec<u8>]) -> Option<String> {
-    http::list(values.iter().map(Vec::as_slice)).map(Cow::into_owned)
+    let incoming = Incoming::new(method, target, |name| fields.get(name));
+    incoming.answer(read_body(request), |request| instance.answer(request).response)
 }
 
 fn configured() -> Result<Instance, String> {
@@ -94,9 +77,7 @@ fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Problem> {
 
 fn send(response: Response, out: ResponseOutparam) {
     let fields = Fields::new();
-    let length = ("content-length", response.body.len().to_string());
-    let headers = response.headers.iter().map(|header| (header.name, header.value.to_string()));
-    for (name, value) in headers.chain([length]) {
+    for (name, value) in http::headers(&response) {
         // A host that forbids a header sends the response without it.
         let _ = fields.append(name, &value.into_bytes());
     }

@@ -5,8 +5,6 @@
 
 #![allow(unreachable_pub, reason = "the macro that exports the component makes such items")]
 
-mod about;
-mod bake;
 mod clock;
 mod handler;
 mod http;
@@ -32,3 +30,5 @@ mod bindings {
 struct Component;
 
 bindings::export!(Component with_types_in bindings);
+foretold_inference::export_bake!("edge", Component, bindings);
+foretold_inference::export_about!(Component, bindings, handler::describe);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tract_hir::internal::TractError;
+
 /// A model cannot be run with a manifest. Each text says what was found, what was expected, and
 /// what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,3 +75,8 @@ impl fmt::Display for LoadError {
 }
 
 impl std::error::Error for LoadError {}
+
+/// What tract says.
+pub(crate) fn failed(error: TractError) -> LoadError {
+    LoadError::Graph(format!("{error:#}"))
+}

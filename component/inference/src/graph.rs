@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::LoadError;
+use crate::node::{node_name, operator_name};
 use crate::ops;
-use crate::proto::{GraphProto, NodeProto, TensorTypeProto, ValueInfoProto};
+use crate::proto::{GraphProto, TensorTypeProto, ValueInfoProto};
 use crate::tensor::Element;
 
 /// Cuts a graph down to what the wanted outputs depend on, and checks that it hangs together.
@@ -75,23 +76,6 @@ fn check(graph: &GraphProto) -> Result<(), LoadError> {
             Err(LoadError::Graph(format!("nothing in it gives the output '{}'", output.name)))
         }
         None => Ok(()),
-    }
-}
-
-/// The operator with its domain, e.g. `Add` or `ai.onnx.ml.Scaler`.
-pub(crate) fn operator_name(node: &NodeProto) -> String {
-    match &*node.domain {
-        "" | "ai.onnx" => node.op_type.clone(),
-        domain => format!("{domain}.{}", node.op_type),
-    }
-}
-
-/// The node's name, or that of its first output.
-pub(crate) fn node_name(node: &NodeProto) -> String {
-    if node.name.is_empty() {
-        node.output.first().cloned().unwrap_or_default()
-    } else {
-        node.name.clone()
     }
 }
 

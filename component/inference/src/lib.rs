@@ -1,7 +1,7 @@
 //! Runs ONNX models of tabular data, natively and in WebAssembly.
 //!
 //! ```no_run
-//! use foretold_core::{Model, feature::Value, manifest::Manifest};
+//! use foretold_core::{Model, model::feature::Value, model::manifest::Manifest};
 //! use foretold_inference::OnnxModel;
 //!
 //! # fn example(bytes: &[u8], manifest: &Manifest) -> Result<(), Box<dyn std::error::Error>> {
@@ -47,6 +47,7 @@ pub mod baked;
 mod binding;
 mod error;
 mod graph;
+pub mod guest;
 mod math;
 mod missing;
 mod model;

@@ -16,10 +16,9 @@ use foretold_core::model::manifest::Manifest;
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
-use crate::error::LoadError;
-use crate::ops::{KernelOp, Missing};
+use crate::error::{LoadError, failed};
+use crate::ops::kernel::{KernelOp, Missing};
 use crate::tensor::View;
-use crate::wiring::failed;
 
 /// Integers of which every one is tried.
 const MAX_TRIED: i64 = 256;
@@ -173,7 +172,7 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Kernel;
+    use crate::ops::kernel::Kernel;
     use crate::tensor::{Element, Fact, ViewMut};
 
     /// Operators as they were when they were wrong: each drops NaN.

@@ -10,14 +10,13 @@ use prost::Message;
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
-use crate::error::LoadError;
+use crate::error::{LoadError, failed};
 use crate::graph;
 use crate::missing;
 use crate::output::{Outputs, wanted};
 use crate::proto::ModelProto;
 use crate::unknown;
 use crate::width;
-use crate::wiring::failed;
 
 /// An ONNX model, ready to run with a manifest's features and outputs.
 ///

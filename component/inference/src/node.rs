@@ -108,6 +108,19 @@ impl<'a> Node<'a> {
         (0..self.operands.len()).map(|position| self.input(position)).collect()
     }
 
+    /// All inputs, which must have one type.
+    pub(crate) fn uniform_inputs(&self) -> Result<(Vec<Operand<'a>>, Element), String> {
+        let operands = self.all_inputs()?;
+        let element = operands[0].fact.element;
+        match operands.iter().find(|operand| operand.fact.element != element) {
+            Some(other) => Err(format!(
+                "inputs of types {element} and {}, expected one type",
+                other.fact.element
+            )),
+            None => Ok((operands, element)),
+        }
+    }
+
     /// The elements of an input that must be a constant list of integers, if it is there.
     pub(crate) fn constant_integers(&self, position: usize) -> Result<Option<Vec<i64>>, String> {
         let Some(operand) = self.optional_input(position) else { return Ok(None) };
@@ -197,6 +210,23 @@ impl Operand<'_> {
             element if element.is_float() => Ok(element),
             element => Err(format!("an input of type {element}, expected float32 or float64")),
         }
+    }
+}
+
+/// The operator with its domain, e.g. `Add` or `ai.onnx.ml.Scaler`.
+pub(crate) fn operator_name(node: &NodeProto) -> String {
+    match &*node.domain {
+        "" | "ai.onnx" => node.op_type.clone(),
+        domain => format!("{domain}.{}", node.op_type),
+    }
+}
+
+/// The node's name, or that of its first output.
+pub(crate) fn node_name(node: &NodeProto) -> String {
+    if node.name.is_empty() {
+        node.output.first().cloned().unwrap_or_default()
+    } else {
+        node.name.clone()
     }
 }
 

@@ -5,13 +5,13 @@
 //! there, and are rewritten by its optimiser, which takes `x · 0` for 0.
 
 mod array;
-mod kernel;
+mod built;
+pub(crate) mod kernel;
 mod math;
 mod ml;
 
-use std::fmt;
-
 use array::{cast, gather, shape};
+use built::Built;
 use math::{activation, arithmetic, logic, lp_normalization, matrix, reduction, softmax};
 use ml::{
     array_feature_extractor, binarizer, feature_vectorizer, imputer, label_encoder,
@@ -19,86 +19,9 @@ use ml::{
     tree_ensemble_classifier, tree_ensemble_regressor,
 };
 
-use tract_hir::internal::*;
-
 use crate::error::LoadError;
-use crate::graph::{node_name, operator_name};
-use crate::node::Node;
+use crate::node::{Node, node_name, operator_name};
 use crate::proto::NodeProto;
-use crate::tensor::Fact;
-pub(crate) use kernel::Kernel;
-pub(crate) use kernel::{KernelOp, Missing};
-
-/// Adds tract's operators to a model, under names that start with a prefix.
-type Wiring =
-    dyn Fn(&str, &mut TypedModel, &[OutletId]) -> TractResult<TVec<OutletId>> + Send + Sync;
-
-/// What a builder makes of a node.
-pub(crate) enum Built {
-    /// Operators of tract.
-    Wiring(Box<Wiring>),
-    /// An operator of this crate.
-    Kernel {
-        kernel: Arc<dyn Kernel>,
-        /// Positions of the inputs that it reads.
-        uses: Vec<usize>,
-        outputs: Vec<Fact>,
-    },
-}
-
-impl Built {
-    pub(crate) fn wiring(
-        wiring: impl Fn(&str, &mut TypedModel, &[OutletId]) -> TractResult<TVec<OutletId>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Built {
-        Built::Wiring(Box::new(wiring))
-    }
-
-    /// One of tract's operators that move elements about, for all inputs.
-    pub(crate) fn expansion(expansion: impl Expansion) -> Built {
-        Built::wiring(move |prefix, model, inputs| expansion.wire(prefix, model, inputs))
-    }
-
-    pub(crate) fn kernel(
-        kernel: impl Kernel + 'static,
-        uses: Vec<usize>,
-        outputs: Vec<Fact>,
-    ) -> Built {
-        Built::Kernel { kernel: Arc::new(kernel), uses, outputs }
-    }
-
-    /// A kernel that reads the first input and gives one output.
-    pub(crate) fn map(kernel: impl Kernel + 'static, output: Fact) -> Built {
-        Built::kernel(kernel, vec![0], vec![output])
-    }
-
-    /// Adds it to a model.
-    pub(crate) fn wire(
-        &self,
-        operator: &str,
-        prefix: &str,
-        model: &mut TypedModel,
-        inputs: &[OutletId],
-    ) -> TractResult<TVec<OutletId>> {
-        match self {
-            Built::Wiring(wiring) => wiring(prefix, model, inputs),
-            Built::Kernel { kernel, uses, outputs } => {
-                let used: Option<TVec<OutletId>> =
-                    uses.iter().map(|&position| inputs.get(position).copied()).collect();
-                let op = KernelOp::new(operator, kernel.clone(), outputs.clone());
-                model.wire_node(prefix, op, &used.context("an input is missing")?)
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Built {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Built")
-    }
-}
 
 /// Checks a node and turns it into something that can be added to a model.
 type Build = fn(&Node<'_>) -> Result<Built, String>;

@@ -10,21 +10,12 @@ use foretold_core::model::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
-use crate::error::LoadError;
-use crate::ops::KernelOp;
+use crate::error::{LoadError, failed};
+use crate::ops::kernel::{KernelOp, KnownTexts};
 use crate::tensor::View;
-use crate::wiring::failed;
 
 /// Texts that an error lists.
 const MAX_SHOWN: usize = 10;
-
-/// What an encoder makes of texts.
-pub(crate) struct KnownTexts<'a> {
-    /// Those that it tells apart.
-    pub(crate) texts: BTreeSet<&'a str>,
-    /// Whether a row with another one fails.
-    pub(crate) refuses_others: bool,
-}
 
 /// Refuses categories that no encoder of their feature knows, unless the manifest says so, and
 /// those that an encoder fails on.

@@ -10,9 +10,8 @@ use std::ops::RangeInclusive;
 
 use tract_hir::internal::*;
 
-use crate::error::LoadError;
-use crate::graph::{node_name, operator_name};
-use crate::node::{Node, Operand};
+use crate::error::{LoadError, failed};
+use crate::node::{Node, Operand, node_name, operator_name};
 use crate::ops;
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 use crate::tensor::{self, Fact};
@@ -97,11 +96,6 @@ fn opset(
             "it has operators of the set {name} and does not say of which version"
         ))),
     }
-}
-
-/// What tract says.
-pub(crate) fn failed(error: TractError) -> LoadError {
-    LoadError::Graph(format!("{error:#}"))
 }
 
 impl Wires {

@@ -2,8 +2,6 @@
 
 #![allow(unreachable_pub, reason = "the macro that exports the component makes such items")]
 
-mod bake;
-mod clock;
 mod predictor;
 mod row;
 mod store;
@@ -28,3 +26,4 @@ mod bindings {
 struct Component;
 
 bindings::export!(Component with_types_in bindings);
+foretold_inference::export_bake!("library", Component, bindings);

@@ -9,11 +9,12 @@ use foretold_core::model::feature::{Domain, Feature};
 use foretold_core::pipeline::{self, Prediction};
 use foretold_core::settings::{KeyKind, Settings};
 use foretold_inference::baked::Baked;
+use foretold_inference::guest::clock;
+use foretold_inference::guest::store::LabelledStore;
 
-use crate::bake::baked;
 use crate::bindings::exports::foretold::component::predictor::{self as wit, Guest};
-use crate::store::LabelledStore;
-use crate::{Component, clock, row};
+use crate::bindings::wasi::keyvalue::store::Bucket;
+use crate::{Component, baked, row, store};
 
 /// The variables that a program can set.
 const VARIABLES: [&str; 5] = ["ttl_seconds", "keys", "key_secret", "mac_secret", "store"];
@@ -21,7 +22,7 @@ const VARIABLES: [&str; 5] = ["ttl_seconds", "keys", "key_secret", "mac_secret",
 /// What the instance works with.
 struct Instance {
     baked: &'static Baked,
-    store: LabelledStore,
+    store: LabelledStore<Bucket>,
     settings: Settings,
 }
 
@@ -51,7 +52,7 @@ impl Instance {
         }
         settings.check(baked.service.manifest())?;
         let store = variable("store")?.unwrap_or_else(|| "default".to_owned());
-        Ok(Instance { baked, store: LabelledStore::new(store), settings })
+        Ok(Instance { baked, store: LabelledStore::new(store, store::open), settings })
     }
 
     fn predict(

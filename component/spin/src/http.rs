@@ -1,10 +1,10 @@
 //! The handler that Spin calls, and the request and response that the pipeline takes and gives.
 
-use std::borrow::Cow;
 use std::pin::pin;
 
 use foretold_core::http::problem::Problem;
-use foretold_core::http::{self, Headers, MAX_BODY_BYTES, REQUEST_HEADERS, Request, Response};
+use foretold_core::http::{MAX_BODY_BYTES, Response};
+use foretold_inference::guest::http::{self, Incoming};
 use futures::StreamExt;
 use spin_sdk::http::{IncomingRequest, OutgoingResponse, ResponseOutparam};
 use spin_sdk::http_component;
@@ -26,27 +26,15 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
 async fn respond(request: IncomingRequest) -> Response {
     let instance = match Instance::new() {
         Ok(instance) => instance,
-        Err(log) => return Response { log: Some(log), ..Problem::ComponentFailed.response() },
+        Err(log) => return http::unusable(log),
     };
-    let method = request.method().to_string();
     let fields = request.headers();
     let path = request.path_with_query().unwrap_or_else(|| "/".to_owned());
-    let target = target(&path, value(&fields.get(PATH_INFO)).as_deref());
-    let headers = REQUEST_HEADERS.map(|name| value(&fields.get(name)));
+    let target = target(&path, http::header(&fields.get(PATH_INFO)).as_deref());
+    let method = request.method().to_string();
+    let incoming = Incoming::new(method, target, |name| fields.get(name));
     drop(fields);
-    match read_body(request).await {
-        Ok(body) => {
-            let request = Request {
-                method: &method,
-                target: &target,
-                headers: Headers::from_values(headers.each_ref().map(Option::as_deref)),
-                body: &body,
-                bypass_store: false,
-            };
-            instance.answer(&request).response
-        }
-        Err(problem) => problem.response_at(&target),
-    }
+    incoming.answer(read_body(request).await, |request| instance.answer(request).response)
 }
 
 /// The path as the model's endpoints have it, whatever the route of the application; a route
@@ -59,11 +47,6 @@ fn target(path_with_query: &str, path_info: Option<&str>) -> String {
         Some((_, query)) => format!("{path_info}?{query}"),
         None => path_info.to_owned(),
     }
-}
-
-/// The values of a header as one list; `None` where it is not there.
-fn value(values: &[Vec<u8>]) -> Option<String> {
-    http::list(values.iter().map(Vec::as_slice)).map(Cow::into_owned)
 }
 
 async fn read_body(request: IncomingRequest) -> Result<Vec<u8>, Problem> {
@@ -81,9 +64,7 @@ async fn read_body(request: IncomingRequest) -> Result<Vec<u8>, Problem> {
 
 async fn send(response: Response, out: ResponseOutparam) {
     let fields = spin_sdk::http::Headers::new();
-    let length = ("content-length", response.body.len().to_string());
-    let headers = response.headers.iter().map(|header| (header.name, header.value.to_string()));
-    for (name, value) in headers.chain([length]) {
+    for (name, value) in http::headers(&response) {
         // A host that forbids a header sends the response without it.
         let _ = fields.append(name, &value.into_bytes());
     }

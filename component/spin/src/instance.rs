@@ -3,19 +3,20 @@
 use std::time::Instant;
 
 use foretold_core::http::Request;
+use foretold_core::pipeline::Description;
 use foretold_core::settings::{KeyKind, Settings};
 use foretold_core::timed::{self, TimedResponse};
 use foretold_inference::baked::Baked;
+use foretold_inference::guest::clock;
 use spin_sdk::variables::{self, Error};
 
-use crate::bake::baked;
-use crate::clock;
+use crate::baked;
 use crate::store::DefaultStore;
 
 /// The model, the store and the settings.
 pub(crate) struct Instance {
-    pub(crate) baked: &'static Baked,
-    pub(crate) settings: Settings,
+    baked: &'static Baked,
+    settings: Settings,
     store: DefaultStore,
 }
 
@@ -36,9 +37,15 @@ impl Instance {
     pub(crate) fn answer(&self, request: &Request<'_>) -> TimedResponse {
         let Baked { service, model, .. } = self.baked;
         let start = Instant::now();
-        let clock = || clock::nanoseconds_since(start);
+        let clock = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         timed::answer(service, request, &self.store, model, &self.settings, clock::now(), clock)
     }
+}
+
+/// What the component says of itself.
+pub(crate) fn describe() -> Result<Description, String> {
+    let Instance { baked, settings, .. } = Instance::new()?;
+    Ok(baked.service.description(&settings))
 }
 
 /// A variable of the component; the manifest need not declare all.

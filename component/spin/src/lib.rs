@@ -5,9 +5,6 @@
 
 #![allow(unreachable_pub, reason = "the macros that export the component make such items")]
 
-mod about;
-mod bake;
-mod clock;
 mod http;
 mod instance;
 mod store;
@@ -32,3 +29,6 @@ mod bindings {
 struct Component;
 
 bindings::export!(Component with_types_in bindings);
+foretold_inference::export_bake!("spin", Component, bindings);
+// For our own host: Spin does not ask.
+foretold_inference::export_about!(Component, bindings, instance::describe);

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::harness::support::{Host, SAMPLE};
+use crate::harness::answer::says_hit;
+use crate::harness::credit::SAMPLE;
+use crate::harness::host::Host;
 
 const CLIENTS: usize = 8;
 /// Between two requests of a client: the load shall not hide what the store does.
@@ -41,7 +43,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn is_hit(&self) -> bool {
-        self.cache_status.starts_with("foretold; hit")
+        says_hit(&self.cache_status)
     }
 }
 

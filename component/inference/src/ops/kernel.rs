@@ -1,11 +1,11 @@
 //! Operators of this crate as tract's typed operators.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use tract_hir::internal::*;
 
 use crate::tensor::{Fact, View, ViewMut};
-use crate::unknown::KnownTexts;
 
 /// An operator that has been built for inputs of known types and shapes.
 pub(crate) trait Kernel: Debug + Send + Sync {
@@ -34,6 +34,14 @@ pub(crate) enum Missing {
     Moves,
     /// It gives a code, as for any value that it does not know.
     Encodes,
+}
+
+/// What an encoder makes of texts.
+pub(crate) struct KnownTexts<'a> {
+    /// Those that it tells apart.
+    pub(crate) texts: BTreeSet<&'a str>,
+    /// Whether a row with another one fails.
+    pub(crate) refuses_others: bool,
 }
 
 /// A kernel in tract's graph.

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod golden;
+mod imports;
 mod operators;
 mod refusal;
 mod row;

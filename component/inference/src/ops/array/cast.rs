@@ -6,10 +6,9 @@
 //! C's `strtod` and `strtoll`.
 
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
 use crate::ops::array::shape::identity;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, Missing};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 //! Own, because tract's panics on an index that is out of range.
 
 use crate::node::{Node, axis};
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, Missing};
 use crate::tensor::{Element, Fact, View, ViewMut, elements, same_type};
 
 #[derive(Debug)]

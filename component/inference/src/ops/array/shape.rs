@@ -4,8 +4,7 @@ use tract_hir::internal::*;
 use tract_hir::ops::array;
 
 use crate::node::{Node, axis};
-use crate::ops::Built;
-use crate::ops::math::arithmetic::uniform;
+use crate::ops::built::Built;
 use crate::tensor::elements;
 
 /// `Identity`, and `Dropout`, which does nothing outside of training.
@@ -77,7 +76,7 @@ fn whole(sizes: &[i64]) -> Result<Vec<usize>, String> {
 }
 
 pub(crate) fn concat(node: &Node<'_>) -> Result<Built, String> {
-    let (operands, _) = uniform(node)?;
+    let (operands, _) = node.uniform_inputs()?;
     let first = &operands[0].fact.shape;
     let axis = axis(node.int("axis")?.unwrap_or(1), first.len())?;
     for operand in &operands {

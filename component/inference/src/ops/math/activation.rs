@@ -2,8 +2,9 @@
 
 use crate::math::Float;
 use crate::node::Node;
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::ops::math::unary::{Function, unary};
-use crate::ops::{Built, Kernel};
 use crate::tensor::{View, ViewMut};
 
 pub(crate) fn relu(node: &Node<'_>) -> Result<Built, String> {

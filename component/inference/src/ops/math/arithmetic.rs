@@ -4,10 +4,11 @@
 
 use crate::math::Float;
 use crate::node::{Node, Operand};
-use crate::ops::math::broadcast::{Stretch, broadcast};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
+use crate::ops::math::broadcast::{Stretch, broadcast, each};
 use crate::ops::math::unary::{Function, unary};
-use crate::ops::{Built, Kernel};
-use crate::tensor::{Element, Fact, View, ViewMut};
+use crate::tensor::{Fact, View, ViewMut};
 
 /// A function of two numbers.
 #[derive(Clone, Copy, Debug)]
@@ -56,18 +57,6 @@ struct Fold {
     stretches: Vec<Stretch>,
 }
 
-/// All inputs, which have one type.
-pub(crate) fn uniform<'a>(node: &Node<'a>) -> Result<(Vec<Operand<'a>>, Element), String> {
-    let operands = node.all_inputs()?;
-    let element = operands[0].fact.element;
-    match operands.iter().find(|operand| operand.fact.element != element) {
-        Some(other) => {
-            Err(format!("inputs of types {element} and {}, expected one type", other.fact.element))
-        }
-        None => Ok((operands, element)),
-    }
-}
-
 /// The shape that inputs are stretched to, and how each is.
 pub(crate) fn stretched(
     node: &Node<'_>,
@@ -80,7 +69,7 @@ pub(crate) fn stretched(
 }
 
 fn fold(node: &Node<'_>, operation: Operation) -> Result<Built, String> {
-    let (operands, element) = uniform(node)?;
+    let (operands, element) = node.uniform_inputs()?;
     operands[0].numeric()?;
     let (shape, stretches) = stretched(node, &operands)?;
     let uses = (0..operands.len()).collect();
@@ -172,9 +161,7 @@ pub(crate) fn pow(node: &Node<'_>) -> Result<Built, String> {
     let element = base.float()?;
     exponent.numeric()?;
     let (shape, stretches) = stretched(node, &[base, exponent])?;
-    let Ok([base, exponent]) = <[Stretch; 2]>::try_from(stretches) else {
-        unreachable!("as many as operands")
-    };
+    let [base, exponent] = each(stretches);
     Ok(Built::kernel(Pow { base, exponent }, vec![0, 1], vec![Fact::new(element, shape)]))
 }
 

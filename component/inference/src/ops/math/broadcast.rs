@@ -47,6 +47,11 @@ pub(crate) fn broadcast(shapes: &[&[usize]]) -> Result<(Vec<usize>, Vec<Stretch>
     Ok((stretched, stretches))
 }
 
+/// The stretches of an operator with as many operands, to be named one by one.
+pub(crate) fn each<const OPERANDS: usize>(stretches: Vec<Stretch>) -> [Stretch; OPERANDS] {
+    stretches.try_into().expect("as many as operands")
+}
+
 fn stretch(shape: &[usize], stretched: &[usize], count: usize) -> Result<Stretch, String> {
     Ok(match elements(shape)? {
         own if own == count => Stretch::Same,

@@ -1,11 +1,10 @@
 //! Comparisons and logic. NaN is neither equal to, nor less or greater than anything.
 
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::kernel::Missing;
-use crate::ops::math::arithmetic::{stretched, uniform};
-use crate::ops::math::broadcast::Stretch;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, Missing};
+use crate::ops::math::arithmetic::stretched;
+use crate::ops::math::broadcast::{Stretch, each};
 use crate::tensor::{Element, Fact, View, ViewMut, same_type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +38,13 @@ struct Compare {
 
 fn compare(node: &Node<'_>, relation: Relation) -> Result<Built, String> {
     node.exactly(2)?;
-    let (operands, element) = uniform(node)?;
+    let (operands, element) = node.uniform_inputs()?;
     let ordered = relation != Relation::Equal;
     if element == Element::Text || ordered && element == Element::Bool {
         return Err(format!("inputs of type {element}, expected numbers"));
     }
     let (shape, stretches) = stretched(node, &operands)?;
-    let Ok([left, right]) = <[Stretch; 2]>::try_from(stretches) else {
-        unreachable!("as many as operands")
-    };
+    let [left, right] = each(stretches);
     let output = Fact::new(Element::Bool, shape);
     Ok(Built::kernel(Compare { relation, left, right }, vec![0, 1], vec![output]))
 }
@@ -107,7 +104,7 @@ struct Combine {
 
 /// Checks that all inputs are truth values.
 fn truths(node: &Node<'_>) -> Result<(), String> {
-    match uniform(node)?.1 {
+    match node.uniform_inputs()?.1 {
         Element::Bool => Ok(()),
         element => Err(format!("inputs of type {element}, expected bool")),
     }
@@ -117,9 +114,7 @@ fn combine(node: &Node<'_>, is_and: bool) -> Result<Built, String> {
     node.exactly(2)?;
     truths(node)?;
     let (shape, stretches) = stretched(node, &node.all_inputs()?)?;
-    let Ok([left, right]) = <[Stretch; 2]>::try_from(stretches) else {
-        unreachable!("as many as operands")
-    };
+    let [left, right] = each(stretches);
     let output = Fact::new(Element::Bool, shape);
     Ok(Built::kernel(Combine { is_and, left, right }, vec![0, 1], vec![output]))
 }
@@ -205,9 +200,7 @@ pub(crate) fn where_(node: &Node<'_>) -> Result<Built, String> {
     }
     let (shape, stretches) = stretched(node, &operands)?;
     let element = yes;
-    let Ok([condition, yes, no]) = <[Stretch; 3]>::try_from(stretches) else {
-        unreachable!("as many as operands")
-    };
+    let [condition, yes, no] = each(stretches);
     let output = Fact::new(element, shape);
     Ok(Built::kernel(Where { condition, yes, no }, vec![0, 1, 2], vec![output]))
 }

@@ -8,9 +8,9 @@ use tract_hir::internal::Tensor;
 
 use crate::math::Float;
 use crate::node::{Node, Operand};
-use crate::ops::math::arithmetic::uniform;
-use crate::ops::math::broadcast::{Stretch, broadcast};
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
+use crate::ops::math::broadcast::{Stretch, broadcast, each};
 use crate::tensor::{Fact, View, ViewMut, elements};
 
 /// alpha · A · B + beta · C, for each of several A and B.
@@ -35,7 +35,7 @@ struct Product {
 pub(crate) fn mat_mul(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
     let (a, b) = (node.input(0)?, node.input(1)?);
-    let (_, element) = uniform(node)?;
+    let (_, element) = node.uniform_inputs()?;
     // A vector is a matrix of one row on the left, of one column on the right.
     let (left, right) = (&a.fact.shape[..], &b.fact.shape[..]);
     let (left_outer, [rows, inner]) = match left {
@@ -52,9 +52,7 @@ pub(crate) fn mat_mul(node: &Node<'_>) -> Result<Built, String> {
         return Err(mismatch(a, b));
     }
     let (outer, stretches) = broadcast(&[left_outer, right_outer])?;
-    let Ok([a_stretch, b_stretch]) = <[Stretch; 2]>::try_from(stretches) else {
-        unreachable!("as many as operands")
-    };
+    let [a_stretch, b_stretch] = each(stretches);
     let row: &[usize] = if left.len() > 1 { &[rows] } else { &[] };
     let column: &[usize] = if right.len() > 1 { &[columns] } else { &[] };
     let shape = [&outer, row, column].concat();

@@ -6,9 +6,8 @@
 
 use crate::math::Float;
 use crate::node::{Node, axis};
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, Missing};
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 
 use crate::math::{self, Float};
 use crate::node::Node;
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::tensor::{View, ViewMut};
 
 #[derive(Clone, Copy, Debug)]

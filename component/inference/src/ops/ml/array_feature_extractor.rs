@@ -3,8 +3,8 @@
 //! As onnxruntime has it, a vector counts as a matrix of one row.
 
 use crate::node::Node;
-use crate::ops::Built;
 use crate::ops::array::gather;
+use crate::ops::built::Built;
 use crate::tensor::elements;
 
 pub(crate) fn array_feature_extractor(node: &Node<'_>) -> Result<Built, String> {

@@ -2,7 +2,8 @@
 //! error.
 
 use crate::node::Node;
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::tensor::{Element, View, ViewMut};
 
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! `ai.onnx.ml.FeatureVectorizer`: numbers of several inputs side by side, as float32.
 
 use crate::node::Node;
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 use crate::math::Float;
 use crate::node::Node;
+use crate::ops::ml::product;
 use crate::tensor::View;
 
 /// A test of one feature, or a leaf.
@@ -308,7 +309,7 @@ impl Row for f32 {
         width: usize,
         buffer: &'a mut Vec<f32>,
     ) -> &'a [f32] {
-        crate::ops::ml::linear_classifier::row(source, row, width, buffer)
+        product::row(source, row, width, buffer)
     }
 }
 

@@ -1,9 +1,8 @@
 //! `ai.onnx.ml.Imputer`: one value, often NaN, replaced by another, per column.
 
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, Missing};
 use crate::tensor::{Element, View, ViewMut};
 
 /// The value to be replaced, and what takes its place in each column.

@@ -5,11 +5,9 @@ use std::cmp::Ordering;
 use tract_hir::internal::*;
 
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, KnownTexts, Missing};
 use crate::tensor::{Element, Fact, View, ViewMut, same_type};
-use crate::unknown::KnownTexts;
 
 #[derive(Debug)]
 struct LabelEncoder {

@@ -6,11 +6,11 @@
 
 use crate::math;
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;
-use crate::ops::ml::product::multiply;
+use crate::ops::ml::product::{multiply, row, transposed};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]
@@ -54,38 +54,6 @@ pub(crate) fn linear_classifier(node: &Node<'_>) -> Result<Built, String> {
     ];
     let kernel = LinearClassifier { weights, intercepts, features, post_transform, labels, pair };
     Ok(Built::kernel(kernel, vec![0], outputs))
-}
-
-/// The coefficients, of which the file has a row per class, with a row per feature.
-pub(crate) fn transposed(
-    coefficients: &[f32],
-    classes: usize,
-    features: usize,
-) -> Result<Vec<f32>, String> {
-    if classes == 0 || features == 0 || classes.checked_mul(features) != Some(coefficients.len()) {
-        return Err(format!(
-            "{} coefficients for {classes} classes or targets and {features} features",
-            coefficients.len()
-        ));
-    }
-    let at = |i: usize| coefficients[i % classes * features + i / classes];
-    Ok((0..coefficients.len()).map(at).collect())
-}
-
-/// A row of the input, converted to float32 into `buffer` where it has another type.
-pub(crate) fn row<'a>(
-    source: &'a View<'a>,
-    row: usize,
-    width: usize,
-    buffer: &'a mut Vec<f32>,
-) -> &'a [f32] {
-    let positions = row * width..(row + 1) * width;
-    if let View::F32(source) = source {
-        return &source[positions];
-    }
-    buffer.clear();
-    buffer.extend(positions.map(|i| source.single(i)));
-    buffer
 }
 
 impl Kernel for LinearClassifier {

@@ -3,11 +3,10 @@
 //! As onnxruntime has it, of the transforms only PROBIT applies to a single target.
 
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::ml::linear_classifier::{row, transposed};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::ops::ml::post_transform::PostTransform;
-use crate::ops::ml::product::multiply;
+use crate::ops::ml::product::{multiply, row, transposed};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]

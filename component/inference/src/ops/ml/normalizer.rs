@@ -3,7 +3,8 @@
 //! A row whose norm is zero stays as it is.
 
 use crate::node::Node;
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Clone, Copy, Debug)]

@@ -4,12 +4,10 @@
 //! integer, as in onnxruntime on x86-64.
 
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
 use crate::ops::array::cast::truncated;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, KnownTexts, Missing};
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
-use crate::unknown::KnownTexts;
 
 /// Categories in sorted order, with their positions.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! `ai.onnx.ml.Scaler`: (x - offset) · scale, per column.
 
 use crate::node::Node;
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]

@@ -5,9 +5,8 @@
 
 use crate::math;
 use crate::node::Node;
-use crate::ops::Built;
-use crate::ops::Kernel;
-use crate::ops::kernel::Missing;
+use crate::ops::built::Built;
+use crate::ops::kernel::{Kernel, Missing};
 use crate::ops::ml::forest::{Forest, Row, floats};
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;

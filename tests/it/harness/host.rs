@@ -1,50 +1,22 @@
-//! Guards that start real programs on free ports, and stop them when dropped.
+//! The command under test, and a guard that runs `foretold serve` on a free port.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
+use crate::harness::answer::{Answer, agent, answer};
+use crate::harness::credit::credit;
 use crate::harness::scrape::Scrape;
-
-/// The sample request of the README.
-pub(crate) const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 0.25, "age_in_years": 30, "foreign_worker": "yes", "present_employment_since": "unemployed", "personal_status_and_sex": "male: single"}"#;
 
 /// How long hosts wait for Redis where the test does not say: on a busy machine it takes its time.
 const PATIENCE: [&str; 2] = ["--store-timeout-ms", "5000"];
 
 /// Longer than any start takes, first compilation included.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
-/// The root of the project.
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-pub(crate) fn credit() -> PathBuf {
-    root().join("models/credit")
-}
-
-/// The sample request with another age: a request of its own.
-pub(crate) fn aged(age: usize) -> String {
-    SAMPLE.replace("30", &age.to_string())
-}
-
-/// An array of so many rows, all different.
-pub(crate) fn array(rows: usize) -> String {
-    let rows: Vec<String> = (0..rows)
-        .map(|i| {
-            aged(18 + i % 110).replace("0.25", &format!("{}.{:02}", i / 11_000, i / 110 % 100))
-        })
-        .collect();
-    format!("[{}]", rows.join(","))
-}
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// The folder of compiled components that all tests share.
 pub(crate) fn cache_folder() -> PathBuf {
@@ -69,14 +41,6 @@ pub(crate) struct Host {
     pub(crate) address: String,
     log: Arc<Mutex<String>>,
     agent: ureq::Agent,
-}
-
-/// What a client sees of a response.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: ureq::http::HeaderMap,
-    pub(crate) body: String,
 }
 
 impl Host {
@@ -206,135 +170,4 @@ impl Drop for Host {
             eprintln!("log of the host:\n{}", self.log());
         }
     }
-}
-
-pub(crate) fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .allow_non_standard_methods(true)
-        .timeout_global(Some(Duration::from_secs(30)))
-        .max_idle_connections_per_host(64)
-        .build()
-        .into()
-}
-
-pub(crate) fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let (head, mut body) = response.expect("the server answers").into_parts();
-    let body = body.read_to_string().expect("a body of text");
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    /// Whether the answer came from the cache.
-    pub(crate) fn is_hit(&self) -> bool {
-        self.header("cache-status").starts_with("foretold; hit; ttl=")
-    }
-}
-
-/// A running `redis-server` without persistence.
-pub(crate) struct Redis {
-    child: Child,
-    port: u16,
-    _folder: TempDir,
-}
-
-impl Redis {
-    pub(crate) fn start() -> Redis {
-        Redis::start_on(free_port())
-    }
-
-    pub(crate) fn start_on(port: u16) -> Redis {
-        Redis::start_with(port, &[])
-    }
-
-    /// Starts the server that the variable `FORETOLD_TEST_REDIS` names, to test with a newer one.
-    pub(crate) fn start_with(port: u16, options: &[&str]) -> Redis {
-        let program = std::env::var_os("FORETOLD_TEST_REDIS").unwrap_or("redis-server".into());
-        Redis::start_program(&program, port, options)
-    }
-
-    pub(crate) fn start_program(program: &OsStr, port: u16, options: &[&str]) -> Redis {
-        let folder = TempDir::new().unwrap();
-        let child = Command::new(program)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(folder.path())
-            .args(options)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed (`make test` sees to it)");
-        let redis = Redis { child, port, _folder: folder };
-        let start = Instant::now();
-        while redis
-            .client()
-            .get_connection()
-            .and_then(|mut c| redis::cmd("PING").exec(&mut c))
-            .is_err()
-        {
-            assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not answer");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        redis
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    pub(crate) fn client(&self) -> redis::Client {
-        redis::Client::open(self.url()).unwrap()
-    }
-
-    /// Runs a command with `redis-cli`, as an operator would, and returns its lines.
-    pub(crate) fn cli(&self, arguments: &[&str]) -> Vec<String> {
-        let output = Command::new("redis-cli")
-            .args(["-p", &self.port.to_string()])
-            .args(arguments)
-            .output()
-            .expect("redis-cli is installed with redis-server");
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A copy of a model's folder, for changing.
-pub(crate) fn copy_of_credit() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for file in ["manifest.toml", "model.onnx"] {
-        std::fs::copy(credit().join(file), folder.path().join(file)).unwrap();
-    }
-    folder
-}
-
-/// Replaces a text that is there in a file of a folder.
-pub(crate) fn change(folder: &Path, file: &str, from: &str, to: &str) {
-    let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{from}");
-    std::fs::write(path, text.replace(from, to)).unwrap();
 }

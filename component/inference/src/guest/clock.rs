@@ -1,11 +1,11 @@
-//! The host's clocks, through Rust's standard library.
+//! The host's clock, through Rust's standard library.
 
 use std::time::SystemTime;
 
 use foretold_core::pipeline::Moment;
 
-/// The time of a call.
-pub(crate) fn now() -> Moment {
+/// The time of a request or call.
+pub fn now() -> Moment {
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let seconds = u32::try_from(since_1970.as_secs()).unwrap_or(u32::MAX);
     Moment { seconds, entropy: u64::from(since_1970.subsec_nanos()) }
