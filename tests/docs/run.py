@@ -76,13 +76,9 @@ README = {
     "make redis                                    # starts one on 127.0.0.1:6379, unless one answers already": [
         "run: background",
     ],
-    "from skl2onnx import to_onnx": ["run: skip, a part of a program; docs/bring-your-model.md has all of one"],
     "target/release/foretold bake my_model -o my_model.wasm": [
         "setup: cp -r models/credit my_model",
         "run: background",
-    ],
-    "wasmtime serve -Scli -Skeyvalue --env FORETOLD_STORE= my_model.wasm": [
-        "run: skip, `wasmtime serve` does not end; tests/it/wasi_http.rs runs it where it is installed",
     ],
 }
 
