@@ -6,7 +6,8 @@
 //! hiccup costs little, since the answer to a miss is a computation of microseconds.
 
 mod connection;
-mod layout;
+mod error;
+pub(super) mod layout;
 mod name;
 mod tools;
 mod url;
@@ -15,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::RedisError;
 
 use self::connection::breaker::Shared;
+use self::error::store_error;
 pub use self::layout::Layout;
 use self::layout::place::{Moment, Reading, Writing, foreign_names};
 pub use self::url::RedisUrl;
@@ -158,33 +159,5 @@ impl Store for RedisStore {
             }
             Ok(())
         })
-    }
-}
-
-fn store_error(error: RedisError) -> StoreError {
-    StoreError(describe(&error))
-}
-
-/// Whether another program keeps a list or the like under this key.
-fn is_wrong_type(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
-}
-
-/// Whether the server wants a password, or another one.
-fn is_authentication(error: &RedisError) -> bool {
-    matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
-        || error.kind() == redis::ErrorKind::AuthenticationFailed
-}
-
-/// The error without anything of the URL in it.
-fn describe(error: &RedisError) -> String {
-    let category =
-        if is_authentication(error) { "authentication failed" } else { error.category() };
-    match (error.detail(), error.code()) {
-        (Some(detail), _) if is_authentication(error) => format!("{category}: {detail}"),
-        // The categories of some are empty or say nothing.
-        (Some(detail), Some(code)) => format!("{code} {detail}"),
-        (Some(detail), None) => format!("{category}: {detail}"),
-        (None, _) => error.to_string(),
     }
 }

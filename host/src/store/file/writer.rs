@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::store::clock::{Expiry, SteadyClock};
-use crate::store::file::{ENTRIES, store_error};
+use crate::store::file::table::{ENTRIES, store_error};
 use crate::store::key::Key;
 use crate::store::{Purge, StoreError};
 

@@ -8,9 +8,9 @@ use redis::{
     Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
 };
 
-use crate::store::StoreSettings;
-use crate::store::redis::Layout;
-use crate::store::redis::describe;
+use crate::store::redis::error::describe;
+use crate::store::redis::layout::Layout;
+use crate::store::settings::StoreSettings;
 
 const EXPECTED: &str = "expected redis://[user[:password]@]host[:port][/db] or rediss://…";
 const PARAMETERS: &str = "layout, capacity, prefix; with rediss:// also ca, cert, key";

@@ -13,9 +13,9 @@ use redis::{
 use tracing::warn;
 
 use crate::store::clock::SteadyClock;
-use crate::store::redis::Layout;
 use crate::store::redis::connection::generations::{Generations, Tags};
-use crate::store::redis::is_authentication;
+use crate::store::redis::error::is_authentication;
+use crate::store::redis::layout::Layout;
 use crate::store::redis::layout::hash;
 use crate::store::redis::layout::packed;
 use crate::store::redis::name;

@@ -9,14 +9,14 @@ use redis::{Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::store::StoreError;
 use crate::store::key::Key;
-use crate::store::redis::Layout;
 use crate::store::redis::connection::generations::View;
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::is_wrong_type;
+use crate::store::redis::error::is_wrong_type;
+use crate::store::redis::error::store_error;
+use crate::store::redis::layout::Layout;
 use crate::store::redis::layout::hash;
 use crate::store::redis::layout::packed;
 use crate::store::redis::name;
-use crate::store::redis::store_error;
 use crate::store::redis::url::RedisUrl;
 
 /// What names of entries depend on besides the key.

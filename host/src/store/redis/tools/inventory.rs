@@ -10,16 +10,16 @@ use redis::{RedisError, Value};
 use crate::store::clock::Expiry;
 use crate::store::inventory::{Counts, Position};
 use crate::store::key::{Key, OURS, is_model_id};
-use crate::store::redis::Layout;
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
 use crate::store::redis::connection::generations::{ALL, View, new_tag};
 use crate::store::redis::connection::session::Session;
+use crate::store::redis::error::{is_wrong_type, store_error};
+use crate::store::redis::layout::Layout;
 use crate::store::redis::layout::hash;
 use crate::store::redis::layout::packed::{Bucket, FieldIndex};
 use crate::store::redis::name;
 use crate::store::redis::name::Name;
-use crate::store::redis::store_error;
 use crate::store::redis::tools::scan;
 use crate::store::{
     Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics, StoreError,
@@ -103,9 +103,7 @@ impl RedisStore {
             // It has expired since, or is another type now.
             let (next, fields) = match page {
                 Ok(page) => (page.next, page.fields),
-                Err(Failure::Redis(error)) if crate::store::redis::is_wrong_type(&error) => {
-                    (0, vec![])
-                }
+                Err(Failure::Redis(error)) if is_wrong_type(&error) => (0, vec![]),
                 Err(failure) => return Err(failure.into()),
             };
             let entries = self.hash_entries(&session, &generation, hash, fields).await?;
@@ -238,7 +236,7 @@ impl RedisStore {
         replies.into_iter().try_fold(0, |removed, reply| match reply {
             Ok(count) => Ok(removed + read::<u64>(&count)?),
             // Nothing of ours is there.
-            Err(error) if crate::store::redis::is_wrong_type(&error) => Ok(removed),
+            Err(error) if is_wrong_type(&error) => Ok(removed),
             Err(error) => Err(store_error(error)),
         })
     }
