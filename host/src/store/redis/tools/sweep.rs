@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::store::clock::Expiry;
 use crate::store::redis::connection::breaker::{Failure, Shared};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::layout::hash::FieldExpiry;
 use crate::store::redis::tools::scan;
 
 /// Between two turns.
@@ -25,10 +24,8 @@ pub(crate) async fn sweep(shared: Weak<Shared>) {
         tokio::time::sleep(PAUSE).await;
         let Some(shared) = shared.upgrade() else { return };
         let Ok(session) = shared.session() else { continue };
-        if session.field_expiry != FieldExpiry::Inline {
-            continue;
-        }
-        for hash in session.hashes() {
+        let Some(hashes) = session.layout.swept_hashes() else { continue };
+        for hash in hashes.all() {
             for _ in 0..MAX_STEPS {
                 let cursor = cursors.remove(&hash).unwrap_or_default();
                 let Ok(step) = step(&shared, &session, &hash, cursor).await else { break };
@@ -36,7 +33,7 @@ pub(crate) async fn sweep(shared: Weak<Shared>) {
                     cursors.insert(hash.clone(), step.next);
                 } else if step.seen == step.expired {
                     // There is nothing left: an old generation perhaps.
-                    session.forget_hash(&hash);
+                    hashes.forget(&hash);
                 }
                 if step.expired * GOOD_PART <= step.seen || step.next == 0 {
                     break;
