@@ -7,6 +7,7 @@ mod key;
 mod memory;
 mod redis;
 mod settings;
+mod sweep;
 mod url;
 
 use std::pin::Pin;

@@ -55,7 +55,8 @@ impl FileStore {
         let entries = transaction.open_table(ENTRIES)?;
         let values = keys.map(|key| {
             let stored = entries.get(key)?;
-            Ok(stored.and_then(|stored| value(stored.value(), now)))
+            Ok(stored
+                .and_then(|stored| Expiry::read(stored.value(), now).map(Bytes::copy_from_slice)))
         });
         values.collect()
     }
@@ -104,20 +105,11 @@ impl FileStore {
         let mut counts = Counts::default();
         for row in transaction.open_table(ENTRIES)?.iter()? {
             let (key, stored) = row?;
-            if value(stored.value(), now).is_some() {
+            if Expiry::read(stored.value(), now).is_some() {
                 counts.add(Key::parse(key.value()).model(), 1);
             }
         }
         Ok(counts)
-    }
-}
-
-/// The entry in a stored value, unless it has expired; an empty one where it is none of ours.
-fn value(stored: &[u8], now: Duration) -> Option<Bytes> {
-    match Expiry::split(stored) {
-        Some((expiry, _)) if expiry.is_past(now) => None,
-        Some((_, value)) => Some(Bytes::copy_from_slice(value)),
-        None => Some(Bytes::new()),
     }
 }
 

@@ -103,11 +103,7 @@ impl Arrangement for HashLayout {
     }
 
     fn read_field(&self, stored: Bytes, now: Duration) -> Option<Bytes> {
-        match Expiry::split(&stored) {
-            Some((expiry, _)) if expiry.is_past(now) => None,
-            Some(_) => Some(stored.slice(Expiry::BYTES..)),
-            None => Some(Bytes::new()),
-        }
+        Expiry::read(&stored, now).map(|value| stored.slice_ref(value))
     }
 
     fn owns(&self, name_rest: &str) -> bool {
@@ -122,9 +118,9 @@ impl Arrangement for HashLayout {
         now: Duration,
     ) -> Option<ListedEntry> {
         let rest = std::str::from_utf8(field).ok()?.to_owned();
-        let (expiry, _) = Expiry::split(&stored)?;
+        let (expiry, value) = Expiry::split(&stored)?;
         let time_left = Some(expiry.time_left(now)?);
-        Some(ListedEntry { rest, value: stored.slice(Expiry::BYTES..), time_left })
+        Some(ListedEntry { rest, value: stored.slice_ref(value), time_left })
     }
 
     fn locate<'a>(&self, stem: &str, rests: &'a [&'a str]) -> Located<'a> {
