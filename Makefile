@@ -9,6 +9,8 @@ PYTHON := .venv/bin/python
 FUZZ_EXAMPLES ?= 50
 # Made-up requests are the same in each run, so that only a change can break one; `make test-full` makes up others.
 FUZZ_SEED ?= 1
+# Predictions that make bench-memory stores for each row.
+ENTRIES ?= 1000000
 GRAPHS ?= 500
 GRAPHS_SEED ?= 1
 RANDOM_GRAPHS := $(PYTHON) component/inference/tests/operators/random_graphs.py
@@ -17,7 +19,7 @@ WASMTIME = $(PYTHON) tests/wasmtime.py run --dir $(CURDIR) --dir .
 SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
-	test-clients test-docs test-operators test-spin artefacts faults bench clean
+	test-clients test-docs test-operators test-spin artefacts faults bench bench-memory clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -32,6 +34,7 @@ help:
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
+	@echo 'make bench-memory  what a prediction takes in Redis, by layout and kind of key (ENTRIES=2000 for a quick look)'
 
 api: build
 	$(TARGET)/release/foretold serve $(MODEL) --listen $(LISTEN) --store $(STORE)
@@ -181,6 +184,12 @@ bench: build
 	python3 bench/startup.py $(TARGET)/release/foretold
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 	python3 bench/rows.py $(TARGET)/release/foretold
+
+# Prints the table of docs/cache-memory.md and writes its chart.
+bench-memory:
+	@$(call need,redis-server)
+	cargo run --quiet --locked --release --package foretold --example bench-memory -- \
+		--entries $(ENTRIES) --svg docs/cache-memory.svg
 
 .venv/installed: models/requirements.txt models/requirements-data.txt tests/python/requirements.txt examples/python/requirements.txt \
 		tests/docs/requirements.txt component/inference/tests/requirements.txt

@@ -6,6 +6,8 @@ mod inventory;
 mod key;
 mod memory;
 mod redis;
+mod settings;
+mod sweep;
 mod url;
 
 use std::pin::Pin;
@@ -19,7 +21,8 @@ pub use self::inventory::{
 };
 pub use self::memory::MemoryStore;
 pub use self::redis::{Layout, RedisStore, RedisUrl};
-pub use self::url::{StoreSettings, StoreUrl};
+pub use self::settings::StoreSettings;
+pub use self::url::StoreUrl;
 
 /// A pending answer of a store.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

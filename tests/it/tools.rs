@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -454,56 +453,4 @@ fn a_password_is_used_and_never_printed() {
             assert!(!printed.contains(password), "{printed}");
         }
     }
-}
-
-#[test]
-fn the_benchmark_measures_every_layout_and_draws() {
-    let folder = TempDir::new().unwrap();
-    let chart = folder.path().join("chart.svg");
-    let mut command = foretold();
-    command.args(["cache", "bench", "--entries", "2000", "--json", "--svg"]).arg(&chart);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let rows = report["rows"].as_array().unwrap();
-    let name = |row: &Value| format!("{} {} {}", row["who"], row["layout"], row["keys"]);
-    let names: std::collections::BTreeSet<String> = rows.iter().map(name).collect();
-    assert_eq!((rows.len(), names.len()), (13, 13));
-    for row in rows {
-        assert!(row["bytes_per_entry"].as_f64().unwrap() > 10.0, "{row}");
-        assert!(row["get_median_us"].as_f64() <= row["get_p99_us"].as_f64(), "{row}");
-        let each = if row["who"] == "Python" { 3 } else { 1 };
-        assert_eq!(row["entries_per_prediction"], each);
-    }
-    let chart = std::fs::read_to_string(chart).unwrap();
-    assert_eq!(chart.matches(r#"<rect class="ours""#).count(), 9);
-    assert_eq!(chart.matches(r#"<rect class="theirs""#).count(), 4);
-}
-
-#[test]
-fn a_benchmark_that_is_stopped_leaves_no_server_behind() {
-    let mut command = foretold();
-    let mut bench = command.args(["cache", "bench"]).stderr(Stdio::piped()).spawn().unwrap();
-    let start = Instant::now();
-    let server = loop {
-        if let Some(server) = child_of(bench.id()) {
-            break server;
-        }
-        assert!(start.elapsed() < Duration::from_secs(30), "it starts no server");
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    kill_process(Pid::from_child(&bench), Signal::INT).unwrap();
-    assert_eq!(bench.wait().unwrap().code(), Some(1));
-    assert!(!Path::new(&format!("/proc/{server}")).exists());
-}
-
-/// A process that another has started.
-fn child_of(parent: u32) -> Option<u32> {
-    std::fs::read_dir("/proc").unwrap().find_map(|entry| {
-        let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // After the name in brackets: state, then the parent.
-        let parent_of_it = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
-        (parent_of_it.parse() == Ok(parent)).then_some(id)
-    })
 }

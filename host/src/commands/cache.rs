@@ -1,6 +1,5 @@
 //! `foretold cache`: tools that look into a store, fill it, and empty it.
 
-mod bench;
 mod duration;
 mod get;
 mod ls;
@@ -34,7 +33,6 @@ enum Tool {
     Get(get::Get),
     Purge(purge::Purge),
     Warm(warm::Warm),
-    Bench(bench::Bench),
 }
 
 impl Cache {
@@ -45,7 +43,6 @@ impl Cache {
             Tool::Get(get) => get.run().await,
             Tool::Purge(purge) => purge.run().await,
             Tool::Warm(warm) => warm.run().await,
-            Tool::Bench(bench) => bench.run().await,
         };
         match result {
             // Whoever reads the output has seen enough: `foretold cache ls | head`.

@@ -47,6 +47,16 @@ impl Expiry {
         Some((Expiry(u32::from_le_bytes(*expiry)), value))
     }
 
+    /// The entry in a stored value, unless it has expired; an empty one where something else wrote
+    /// the value.
+    pub(super) fn read(stored: &[u8], now: Duration) -> Option<&[u8]> {
+        match Expiry::split(stored) {
+            Some((expiry, _)) if expiry.is_past(now) => None,
+            Some((_, value)) => Some(value),
+            None => Some(&[]),
+        }
+    }
+
     pub(super) fn join(self, value: &[u8]) -> Vec<u8> {
         [&self.0.to_le_bytes(), value].concat()
     }

@@ -1,5 +1,6 @@
 //! A store in one file of this machine, which survives a restart and a kill.
 
+mod table;
 mod writer;
 
 use std::ops::Bound;
@@ -8,11 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    TableHandle,
-};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
+use self::table::{ENTRIES, store_error};
 use self::writer::{Change, Writer};
 use crate::store::clock::{Expiry, SteadyClock};
 use crate::store::inventory::{Counts, Position};
@@ -21,10 +20,6 @@ use crate::store::{
     Cursor, Entry, Inventory, Page, Purge, Selection, Statistics, Store, StoreError, StoreFuture,
 };
 
-/// Key → expiry of 4 bytes and entry. Another form gets another number.
-const ENTRIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("foretold entries, form 1");
-/// Pages of the file that are kept in memory, beside the operating system's own.
-const CACHE_BYTES: usize = 64 << 20;
 /// Entries of a page of a listing.
 const PAGE_ENTRIES: usize = 1000;
 
@@ -43,7 +38,7 @@ impl FileStore {
     /// # Errors
     /// If it is damaged, none of ours, or open in another process; the message names the path.
     pub fn open(path: &Path) -> Result<FileStore, StoreError> {
-        let database = open_database(path)
+        let database = table::open(path)
             .map_err(|reason| StoreError(format!("{}: {reason}", path.display())))?;
         let database = Arc::new(database);
         let clock = SteadyClock::from_wall_clock();
@@ -60,7 +55,8 @@ impl FileStore {
         let entries = transaction.open_table(ENTRIES)?;
         let values = keys.map(|key| {
             let stored = entries.get(key)?;
-            Ok(stored.and_then(|stored| value(stored.value(), now)))
+            Ok(stored
+                .and_then(|stored| Expiry::read(stored.value(), now).map(Bytes::copy_from_slice)))
         });
         values.collect()
     }
@@ -109,65 +105,12 @@ impl FileStore {
         let mut counts = Counts::default();
         for row in transaction.open_table(ENTRIES)?.iter()? {
             let (key, stored) = row?;
-            if value(stored.value(), now).is_some() {
+            if Expiry::read(stored.value(), now).is_some() {
                 counts.add(Key::parse(key.value()).model(), 1);
             }
         }
         Ok(counts)
     }
-}
-
-/// The entry in a stored value, unless it has expired; an empty one where it is none of ours.
-fn value(stored: &[u8], now: Duration) -> Option<Bytes> {
-    match Expiry::split(stored) {
-        Some((expiry, _)) if expiry.is_past(now) => None,
-        Some((_, value)) => Some(Bytes::copy_from_slice(value)),
-        None => Some(Bytes::new()),
-    }
-}
-
-fn open_database(path: &Path) -> Result<Database, String> {
-    // A plain open trusts the file, and may panic over one that something else has changed.
-    let database = Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create(path)
-        .map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                "it is open in another process; one file serves one process".to_owned()
-            }
-            DatabaseError::UpgradeRequired(version) => {
-                format!("its format {version} is too old; remove it to start anew")
-            }
-            DatabaseError::Storage(StorageError::Io(error))
-                if error.kind() != std::io::ErrorKind::InvalidData =>
-            {
-                error.to_string()
-            }
-            error => {
-                format!("it is damaged or no store of Foretold ({error}); remove it to start anew")
-            }
-        })?;
-    check_tables(&database).map_err(|error| error.to_string())?.then_some(database).ok_or_else(
-        || "it is the database of another program or version; choose another path".to_owned(),
-    )
-}
-
-/// Makes the table in a new file; `false` where the file has others.
-fn check_tables(database: &Database) -> Result<bool, redb::Error> {
-    let transaction = database.begin_write()?;
-    let foreign = transaction.list_tables()?.any(|table| table.name() != ENTRIES.name());
-    if foreign || transaction.list_multimap_tables()?.next().is_some() {
-        transaction.abort()?;
-        return Ok(false);
-    }
-    transaction.open_table(ENTRIES)?;
-    transaction.commit()?;
-    Ok(true)
-}
-
-fn store_error(error: redb::Error) -> StoreError {
-    StoreError(error.to_string())
 }
 
 fn ready<'a, T: Send + 'a>(result: Result<T, redb::Error>) -> StoreFuture<'a, T> {

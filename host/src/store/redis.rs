@@ -6,7 +6,8 @@
 //! hiccup costs little, since the answer to a miss is a computation of microseconds.
 
 mod connection;
-mod layout;
+mod error;
+pub(super) mod layout;
 mod name;
 mod tools;
 mod url;
@@ -15,11 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::RedisError;
 
 use self::connection::breaker::Shared;
+use self::connection::generations::View;
+use self::connection::session::Session;
+use self::error::store_error;
 pub use self::layout::Layout;
-use self::layout::place::{Moment, Reading, Writing, foreign_names};
+use self::layout::commands::{Reading, Writing, foreign_names};
+use self::layout::place::NameContext;
 pub use self::url::RedisUrl;
 use crate::store::{Store, StoreError, StoreFuture};
 
@@ -36,10 +40,20 @@ impl RedisStore {
     /// Connects, or starts probing where the server does not answer.
     pub async fn connect(url: &RedisUrl) -> RedisStore {
         let shared = Shared::connect(url).await;
-        if url.layout == Layout::Hash {
+        if url.layout.kind().is_swept {
             tokio::spawn(tools::sweep::sweep(Arc::downgrade(&shared)));
         }
         RedisStore { shared }
+    }
+
+    fn name_context<'a>(
+        &'a self,
+        session: &Session,
+        generation: &'a View,
+        time_to_live: Duration,
+    ) -> NameContext<'a> {
+        let (prefix, clock) = (&self.shared.url.prefix, session.clock);
+        NameContext { prefix, generation, clock, time_to_live }
     }
 
     async fn read(
@@ -55,11 +69,10 @@ impl RedisStore {
         let Some(generation) = session.generations.view() else {
             return Ok(vec![None; keys.len()]);
         };
-        let url = &self.shared.url;
-        let moment = Moment { url, session: &session, generation: &generation, time_to_live };
-        let reading = Reading::plan(&moment, keys);
+        let context = self.name_context(&session, &generation, time_to_live);
+        let reading = Reading::plan(&*session.layout, &context, keys);
         let replies = self.shared.run(&session, reading.pipeline(), keys.len()).await?;
-        let values = reading.values(&moment, replies)?;
+        let values = reading.values(replies)?;
         // A purge came in between: these may be of the old generation.
         if !session.generations.is_current(&generation) {
             return Ok(vec![None; keys.len()]);
@@ -79,14 +92,13 @@ impl RedisStore {
         let Some(generation) = session.generations.view() else {
             return Err(StoreError("a purge is under way".to_owned()));
         };
-        let url = &self.shared.url;
-        let moment = Moment { url, session: &session, generation: &generation, time_to_live };
-        let writing = Writing::plan(&moment, entries);
-        let (pipeline, owners) = writing.commands(&moment, &writing.names());
+        let context = self.name_context(&session, &generation, time_to_live);
+        let writing = Writing::plan(&*session.layout, &context, entries);
+        let (pipeline, owners) = writing.commands(&writing.names());
         let replies = self.shared.run(&session, pipeline, entries.len()).await?;
         let foreign = foreign_names(owners, replies)?;
         if !foreign.is_empty() {
-            self.write_over(&moment, &writing, &foreign, entries.len()).await?;
+            self.write_over(&session, &writing, &foreign, entries.len()).await?;
         }
         if session.generations.is_current(&generation) {
             Ok(())
@@ -98,13 +110,12 @@ impl RedisStore {
     /// Writes where another program has a list or the like in our place.
     async fn write_over(
         &self,
-        moment: &Moment<'_>,
-        writing: &Writing,
+        session: &Arc<Session>,
+        writing: &Writing<'_>,
         foreign: &[String],
         entries: usize,
     ) -> Result<(), StoreError> {
-        let session = moment.session;
-        let (commands, _) = writing.commands(moment, foreign);
+        let (commands, _) = writing.commands(foreign);
         let mut pipeline = redis::pipe();
         pipeline.cmd("UNLINK").arg(foreign);
         for command in commands.cmd_iter() {
@@ -158,33 +169,5 @@ impl Store for RedisStore {
             }
             Ok(())
         })
-    }
-}
-
-fn store_error(error: RedisError) -> StoreError {
-    StoreError(describe(&error))
-}
-
-/// Whether another program keeps a list or the like under this key.
-fn is_wrong_type(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
-}
-
-/// Whether the server wants a password, or another one.
-fn is_authentication(error: &RedisError) -> bool {
-    matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
-        || error.kind() == redis::ErrorKind::AuthenticationFailed
-}
-
-/// The error without anything of the URL in it.
-fn describe(error: &RedisError) -> String {
-    let category =
-        if is_authentication(error) { "authentication failed" } else { error.category() };
-    match (error.detail(), error.code()) {
-        (Some(detail), _) if is_authentication(error) => format!("{category}: {detail}"),
-        // The categories of some are empty or say nothing.
-        (Some(detail), Some(code)) => format!("{code} {detail}"),
-        (Some(detail), None) => format!("{category}: {detail}"),
-        (None, _) => error.to_string(),
     }
 }

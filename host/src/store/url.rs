@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::store::{FileStore, Inventory, Layout, MemoryStore, RedisStore, RedisUrl, StoreError};
+use crate::store::settings::StoreSettings;
+use crate::store::{FileStore, Inventory, MemoryStore, RedisStore, RedisUrl, StoreError};
 
 /// The store that an operator chose.
 #[derive(Clone, Debug)]
@@ -19,19 +19,6 @@ pub enum StoreUrl {
     File(PathBuf),
     /// In a Redis or Valkey server.
     Redis(RedisUrl),
-}
-
-/// What stands beside the URL.
-#[derive(Clone)]
-pub struct StoreSettings {
-    /// Bound on the memory that entries of the memory store take.
-    pub max_bytes: u64,
-    /// Time that a command to Redis may take.
-    pub timeout: Duration,
-    /// How entries lie in Redis, where the URL does not say it.
-    pub layout: Option<Layout>,
-    /// The password for Redis, instead of one in the URL.
-    pub password: Option<String>,
 }
 
 impl StoreUrl {
@@ -101,17 +88,6 @@ impl fmt::Display for StoreUrl {
             StoreUrl::File(path) => write!(f, "file {}", path.display()),
             StoreUrl::Redis(url) => write!(f, "{url}"),
         }
-    }
-}
-
-impl fmt::Debug for StoreSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreSettings")
-            .field("max_bytes", &self.max_bytes)
-            .field("timeout", &self.timeout)
-            .field("layout", &self.layout)
-            .field("password", &self.password.as_ref().map(|_| "<hidden>"))
-            .finish()
     }
 }
 

@@ -12,18 +12,15 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::store::clock::{Expiry, SteadyClock};
-use crate::store::file::{ENTRIES, store_error};
+use crate::store::file::table::{ENTRIES, store_error};
 use crate::store::key::Key;
+use crate::store::sweep::{self, Step, Turn};
 use crate::store::{Purge, StoreError};
 
 /// Changes that one transaction takes at most.
 const MAX_CHANGES: usize = 4096;
-/// Between two turns of the sweep, the entries it looks at in a step, and the steps of a turn: one,
-/// or more as long as a good part of what they see has expired.
-const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// Entries that a step of the sweep looks at.
 const SWEEP_ENTRIES: usize = 1000;
-const MAX_SWEEP_STEPS: usize = 20;
-const GOOD_PART: usize = 10;
 /// A disk that is full refuses every write: one line in a while is enough.
 const FAILURE_LOG_PAUSE: Duration = Duration::from_secs(10);
 
@@ -90,7 +87,7 @@ impl Worker {
     fn run(&mut self, received: &Receiver<Request>) {
         let mut swept = Instant::now();
         loop {
-            match received.recv_timeout(SWEEP_PAUSE.saturating_sub(swept.elapsed())) {
+            match received.recv_timeout(sweep::PAUSE.saturating_sub(swept.elapsed())) {
                 Ok(first) => {
                     let requests: Vec<Request> = std::iter::once(first)
                         .chain(received.try_iter().take(MAX_CHANGES - 1))
@@ -100,7 +97,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if swept.elapsed() >= SWEEP_PAUSE {
+            if swept.elapsed() >= sweep::PAUSE {
                 if let Err(error) = self.sweep() {
                     self.log(&error);
                 }
@@ -167,7 +164,8 @@ impl Worker {
 
     /// Removes expired entries among the next ones in the order of keys.
     fn sweep(&mut self) -> Result<(), redb::Error> {
-        for _ in 0..MAX_SWEEP_STEPS {
+        let mut turn = Turn::begin();
+        while turn.goes_on() {
             let (seen, expired) = self.expired()?;
             if !expired.is_empty() {
                 let transaction = self.database.begin_write()?;
@@ -179,9 +177,7 @@ impl Worker {
                 }
                 transaction.commit()?;
             }
-            if seen < SWEEP_ENTRIES || expired.len() * GOOD_PART < seen {
-                break;
-            }
+            turn.note(Step { seen, expired: expired.len(), is_last: seen < SWEEP_ENTRIES });
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use redis::{
     Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
 };
 
-use crate::store::StoreSettings;
-use crate::store::redis::Layout;
-use crate::store::redis::describe;
+use crate::store::redis::error::describe;
+use crate::store::redis::layout::Layout;
+use crate::store::settings::StoreSettings;
 
 const EXPECTED: &str = "expected redis://[user[:password]@]host[:port][/db] or rediss://…";
 const PARAMETERS: &str = "layout, capacity, prefix; with rediss:// also ca, cert, key";
@@ -75,7 +75,7 @@ impl RedisUrl {
             (Some(url), Some(flag)) if url != flag => {
                 return Err(format!("the URL says layout={url}, --layout says {flag}"));
             }
-            (url, flag) => url.or(flag).unwrap_or(Layout::String),
+            (url, flag) => url.or(flag).unwrap_or_default(),
         };
         let info = url
             .into_connection_info()
@@ -141,10 +141,10 @@ impl fmt::Display for RedisUrl {
         let tls = if tls { " (TLS)" } else { "" };
         let database = self.info.redis_settings().db();
         write!(f, "redis at {}{tls}, database {database}", self.info.addr())?;
-        match self.layout {
-            Layout::String => Ok(()),
-            layout => write!(f, ", layout {layout}"),
+        if self.layout == Layout::default() {
+            return Ok(());
         }
+        write!(f, ", layout {}", self.layout)
     }
 }
 

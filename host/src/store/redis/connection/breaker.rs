@@ -11,8 +11,7 @@ use crate::store::StoreError;
 use crate::store::clock::SteadyClock;
 use crate::store::redis::connection::generations::{ALL, Tags, new_tag};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::describe;
-use crate::store::redis::is_wrong_type;
+use crate::store::redis::error::{describe, is_wrong_type};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 

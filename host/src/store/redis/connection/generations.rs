@@ -16,6 +16,7 @@ use redis::{RedisError, RedisResult, Value, from_redis_value};
 use tokio::sync::Notify;
 
 use crate::store::key::is_model_id;
+use crate::store::redis::error::is_wrong_type;
 use crate::store::redis::name::{TAG_CHARACTERS, is_tag};
 
 /// The field for models without one of their own.
@@ -109,7 +110,7 @@ impl Tags {
     pub(crate) fn read(reply: RedisResult<Value>) -> Result<Option<Tags>, RedisError> {
         let fields = match reply {
             Ok(reply) => from_redis_value::<Vec<(Vec<u8>, Vec<u8>)>>(reply)?,
-            Err(error) if crate::store::redis::is_wrong_type(&error) => return Ok(None),
+            Err(error) if is_wrong_type(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
         let mut tags = Tags::default();

@@ -1,7 +1,6 @@
 //! One connection, and what was found out about the server when it was made.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -10,14 +9,10 @@ use redis::{
     RedisError, RedisResult, Value, from_redis_value,
 };
 
-use tracing::warn;
-
 use crate::store::clock::SteadyClock;
-use crate::store::redis::Layout;
 use crate::store::redis::connection::generations::{Generations, Tags};
-use crate::store::redis::is_authentication;
-use crate::store::redis::layout::hash;
-use crate::store::redis::layout::packed;
+use crate::store::redis::error::is_authentication;
+use crate::store::redis::layout::arrangement::{Arrangement, Server};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
@@ -33,12 +28,7 @@ pub(crate) struct Session {
     pub(crate) is_told: bool,
     /// The server's time, which all of its hosts share.
     pub(crate) clock: SteadyClock,
-    pub(crate) field_expiry: hash::FieldExpiry,
-    pub(crate) buckets: packed::Buckets,
-    /// Hashes of the layout `hash` that were in use, for the sweep.
-    hashes: Mutex<BTreeSet<String>>,
-    /// Whether the log has said that an entry is too long for the layout `packed`.
-    long_entry: Once,
+    pub(crate) layout: Box<dyn Arrangement>,
     /// When the server answered last.
     answered: Mutex<Instant>,
 }
@@ -65,11 +55,8 @@ impl Session {
         }
         pipeline.cmd("HGETALL").arg(&hash_name);
         pipeline.cmd("TIME");
-        match url.layout {
-            Layout::String => {}
-            Layout::Hash => hash::ask(&mut pipeline),
-            Layout::Packed => packed::ask(&mut pipeline),
-        }
+        let kind = url.layout.kind();
+        (kind.ask)(&mut pipeline);
         let replies: Vec<RedisResult<Value>> =
             pipeline.ignore_errors().query_async(&mut connection).await?;
         let mut replies = replies.into_iter();
@@ -77,59 +64,19 @@ impl Session {
         let is_told = next().is_ok() && can_push;
         let tags = Tags::read(next())?;
         let clock = SteadyClock::new(server_time(next(), last_clock));
-        let (mut field_expiry, mut buckets) = Default::default();
-        match url.layout {
-            Layout::String => {}
-            Layout::Hash => field_expiry = hash::FieldExpiry::read(next()),
-            Layout::Packed => {
-                buckets = packed::Buckets::read(url.capacity, [next(), next(), next()]);
-            }
-        }
-        let (hashes, long_entry) = (Mutex::default(), Once::new());
+        let server = Server { name: url, capacity: url.capacity };
+        let layout = (kind.arrange)(&server, replies.collect());
         let session = Session {
             connection,
             generations,
             is_told,
             clock,
-            field_expiry,
-            buckets,
-            hashes,
-            long_entry,
+            layout,
             answered: Mutex::new(Instant::now()),
         };
         Ok((session, changes, tags))
     }
 
-    /// Notes that a hash is in use.
-    pub(crate) fn note_hash(&self, name: &str) {
-        let mut hashes = self.hashes.lock().expect("nobody panics while holding it");
-        if !hashes.contains(name) {
-            hashes.insert(name.to_owned());
-        }
-    }
-
-    /// Says once that entries take more memory than they would need to.
-    pub(crate) fn note_length(&self, url: &RedisUrl, bytes: u64) {
-        if let Some(limit) = self.buckets.max_value_bytes.filter(|limit| bytes > *limit) {
-            self.long_entry.call_once(|| {
-                warn!(
-                    "an entry has {bytes} bytes, {url} packs at most {limit}: raise its setting \
-                     hash-max-listpack-value, or choose another layout"
-                );
-            });
-        }
-    }
-
-    pub(crate) fn forget_hash(&self, name: &str) {
-        self.hashes.lock().expect("nobody panics while holding it").remove(name);
-    }
-
-    pub(crate) fn hashes(&self) -> BTreeSet<String> {
-        self.hashes.lock().expect("nobody panics while holding it").clone()
-    }
-}
-
-impl Session {
     /// Notes that the server has answered.
     pub(crate) fn note_answer(&self) {
         *self.answered.lock().expect("nobody panics while holding it") = Instant::now();

@@ -10,16 +10,32 @@ use bytes::Bytes;
 use redis::{Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::store::clock::Expiry;
-use crate::store::redis::layout::place::{Moment, Place};
+use crate::store::redis::layout::arrangement::{Arrangement, Hashes, Kind, ListedEntry, Located};
+use crate::store::redis::layout::place::{NameContext, Place};
 
 /// What follows the stem in the hash's name.
-pub(crate) const MARK: &str = "H";
+const MARK: &str = "H";
+
+pub(crate) const KIND: Kind = Kind {
+    name: "hash",
+    is_swept: true,
+    ask,
+    arrange: |_, replies| {
+        let field_expiry = FieldExpiry::read(replies.into_iter().next());
+        Box::new(HashLayout { field_expiry, hashes: Hashes::default() })
+    },
+};
+
+struct HashLayout {
+    field_expiry: FieldExpiry,
+    /// Those in use, for the sweep.
+    hashes: Hashes,
+}
 
 /// How the server frees fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum FieldExpiry {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FieldExpiry {
     /// It does not.
-    #[default]
     Inline,
     /// With HEXPIRE (Redis 7.4).
     Hexpire,
@@ -28,14 +44,14 @@ pub(crate) enum FieldExpiry {
 }
 
 /// Asks which of the commands the server has.
-pub(crate) fn ask(pipeline: &mut Pipeline) {
+fn ask(pipeline: &mut Pipeline) {
     pipeline.cmd("COMMAND").arg(&["INFO", "HSETEX", "HEXPIRE"]);
 }
 
 impl FieldExpiry {
     /// Reads the answer. A server that does not give one may well not let us use them either.
-    pub(crate) fn read(reply: RedisResult<Value>) -> FieldExpiry {
-        let known = reply.ok().and_then(|reply| from_redis_value::<Vec<Value>>(reply).ok());
+    fn read(reply: Option<RedisResult<Value>>) -> FieldExpiry {
+        let known = reply.and_then(|reply| from_redis_value::<Vec<Value>>(reply.ok()?).ok());
         let has = |index: usize| {
             let command = known.as_ref().and_then(|known| known.get(index));
             matches!(command, Some(Value::Array(parts)) if !parts.is_empty())
@@ -48,46 +64,74 @@ impl FieldExpiry {
     }
 }
 
-pub(crate) fn place(stem: &str, rest: &str) -> Place {
+impl Arrangement for HashLayout {
+    fn place(&self, stem: &str, rest: &str, _: &NameContext<'_>) -> Place {
+        let place = place(stem, rest);
+        self.hashes.note(&place.name);
+        place
+    }
+
+    fn write_fields(
+        &self,
+        pipeline: &mut Pipeline,
+        name: &str,
+        fields: &[(Vec<u8>, Bytes)],
+        context: &NameContext<'_>,
+    ) {
+        let expiry = Expiry::after(context.now(), context.time_to_live);
+        let seconds = context.expire_seconds();
+        let command = match self.field_expiry {
+            FieldExpiry::Hsetex => {
+                let command = pipeline.cmd("HSETEX").arg(name).arg("EX").arg(seconds);
+                command.arg("FIELDS").arg(fields.len())
+            }
+            FieldExpiry::Hexpire | FieldExpiry::Inline => pipeline.cmd("HSET").arg(name),
+        };
+        for (field, value) in fields {
+            command.arg(field).arg(expiry.join(value));
+        }
+        if self.field_expiry == FieldExpiry::Hexpire {
+            let command = pipeline.cmd("HEXPIRE").arg(name).arg(seconds);
+            command.arg("FIELDS").arg(fields.len());
+            for (field, _) in fields {
+                command.arg(field);
+            }
+        }
+        // Never shorter than another entry needs it.
+        pipeline.cmd("EXPIRE").arg(name).arg(seconds + 1).arg("NX");
+        pipeline.cmd("EXPIRE").arg(name).arg(seconds + 1).arg("GT");
+    }
+
+    fn read_field(&self, stored: Bytes, now: Duration) -> Option<Bytes> {
+        Expiry::read(&stored, now).map(|value| stored.slice_ref(value))
+    }
+
+    fn owns(&self, name_rest: &str) -> bool {
+        name_rest == MARK
+    }
+
+    fn list_field(
+        &self,
+        _: &str,
+        field: &[u8],
+        stored: Bytes,
+        now: Duration,
+    ) -> Option<ListedEntry> {
+        let rest = std::str::from_utf8(field).ok()?.to_owned();
+        let (expiry, value) = Expiry::split(&stored)?;
+        let time_left = Some(expiry.time_left(now)?);
+        Some(ListedEntry { rest, value: stored.slice_ref(value), time_left })
+    }
+
+    fn locate<'a>(&self, stem: &str, rests: &'a [&'a str]) -> Located<'a> {
+        Located::At(rests.iter().map(|rest| place(stem, rest)).collect())
+    }
+
+    fn swept_hashes(&self) -> Option<&Hashes> {
+        (self.field_expiry == FieldExpiry::Inline).then_some(&self.hashes)
+    }
+}
+
+fn place(stem: &str, rest: &str) -> Place {
     Place { name: format!("{stem}:{MARK}"), field: Some(rest.into()) }
-}
-
-pub(crate) fn write(
-    pipeline: &mut Pipeline,
-    name: &str,
-    fields: &[(Vec<u8>, Bytes)],
-    moment: &Moment<'_>,
-) {
-    let expiry = Expiry::after(moment.now(), moment.time_to_live);
-    let seconds = moment.expire_seconds();
-    let field_expiry = moment.session.field_expiry;
-    let command = match field_expiry {
-        FieldExpiry::Hsetex => {
-            let command = pipeline.cmd("HSETEX").arg(name).arg("EX").arg(seconds);
-            command.arg("FIELDS").arg(fields.len())
-        }
-        FieldExpiry::Hexpire | FieldExpiry::Inline => pipeline.cmd("HSET").arg(name),
-    };
-    for (field, value) in fields {
-        command.arg(field).arg(expiry.join(value));
-    }
-    if field_expiry == FieldExpiry::Hexpire {
-        let command = pipeline.cmd("HEXPIRE").arg(name).arg(seconds);
-        command.arg("FIELDS").arg(fields.len());
-        for (field, _) in fields {
-            command.arg(field);
-        }
-    }
-    // Never shorter than another entry needs it.
-    pipeline.cmd("EXPIRE").arg(name).arg(seconds + 1).arg("NX");
-    pipeline.cmd("EXPIRE").arg(name).arg(seconds + 1).arg("GT");
-}
-
-/// The entry in a stored value, unless it has expired; an empty one where it is none of ours.
-pub(crate) fn value(stored: &Bytes, now: Duration) -> Option<Bytes> {
-    match Expiry::split(stored) {
-        Some((expiry, _)) if expiry.is_past(now) => None,
-        Some(_) => Some(stored.slice(Expiry::BYTES..)),
-        None => Some(Bytes::new()),
-    }
 }

@@ -9,14 +9,17 @@
 //! In buckets `P` a field is the packed row itself, in buckets `D` a digest of the key's rest: a row
 //! and a digest are never taken for each other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Once;
 use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use redis::{Pipeline, RedisResult, Value, from_redis_value};
+use tracing::warn;
 
-use crate::store::redis::layout::place::{Moment, Place};
+use crate::store::redis::layout::arrangement::{Arrangement, Kind, ListedEntry, Located, Server};
+use crate::store::redis::layout::place::{NameContext, Place};
 
 /// Longest row that is a field itself.
 const MAX_ROW_BYTES: usize = 12;
@@ -24,13 +27,132 @@ const MAX_ROW_BYTES: usize = 12;
 /// one is found out.
 const DIGEST_BYTES: usize = 11;
 /// What the rest of a key begins with where the key is not known, only its digest.
-pub(crate) const UNKNOWN: char = '?';
+const UNKNOWN: char = '?';
 /// What Redis has unless it is configured otherwise.
 const DEFAULT_LISTPACK_ENTRIES: u64 = 512;
 
+pub(crate) const KIND: Kind = Kind {
+    name: "packed",
+    is_swept: false,
+    ask,
+    arrange: |server, replies| Box::new(PackedLayout::new(server, replies)),
+};
+
+struct PackedLayout {
+    buckets: Buckets,
+    /// Longest element of a listpack, if the server told: a longer one costs a bucket its form.
+    max_value_bytes: Option<u64>,
+    /// The server's, for the log.
+    server: String,
+    /// Whether the log has said that an entry is too long.
+    long_entry: Once,
+}
+
+/// Asks what fits into a listpack.
+fn ask(pipeline: &mut Pipeline) {
+    // The names before Redis 7 second; where both are known they are the same setting.
+    for setting in
+        ["hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value"]
+    {
+        pipeline.cmd("CONFIG").arg(&["GET", setting]);
+    }
+}
+
+impl PackedLayout {
+    /// With buckets that are half full on average, so that chance leaves hardly any of them too
+    /// full.
+    fn new(server: &Server<'_>, replies: Vec<RedisResult<Value>>) -> PackedLayout {
+        let mut settings = replies.into_iter().map(|reply| {
+            let settings: Vec<(String, u64)> = from_redis_value(reply.ok()?).ok()?;
+            settings.first().map(|(_, value)| *value)
+        });
+        let mut setting = || settings.next().flatten();
+        let (entries, entries_before_7, max_value_bytes) = (setting(), setting(), setting());
+        let entries = entries.or(entries_before_7).unwrap_or(DEFAULT_LISTPACK_ENTRIES);
+        let buckets = Buckets { count: server.capacity.div_ceil((entries / 2).max(1)) };
+        let (server, long_entry) = (server.name.to_string(), Once::new());
+        PackedLayout { buckets, max_value_bytes, server, long_entry }
+    }
+
+    fn place_in(&self, window: Window, stem: &str, rest: &str) -> Place {
+        let (fields, field) = field(rest);
+        let (mark, index) = (fields.mark(), self.buckets.index(&field));
+        let name = format!("{stem}:{mark}{}.{}.{index}", self.buckets.count, window.number);
+        Place { name, field: Some(field) }
+    }
+
+    /// Says once that entries take more memory than they would need to.
+    fn note_length(&self, bytes: u64) {
+        if let Some(limit) = self.max_value_bytes.filter(|limit| bytes > *limit) {
+            self.long_entry.call_once(|| {
+                warn!(
+                    "an entry has {bytes} bytes, {} packs at most {limit}: raise its setting \
+                     hash-max-listpack-value, or choose another layout",
+                    self.server
+                );
+            });
+        }
+    }
+}
+
+impl Arrangement for PackedLayout {
+    fn place(&self, stem: &str, rest: &str, context: &NameContext<'_>) -> Place {
+        self.place_in(Window::at(context.now(), context.time_to_live), stem, rest)
+    }
+
+    fn older_place(&self, stem: &str, rest: &str, context: &NameContext<'_>) -> Option<Place> {
+        let window = Window::at(context.now(), context.time_to_live).previous()?;
+        Some(self.place_in(window, stem, rest))
+    }
+
+    fn write_fields(
+        &self,
+        pipeline: &mut Pipeline,
+        name: &str,
+        fields: &[(Vec<u8>, Bytes)],
+        context: &NameContext<'_>,
+    ) {
+        let now = context.now();
+        let longest = fields.iter().map(|(field, value)| field.len().max(value.len())).max();
+        self.note_length(longest.unwrap_or_default() as u64);
+        let command = pipeline.cmd("HSET").arg(name);
+        for (field, value) in fields {
+            command.arg(field).arg(&value[..]);
+        }
+        let window = Window::at(now, context.time_to_live);
+        pipeline.cmd("EXPIRE").arg(name).arg(window.seconds_left(now));
+    }
+
+    fn owns(&self, name_rest: &str) -> bool {
+        Bucket::parse(name_rest).is_some()
+    }
+
+    fn list_field(
+        &self,
+        name_rest: &str,
+        field: &[u8],
+        stored: Bytes,
+        _: Duration,
+    ) -> Option<ListedEntry> {
+        let rest = Bucket::parse(name_rest)?.fields.rest(field);
+        Some(ListedEntry { rest, value: stored, time_left: None })
+    }
+
+    /// In the buckets of all windows and sizes.
+    fn locate<'a>(&self, _: &str, rests: &'a [&'a str]) -> Located<'a> {
+        let mut indexes: BTreeMap<u64, FieldIndex> = BTreeMap::new();
+        Located::Within(Box::new(move |name_rest| {
+            let Some(bucket) = Bucket::parse(name_rest) else { return vec![] };
+            let count = bucket.count;
+            let index = indexes.entry(count).or_insert_with(|| FieldIndex::new(count, rests));
+            index.of(&bucket).to_vec()
+        }))
+    }
+}
+
 /// What the fields of a bucket are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Fields {
+enum Fields {
     Rows,
     Digests,
 }
@@ -44,7 +166,7 @@ impl Fields {
     }
 
     /// The rest of the key that a field is for.
-    pub(crate) fn rest(self, field: &[u8]) -> String {
+    fn rest(self, field: &[u8]) -> String {
         let text = BASE64URL_NOPAD.encode(field);
         match self {
             Fields::Rows => format!("p{text}"),
@@ -71,19 +193,19 @@ fn field(rest: &str) -> (Fields, Vec<u8>) {
 
 /// A span of time that entries are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
+struct Window {
     number: u64,
     seconds: u64,
 }
 
 impl Window {
-    pub(crate) fn at(now: Duration, time_to_live: Duration) -> Window {
+    fn at(now: Duration, time_to_live: Duration) -> Window {
         let whole = time_to_live.as_secs() + u64::from(time_to_live.subsec_nanos() > 0);
         let seconds = whole.max(1);
         Window { number: now.as_secs() / seconds, seconds }
     }
 
-    pub(crate) fn previous(self) -> Option<Window> {
+    fn previous(self) -> Option<Window> {
         Some(Window { number: self.number.checked_sub(1)?, seconds: self.seconds })
     }
 
@@ -94,34 +216,12 @@ impl Window {
 }
 
 /// How many buckets a window has.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Buckets {
+#[derive(Clone, Copy, Debug)]
+struct Buckets {
     count: u64,
-    /// Longest element of a listpack, if the server told: a longer one costs a bucket its form.
-    pub(crate) max_value_bytes: Option<u64>,
-}
-
-/// Asks what fits into a listpack.
-pub(crate) fn ask(pipeline: &mut Pipeline) {
-    // The names before Redis 7 second; where both are known they are the same setting.
-    for setting in
-        ["hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value"]
-    {
-        pipeline.cmd("CONFIG").arg(&["GET", setting]);
-    }
 }
 
 impl Buckets {
-    /// Half full on average, so that chance leaves hardly any of them too full.
-    pub(crate) fn read(capacity: u64, replies: [RedisResult<Value>; 3]) -> Buckets {
-        let [entries, entries_before_7, max_value_bytes] = replies.map(|reply| {
-            let settings: Vec<(String, u64)> = from_redis_value(reply.ok()?).ok()?;
-            settings.first().map(|(_, value)| *value)
-        });
-        let entries = entries.or(entries_before_7).unwrap_or(DEFAULT_LISTPACK_ENTRIES);
-        Buckets { count: capacity.div_ceil((entries / 2).max(1)), max_value_bytes }
-    }
-
     fn index(&self, field: &[u8]) -> u64 {
         let mut first = [0; 8];
         first.copy_from_slice(&blake3::hash(field).as_bytes()[..8]);
@@ -129,24 +229,17 @@ impl Buckets {
     }
 }
 
-pub(crate) fn place(stem: &str, rest: &str, window: Window, buckets: &Buckets) -> Place {
-    let (fields, field) = field(rest);
-    let (mark, index) = (fields.mark(), buckets.index(&field));
-    let name = format!("{stem}:{mark}{}.{}.{index}", buckets.count, window.number);
-    Place { name, field: Some(field) }
-}
-
 /// A bucket's name after the stem, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bucket<'a> {
-    pub(crate) fields: Fields,
+struct Bucket<'a> {
+    fields: Fields,
     count: u64,
     window: &'a str,
     index: u64,
 }
 
 impl<'a> Bucket<'a> {
-    pub(crate) fn parse(rest: &'a str) -> Option<Bucket<'a>> {
+    fn parse(rest: &'a str) -> Option<Bucket<'a>> {
         let fields = match rest.chars().next()? {
             'P' => Fields::Rows,
             'D' => Fields::Digests,
@@ -157,19 +250,14 @@ impl<'a> Bucket<'a> {
         let (count, index) = (count.parse().ok()?, index.parse().ok()?);
         parts.next().is_none().then_some(Bucket { fields, count, window, index })
     }
-
-    /// How many buckets there are of its kind.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
-    }
 }
 
 /// The fields of some keys, by the one of so many buckets that they belong to.
-pub(crate) struct FieldIndex(HashMap<(Fields, u64), Vec<Vec<u8>>>);
+struct FieldIndex(HashMap<(Fields, u64), Vec<Vec<u8>>>);
 
 impl FieldIndex {
-    pub(crate) fn new(count: u64, rests: &[&str]) -> FieldIndex {
-        let buckets = Buckets { count, max_value_bytes: None };
+    fn new(count: u64, rests: &[&str]) -> FieldIndex {
+        let buckets = Buckets { count };
         let mut index: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
         for rest in rests {
             let (fields, field) = field(rest);
@@ -179,24 +267,7 @@ impl FieldIndex {
     }
 
     /// Those that belong to a bucket.
-    pub(crate) fn of(&self, bucket: &Bucket<'_>) -> &[Vec<u8>] {
+    fn of(&self, bucket: &Bucket<'_>) -> &[Vec<u8>] {
         self.0.get(&(bucket.fields, bucket.index)).map_or(&[], Vec::as_slice)
     }
-}
-
-pub(crate) fn write(
-    pipeline: &mut Pipeline,
-    name: &str,
-    fields: &[(Vec<u8>, Bytes)],
-    moment: &Moment<'_>,
-) {
-    let now = moment.now();
-    let longest = fields.iter().map(|(field, value)| field.len().max(value.len())).max();
-    moment.session.note_length(moment.url, longest.unwrap_or_default() as u64);
-    let command = pipeline.cmd("HSET").arg(name);
-    for (field, value) in fields {
-        command.arg(field).arg(&value[..]);
-    }
-    let window = Window::at(now, moment.time_to_live);
-    pipeline.cmd("EXPIRE").arg(name).arg(window.seconds_left(now));
 }

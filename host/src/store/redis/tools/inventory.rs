@@ -7,19 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{RedisError, Value};
 
-use crate::store::clock::Expiry;
 use crate::store::inventory::{Counts, Position};
 use crate::store::key::{Key, OURS, is_model_id};
-use crate::store::redis::Layout;
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
 use crate::store::redis::connection::generations::{ALL, View, new_tag};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::layout::hash;
-use crate::store::redis::layout::packed::{Bucket, FieldIndex};
+use crate::store::redis::error::{is_wrong_type, store_error};
+use crate::store::redis::layout::arrangement::{DataType, FieldsOf, ListedEntry, Located};
+use crate::store::redis::layout::place::Place;
 use crate::store::redis::name;
 use crate::store::redis::name::Name;
-use crate::store::redis::store_error;
 use crate::store::redis::tools::scan;
 use crate::store::{
     Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics, StoreError,
@@ -74,21 +72,15 @@ impl RedisStore {
     }
 
     /// A name of the layout in use and the current generation, taken apart.
-    fn entry_name<'a>(&self, name: &'a [u8], generation: &View) -> Option<Name<'a>> {
+    fn entry_name<'a>(
+        &self,
+        session: &Session,
+        generation: &View,
+        name: &'a [u8],
+    ) -> Option<Name<'a>> {
         let name = Name::parse(self.prefix(), name)?;
-        let in_layout = match self.shared.url.layout {
-            Layout::String => !name.rest.starts_with(|first: char| first.is_ascii_uppercase()),
-            Layout::Hash => name.rest == hash::MARK,
-            Layout::Packed => Bucket::parse(name.rest).is_some(),
-        };
-        (in_layout && name.tag == generation.tag(name.model)).then_some(name)
-    }
-
-    fn type_name(&self) -> &'static str {
-        match self.shared.url.layout {
-            Layout::String => "string",
-            Layout::Hash | Layout::Packed => "hash",
-        }
+        let is_entry = session.layout.owns(name.rest) && name.tag == generation.tag(name.model);
+        is_entry.then_some(name)
     }
 
     async fn read_page(&self, selection: &Selection, cursor: Cursor) -> Result<Page, StoreError> {
@@ -103,9 +95,7 @@ impl RedisStore {
             // It has expired since, or is another type now.
             let (next, fields) = match page {
                 Ok(page) => (page.next, page.fields),
-                Err(Failure::Redis(error)) if crate::store::redis::is_wrong_type(&error) => {
-                    (0, vec![])
-                }
+                Err(Failure::Redis(error)) if is_wrong_type(&error) => (0, vec![]),
                 Err(failure) => return Err(failure.into()),
             };
             let entries = self.hash_entries(&session, &generation, hash, fields).await?;
@@ -120,18 +110,18 @@ impl RedisStore {
             Selection::Prefix(prefix) => name::pattern(&format!("{}{prefix}", self.prefix())),
         };
         let plain = matches!(selection, Selection::Prefix(_));
-        let type_name = if plain { "string" } else { self.type_name() };
+        let data_type = if plain { DataType::String } else { session.layout.data_type() };
+        let type_name = Some(data_type.name());
         let page =
-            scan::names(&self.shared, &session, scan.unwrap_or(0), &pattern, Some(type_name))
-                .await?;
+            scan::names(&self.shared, &session, scan.unwrap_or(0), &pattern, type_name).await?;
         let scan = (page.next != 0).then_some(page.next);
-        if !plain && self.shared.url.layout != Layout::String {
+        if data_type == DataType::Hash {
             let mut hashes = page.names;
-            hashes.retain(|name| self.entry_name(name, &generation).is_some());
+            hashes.retain(|name| self.entry_name(&session, &generation, name).is_some());
             return Ok(Page { entries: vec![], next: position(scan, hashes, 0) });
         }
         let keys = page.names.into_iter().filter_map(|name| {
-            let key = match self.entry_name(&name, &generation) {
+            let key = match self.entry_name(&session, &generation, &name) {
                 Some(entry) if !plain => Key::join(entry.model, entry.rest),
                 _ => {
                     String::from_utf8(name.strip_prefix(self.prefix().as_bytes())?.to_vec()).ok()?
@@ -141,7 +131,7 @@ impl RedisStore {
         });
         // A model's name without a tag, from before a purge, is no entry of the current generation.
         let keys: Vec<(String, Vec<u8>)> = keys
-            .filter(|(_, name)| plain || self.entry_name(name, &generation).is_some())
+            .filter(|(_, name)| plain || self.entry_name(&session, &generation, name).is_some())
             .collect();
         let entries = self.string_entries(&session, keys).await?;
         Ok(Page { entries, next: position(scan, vec![], 0) })
@@ -178,27 +168,25 @@ impl RedisStore {
         hash_name: &[u8],
         fields: Vec<(Vec<u8>, Bytes)>,
     ) -> Result<Vec<Entry>, StoreError> {
-        let Some(name) = self.entry_name(hash_name, generation) else { return Ok(vec![]) };
-        if let Some(bucket) = Bucket::parse(name.rest) {
+        let Some(name) = self.entry_name(session, generation, hash_name) else { return Ok(vec![]) };
+        let now = session.clock.now();
+        let listed: Vec<ListedEntry> = fields
+            .into_iter()
+            .filter_map(|(field, stored)| session.layout.list_field(name.rest, &field, stored, now))
+            .collect();
+        let mut hash_time_left = None;
+        if listed.iter().any(|entry| entry.time_left.is_none()) {
             let mut pipeline = redis::pipe();
             pipeline.cmd("PTTL").arg(hash_name);
             let replies = self.shared.run_tool(session, pipeline).await?;
-            let time_left = match replies.first() {
-                Some(Ok(time_left)) => time_left_ms(read(time_left)?),
-                _ => None,
-            };
-            let entries = fields.into_iter().map(|(field, value)| {
-                let key = Key::join(name.model, &bucket.fields.rest(&field));
-                Entry { key, value, time_left }
-            });
-            return Ok(entries.collect());
+            if let Some(Ok(time_left)) = replies.first() {
+                hash_time_left = time_left_ms(read(time_left)?);
+            }
         }
-        let now = session.clock.now();
-        let entries = fields.into_iter().filter_map(|(field, stored)| {
-            let key = Key::join(name.model, std::str::from_utf8(&field).ok()?);
-            let (expiry, _) = Expiry::split(&stored)?;
-            let time_left = Some(expiry.time_left(now)?);
-            Some(Entry { key, value: stored.slice(Expiry::BYTES..), time_left })
+        let entries = listed.into_iter().map(|ListedEntry { rest, value, time_left }| Entry {
+            key: Key::join(name.model, &rest),
+            value,
+            time_left: time_left.or(hash_time_left),
         });
         Ok(entries.collect())
     }
@@ -216,14 +204,22 @@ impl RedisStore {
         let mut pipeline = redis::pipe();
         for (model, rests) in by_model {
             let stem = name::stem(self.prefix(), model, generation.tag(model));
-            match self.shared.url.layout {
-                Layout::String => strings.extend(rests.iter().map(|rest| format!("{stem}:{rest}"))),
-                Layout::Hash => {
-                    pipeline.cmd("HDEL").arg(format!("{stem}:{}", hash::MARK)).arg(&rests);
+            match session.layout.locate(&stem, &rests) {
+                Located::At(places) => {
+                    let mut hashes: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+                    for Place { name, field } in places {
+                        match field {
+                            Some(field) => hashes.entry(name).or_default().push(field),
+                            None => strings.push(name),
+                        }
+                    }
+                    for (name, fields) in hashes {
+                        pipeline.cmd("HDEL").arg(name).arg(&fields);
+                    }
                 }
-                Layout::Packed => {
-                    for (bucket, fields) in self.packed_fields(&session, &stem, &rests).await? {
-                        pipeline.cmd("HDEL").arg(bucket).arg(&fields);
+                Located::Within(fields_of) => {
+                    for (name, fields) in self.find(&session, &stem, fields_of).await? {
+                        pipeline.cmd("HDEL").arg(name).arg(&fields);
                     }
                 }
             }
@@ -238,33 +234,29 @@ impl RedisStore {
         replies.into_iter().try_fold(0, |removed, reply| match reply {
             Ok(count) => Ok(removed + read::<u64>(&count)?),
             // Nothing of ours is there.
-            Err(error) if crate::store::redis::is_wrong_type(&error) => Ok(removed),
+            Err(error) if is_wrong_type(&error) => Ok(removed),
             Err(error) => Err(store_error(error)),
         })
     }
 
-    /// The buckets of all windows and sizes that some keys may lie in, with their fields.
-    async fn packed_fields(
+    /// The hashes of a model in which there may be some keys, with their fields.
+    async fn find(
         &self,
         session: &Arc<Session>,
         stem: &str,
-        rests: &[&str],
+        mut fields_of: FieldsOf<'_>,
     ) -> Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
         let pattern = name::pattern(&format!("{stem}:"));
+        let type_name = Some(session.layout.data_type().name());
         let mut found = Vec::new();
-        let mut indexes: BTreeMap<u64, FieldIndex> = BTreeMap::new();
         let mut cursor = 0;
         loop {
-            let page = scan::names(&self.shared, session, cursor, &pattern, Some("hash")).await?;
-            for bucket_name in page.names {
-                let Some(name) = Name::parse(self.prefix(), &bucket_name) else { continue };
-                let Some(bucket) = Bucket::parse(name.rest) else { continue };
-                let index = indexes
-                    .entry(bucket.count())
-                    .or_insert_with(|| FieldIndex::new(bucket.count(), rests));
-                let fields = index.of(&bucket).to_vec();
+            let page = scan::names(&self.shared, session, cursor, &pattern, type_name).await?;
+            for hash_name in page.names {
+                let Some(name) = Name::parse(self.prefix(), &hash_name) else { continue };
+                let fields = fields_of(name.rest);
                 if !fields.is_empty() {
-                    found.push((bucket_name, fields));
+                    found.push((hash_name, fields));
                 }
             }
             cursor = page.next;
@@ -335,18 +327,19 @@ impl RedisStore {
     async fn count(&self) -> Result<Statistics, StoreError> {
         let (session, generation) = self.current().await?;
         let pattern = name::pattern(&format!("{}{OURS}", self.prefix()));
+        let data_type = session.layout.data_type();
+        let type_name = Some(data_type.name());
         let mut counts = Counts::default();
         let (mut cursor, mut bytes) = (0, 0);
         loop {
-            let type_name = Some(self.type_name());
             let mut page = scan::names(&self.shared, &session, cursor, &pattern, type_name).await?;
-            page.names.retain(|name| self.entry_name(name, &generation).is_some());
+            page.names.retain(|name| self.entry_name(&session, &generation, name).is_some());
             let sample = page.names.len().min(SAMPLE);
             let mut pipeline = redis::pipe();
             for name in &page.names[..sample] {
                 pipeline.cmd("MEMORY").arg("USAGE").arg(name);
             }
-            if self.shared.url.layout != Layout::String {
+            if data_type == DataType::Hash {
                 for name in &page.names {
                     pipeline.cmd("HLEN").arg(name);
                 }
@@ -366,9 +359,14 @@ impl RedisStore {
                 }
                 bytes += sampled * page.names.len() as u64 / sample.max(1) as u64;
                 for name in &page.names {
-                    let Some(entry) = self.entry_name(name, &generation) else { continue };
-                    let is_string = self.shared.url.layout == Layout::String;
-                    counts.add(entry.model, if is_string { 1 } else { number()? });
+                    let Some(entry) = self.entry_name(&session, &generation, name) else {
+                        continue;
+                    };
+                    let entries = match data_type {
+                        DataType::String => 1,
+                        DataType::Hash => number()?,
+                    };
+                    counts.add(entry.model, entries);
                 }
             }
             cursor = page.next;

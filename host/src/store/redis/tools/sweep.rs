@@ -2,20 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use crate::store::clock::Expiry;
 use crate::store::redis::connection::breaker::{Failure, Shared};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::layout::hash::FieldExpiry;
 use crate::store::redis::tools::scan;
-
-/// Between two turns.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Steps of a turn: one for each hash, and more as long as a good part of what they see has
-/// expired. A step looks at some hundreds of fields.
-const MAX_STEPS: usize = 20;
-const GOOD_PART: usize = 10;
+use crate::store::sweep::{PAUSE, Step, Turn};
 
 /// Looks at a bounded number of fields in every turn, as long as the store lives.
 pub(crate) async fn sweep(shared: Weak<Shared>) {
@@ -25,39 +17,31 @@ pub(crate) async fn sweep(shared: Weak<Shared>) {
         tokio::time::sleep(PAUSE).await;
         let Some(shared) = shared.upgrade() else { return };
         let Ok(session) = shared.session() else { continue };
-        if session.field_expiry != FieldExpiry::Inline {
-            continue;
-        }
-        for hash in session.hashes() {
-            for _ in 0..MAX_STEPS {
+        let Some(hashes) = session.layout.swept_hashes() else { continue };
+        for hash in hashes.all() {
+            let mut turn = Turn::begin();
+            while turn.goes_on() {
                 let cursor = cursors.remove(&hash).unwrap_or_default();
-                let Ok(step) = step(&shared, &session, &hash, cursor).await else { break };
-                if step.next != 0 {
-                    cursors.insert(hash.clone(), step.next);
+                let Ok((next, step)) = step(&shared, &session, &hash, cursor).await else { break };
+                if next != 0 {
+                    cursors.insert(hash.clone(), next);
                 } else if step.seen == step.expired {
                     // There is nothing left: an old generation perhaps.
-                    session.forget_hash(&hash);
+                    hashes.forget(&hash);
                 }
-                if step.expired * GOOD_PART <= step.seen || step.next == 0 {
-                    break;
-                }
+                turn.note(step);
             }
         }
     }
 }
 
-struct Step {
-    next: u64,
-    seen: usize,
-    expired: usize,
-}
-
+/// Frees some hundred fields at most; besides, it gives the cursor of the next ones.
 async fn step(
     shared: &Arc<Shared>,
     session: &Arc<Session>,
     hash: &str,
     cursor: u64,
-) -> Result<Step, Failure> {
+) -> Result<(u64, Step), Failure> {
     let page = scan::fields(shared, session, hash.as_bytes(), cursor).await?;
     let now = session.clock.now();
     let is_past =
@@ -73,5 +57,6 @@ async fn step(
         pipeline.cmd("HDEL").arg(hash).arg(&expired);
         shared.run_tool(session, pipeline).await?;
     }
-    Ok(Step { next: page.next, seen: page.fields.len(), expired: expired.len() })
+    let (seen, expired, is_last) = (page.fields.len(), expired.len(), page.next == 0);
+    Ok((page.next, Step { seen, expired, is_last }))
 }

@@ -9,7 +9,7 @@ use foretold_core::model::feature::{Domain, Feature, Value};
 use foretold_core::model::manifest::Manifest;
 use foretold_core::settings::KeyKind;
 
-const MANIFEST: &str = include_str!("../../../../../models/credit/manifest.toml");
+const MANIFEST: &str = include_str!("../../models/credit/manifest.toml");
 /// Length of `pickle.dumps` of the sample request, as `tests/python/key_sizes.py` prints it.
 const PICKLE_BYTES: usize = 334;
 

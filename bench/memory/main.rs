@@ -1,4 +1,8 @@
-//! `foretold cache bench`: what a prediction takes in Redis, by layout and kind of key.
+//! What a prediction takes in Redis, for each layout and kind of key, beside what Python services
+//! store, as a table and a chart.
+//!
+//! `make bench-memory` runs it. It starts a redis-server of its own for each row, which ends with
+//! it.
 
 mod chart;
 mod dataset;
@@ -6,18 +10,16 @@ mod scratch_server;
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::store::{Inventory, Layout, StoreSettings, StoreUrl};
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::Parser;
+use foretold::unstable::{Inventory, Layout, StoreSettings, StoreUrl};
 use foretold_core::settings::KeyKind;
-use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::dataset::{Dataset, Key, PythonKey};
 use self::scratch_server::ScratchServer;
-use crate::commands::cache::progress::Progress;
-use crate::commands::cache::{now_seconds, print_line};
 
 /// Entries that are stored in one round trip.
 const BATCH: u64 = 1000;
@@ -30,10 +32,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Endpoints of the model: a Python service keeps an entry for each.
 const ENDPOINTS: u64 = 3;
 
-/// Measures what a prediction takes in Redis, for each layout and kind of key, beside what Python
-/// services store. It starts a redis-server of its own for each, which ends with it.
-#[derive(Args)]
-pub(super) struct Bench {
+/// Measures what a prediction takes in Redis, by layout and kind of key.
+#[derive(Parser)]
+struct Bench {
     /// How many predictions to store.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_500_000))]
     entries: u64,
@@ -41,10 +42,6 @@ pub(super) struct Bench {
     /// Write a chart of the memory to this file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What is measured.
@@ -73,43 +70,35 @@ struct Latency {
     p99: Duration,
 }
 
-impl Bench {
-    pub(super) async fn run(self) -> Result<()> {
-        // Dropping the measurement ends its server.
-        let (rows, version) = tokio::select! {
-            result = self.measure() => result?,
-            () = crate::commands::serve::stop_signal()? => bail!("stopped"),
-        };
-        if let Some(path) = &self.svg {
-            let bars: Vec<chart::Bar> = rows.iter().map(Row::bar).collect();
-            let title = format!("Bytes per prediction in Redis {version}");
-            std::fs::write(path, chart::svg(&title, &bars))
-                .with_context(|| format!("--svg: cannot write {}", path.display()))?;
-        }
-        if self.json {
-            let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-            print_line(json!({ "redis": version, "entries": self.entries, "rows": rows }))?;
-        } else {
-            print_line(table(&rows))?;
-        }
-        Ok(())
+#[tokio::main]
+async fn main() -> Result<()> {
+    let bench = Bench::parse();
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Dropping the measurement ends its server.
+    let (rows, version) = tokio::select! {
+        result = bench.measure() => result?,
+        _ = tokio::signal::ctrl_c() => bail!("stopped"),
+        _ = terminate.recv() => bail!("stopped"),
+    };
+    if let Some(path) = &bench.svg {
+        std::fs::write(path, chart(&rows, &version))
+            .with_context(|| format!("--svg: cannot write {}", path.display()))?;
     }
+    println!("{}", table(&rows));
+    Ok(())
+}
 
+impl Bench {
     async fn measure(&self) -> Result<(Vec<Row>, String)> {
-        let data = Dataset::new(now_seconds())?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let data = Dataset::new(now.try_into()?)?;
         let cases = cases();
-        let mut progress = Progress::new();
         let (mut rows, mut version) = (Vec::new(), String::new());
         for (position, case) in cases.iter().enumerate() {
+            eprintln!("{} of {}: {}", position + 1, cases.len(), case.name());
             let server = ScratchServer::start().await?;
             version = server.version().await?;
-            let mut show = |done: u64| {
-                progress.show(|_| {
-                    let (place, count) = (position + 1, cases.len());
-                    format!("{place} of {count}: {done} entries as {}", case.name())
-                });
-            };
-            rows.push(self.measure_case(case, &data, &server, &mut show).await?);
+            rows.push(self.measure_case(case, &data, &server).await?);
         }
         Ok((rows, version))
     }
@@ -119,7 +108,6 @@ impl Bench {
         case: &Case,
         data: &Dataset,
         server: &ScratchServer,
-        show: &mut impl FnMut(u64),
     ) -> Result<Row> {
         let url = format!("{}?capacity={}", server.url(), self.entries);
         let settings = StoreSettings {
@@ -137,7 +125,6 @@ impl Bench {
             let entries: Vec<_> = (first..last).map(|i| data.entry(&case.key, i)).collect();
             key_bytes += entries.iter().map(|(key, _)| key.len() as u64).sum::<u64>();
             store.set_many(entries, TIME_TO_LIVE).await?;
-            show(last);
         }
         let full = server.used_memory_bytes().await?;
         let get = self.latency(case, data, &*store, Operation::Get).await?;
@@ -237,23 +224,6 @@ impl Row {
         self.bytes_per_entry * self.entries_per_prediction as f64
     }
 
-    fn json(&self) -> Value {
-        let microseconds = |time: Duration| time.as_nanos() as f64 / 1000.0;
-        json!({
-            "who": self.who,
-            "layout": self.layout.name(),
-            "keys": self.keys,
-            "key_bytes": self.key_bytes,
-            "bytes_per_entry": self.bytes_per_entry,
-            "entries_per_prediction": self.entries_per_prediction,
-            "bytes_per_prediction": self.bytes_per_prediction(),
-            "get_median_us": microseconds(self.get.median),
-            "get_p99_us": microseconds(self.get.p99),
-            "set_median_us": microseconds(self.set.median),
-            "set_p99_us": microseconds(self.set.p99),
-        })
-    }
-
     fn bar(&self) -> chart::Bar {
         let note = match self.entries_per_prediction {
             1 => String::new(),
@@ -266,6 +236,11 @@ impl Row {
             is_ours: self.who == "foretold",
         }
     }
+}
+
+fn chart(rows: &[Row], version: &str) -> String {
+    let bars: Vec<chart::Bar> = rows.iter().map(Row::bar).collect();
+    chart::svg(&format!("Bytes per prediction in Redis {version}"), &bars)
 }
 
 /// A table in Markdown.
@@ -291,4 +266,26 @@ fn table(rows: &[Row]) -> String {
         );
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_layout_is_measured_and_drawn() {
+        let bench = Bench { entries: 2000, svg: None };
+        let (rows, version) = bench.measure().await.unwrap();
+        let names: std::collections::BTreeSet<_> =
+            rows.iter().map(|row| (row.who, row.layout.name(), row.keys)).collect();
+        assert_eq!((rows.len(), names.len()), (13, 13));
+        for row in &rows {
+            assert!(row.bytes_per_entry > 10.0, "{}", row.bytes_per_entry);
+            assert!(row.get.median <= row.get.p99 && row.set.median <= row.set.p99);
+        }
+        assert_eq!(table(&rows).lines().count(), 2 + 13);
+        let chart = chart(&rows, &version);
+        assert_eq!(chart.matches(r#"<rect class="ours""#).count(), 9);
+        assert_eq!(chart.matches(r#"<rect class="theirs""#).count(), 4);
+    }
 }

@@ -1,0 +1,215 @@
+//! The commands that read and write many entries in one round trip.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use redis::{Pipeline, RedisResult, Value, from_redis_value};
+
+use crate::store::StoreError;
+use crate::store::key::Key;
+use crate::store::redis::error::{is_wrong_type, store_error};
+use crate::store::redis::layout::arrangement::Arrangement;
+use crate::store::redis::layout::place::{NameContext, Place};
+
+/// Commands that read entries.
+pub(crate) struct Reading<'a> {
+    layout: &'a dyn Arrangement,
+    context: &'a NameContext<'a>,
+    groups: Vec<Group>,
+    keys: usize,
+}
+
+/// Entries that one command reads.
+enum Group {
+    /// Which key each name is for.
+    Strings(Vec<(usize, String)>),
+    /// Which key each field is for.
+    Fields(String, Vec<(usize, Vec<u8>)>),
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn plan(
+        layout: &'a dyn Arrangement,
+        context: &'a NameContext<'a>,
+        keys: &[&str],
+    ) -> Reading<'a> {
+        let mut groups = group(keys.iter().map(|key| Some(place(layout, context, key))));
+        groups.extend(group(keys.iter().map(|key| older_place(layout, context, key))));
+        Reading { layout, context, groups, keys: keys.len() }
+    }
+
+    pub(crate) fn pipeline(&self) -> Pipeline {
+        let mut pipeline = redis::pipe();
+        for group in &self.groups {
+            match group {
+                // MGET does not tell another type from nothing.
+                Group::Strings(names) if names.len() == 1 => {
+                    pipeline.cmd("GET").arg(&names[0].1);
+                }
+                Group::Strings(names) => {
+                    let command = pipeline.cmd("MGET");
+                    for (_, name) in names {
+                        command.arg(name);
+                    }
+                }
+                Group::Fields(name, fields) => {
+                    let command = pipeline.cmd("HMGET").arg(name);
+                    for (_, field) in fields {
+                        command.arg(field);
+                    }
+                }
+            }
+        }
+        pipeline
+    }
+
+    /// The values, in the order of the keys. An empty one means that there is something, but no
+    /// entry.
+    pub(crate) fn values(
+        &self,
+        replies: Vec<RedisResult<Value>>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let mut values: Vec<Option<Bytes>> = vec![None; self.keys];
+        for (group, reply) in self.groups.iter().zip(replies) {
+            let keys: Vec<usize> = match group {
+                Group::Strings(names) => names.iter().map(|(key, _)| *key).collect(),
+                Group::Fields(_, fields) => fields.iter().map(|(key, _)| *key).collect(),
+            };
+            let found: Vec<Option<Bytes>> = match (group, reply) {
+                (Group::Strings(names), Ok(reply)) if names.len() == 1 => {
+                    vec![from_redis_value(reply).map_err(|error| store_error(error.into()))?]
+                }
+                (_, Ok(reply)) => {
+                    from_redis_value(reply).map_err(|error| store_error(error.into()))?
+                }
+                (_, Err(error)) if is_wrong_type(&error) => vec![Some(Bytes::new()); keys.len()],
+                (_, Err(error)) => return Err(store_error(error)),
+            };
+            let in_fields = matches!(group, Group::Fields(..));
+            for (key, found) in keys.into_iter().zip(found) {
+                let found = match found {
+                    Some(stored) if in_fields => self.layout.read_field(stored, self.context.now()),
+                    found => found,
+                };
+                let value = &mut values[key];
+                if value.as_ref().is_none_or(Bytes::is_empty) && found.is_some() {
+                    *value = found;
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Where an entry is written.
+fn place(layout: &dyn Arrangement, context: &NameContext<'_>, key: &str) -> Place {
+    match Key::parse(key) {
+        Key::Plain(key) => Place { name: format!("{}{key}", context.prefix), field: None },
+        Key::Model { model, rest } => layout.place(&context.stem(model), rest, context),
+    }
+}
+
+/// Where an entry may be that was written a while ago, besides its present place.
+fn older_place(layout: &dyn Arrangement, context: &NameContext<'_>, key: &str) -> Option<Place> {
+    let Key::Model { model, rest } = Key::parse(key) else { return None };
+    layout.older_place(&context.stem(model), rest, context)
+}
+
+/// One group for all strings, and one for each hash.
+fn group(places: impl Iterator<Item = Option<Place>>) -> Vec<Group> {
+    let mut strings = Vec::new();
+    let mut hashes: BTreeMap<String, Vec<(usize, Vec<u8>)>> = BTreeMap::new();
+    for (key, place) in places.enumerate() {
+        match place {
+            Some(Place { name, field: None }) => strings.push((key, name)),
+            Some(Place { name, field: Some(field) }) => {
+                hashes.entry(name).or_default().push((key, field));
+            }
+            None => {}
+        }
+    }
+    let mut groups: Vec<Group> =
+        hashes.into_iter().map(|(name, fields)| Group::Fields(name, fields)).collect();
+    if !strings.is_empty() {
+        groups.push(Group::Strings(strings));
+    }
+    groups
+}
+
+/// Commands that write entries, by the name in Redis.
+pub(crate) struct Writing<'a> {
+    layout: &'a dyn Arrangement,
+    context: &'a NameContext<'a>,
+    names: BTreeMap<String, Content>,
+}
+
+enum Content {
+    String(Bytes),
+    Fields(Vec<(Vec<u8>, Bytes)>),
+}
+
+impl<'a> Writing<'a> {
+    pub(crate) fn plan(
+        layout: &'a dyn Arrangement,
+        context: &'a NameContext<'a>,
+        entries: &[(&str, Bytes)],
+    ) -> Writing<'a> {
+        let mut names = BTreeMap::new();
+        for (key, value) in entries {
+            let Place { name, field } = place(layout, context, key);
+            match field {
+                None => {
+                    names.insert(name, Content::String(value.clone()));
+                }
+                Some(field) => {
+                    let content = names.entry(name).or_insert(Content::Fields(vec![]));
+                    if let Content::Fields(fields) = content {
+                        fields.push((field, value.clone()));
+                    }
+                }
+            }
+        }
+        Writing { layout, context, names }
+    }
+
+    /// The names in Redis that it writes to.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
+    /// The commands for some of the names, and for each of them the name that it is for.
+    pub(crate) fn commands(&self, names: &[String]) -> (Pipeline, Vec<String>) {
+        let mut pipeline = redis::pipe();
+        let mut owners = Vec::new();
+        for name in names {
+            match &self.names[name] {
+                Content::String(value) => {
+                    let command = pipeline.cmd("SET").arg(name).arg(&value[..]);
+                    command.arg("EX").arg(self.context.expire_seconds());
+                }
+                Content::Fields(fields) => {
+                    self.layout.write_fields(&mut pipeline, name, fields, self.context);
+                }
+            }
+            owners.resize(pipeline.len(), name.clone());
+        }
+        (pipeline, owners)
+    }
+}
+
+/// Of the names that commands were for, those that hold something of another type.
+pub(crate) fn foreign_names(
+    owners: Vec<String>,
+    replies: Vec<RedisResult<Value>>,
+) -> Result<Vec<String>, StoreError> {
+    let mut foreign: Vec<String> = Vec::new();
+    for (name, reply) in owners.into_iter().zip(replies) {
+        match reply {
+            Err(error) if is_wrong_type(&error) => foreign.push(name),
+            Err(error) => return Err(store_error(error)),
+            Ok(_) => {}
+        }
+    }
+    foreign.dedup();
+    Ok(foreign)
+}
