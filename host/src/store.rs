@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::file::FileStore;
+pub(crate) use self::file::FileStore;
 pub use self::inventory::{
     Cursor, Entry, Inventory, ModelCount, Page, Purge, Selection, ServerStatistics, Statistics,
 };
 pub use self::memory::MemoryStore;
-pub use self::redis::{Layout, RedisStore, RedisUrl};
+pub use self::redis::Layout;
+pub(crate) use self::redis::{RedisStore, RedisUrl};
 pub use self::settings::StoreSettings;
 pub use self::url::StoreUrl;
 

@@ -24,7 +24,7 @@ use crate::store::{
 const PAGE_ENTRIES: usize = 1000;
 
 /// Entries in a redb file. A value is confirmed when it is on the disk.
-pub struct FileStore {
+pub(crate) struct FileStore {
     path: PathBuf,
     database: Arc<Database>,
     clock: SteadyClock,
@@ -37,7 +37,7 @@ impl FileStore {
     ///
     /// # Errors
     /// If it is damaged, none of ours, or open in another process; the message names the path.
-    pub fn open(path: &Path) -> Result<FileStore, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<FileStore, StoreError> {
         let database = table::open(path)
             .map_err(|reason| StoreError(format!("{}: {reason}", path.display())))?;
         let database = Arc::new(database);

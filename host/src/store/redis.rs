@@ -24,7 +24,7 @@ use self::error::store_error;
 pub use self::layout::Layout;
 use self::layout::commands::{Reading, Writing, foreign_names};
 use self::layout::place::NameContext;
-pub use self::url::RedisUrl;
+pub(crate) use self::url::RedisUrl;
 use crate::store::{Store, StoreError, StoreFuture};
 
 /// Keys of one round trip. The server answers one command after the other, and so a single look-up
@@ -32,13 +32,13 @@ use crate::store::{Store, StoreError, StoreFuture};
 const KEYS_AT_ONCE: usize = 1000;
 
 /// Entries in a Redis server, in one of the layouts.
-pub struct RedisStore {
+pub(crate) struct RedisStore {
     shared: Arc<Shared>,
 }
 
 impl RedisStore {
     /// Connects, or starts probing where the server does not answer.
-    pub async fn connect(url: &RedisUrl) -> RedisStore {
+    pub(crate) async fn connect(url: &RedisUrl) -> RedisStore {
         let shared = Shared::connect(url).await;
         if url.layout.kind().is_swept {
             tokio::spawn(tools::sweep::sweep(Arc::downgrade(&shared)));
