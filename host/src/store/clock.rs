@@ -65,7 +65,32 @@ impl Expiry {
         Duration::from_secs(self.0.into()).checked_sub(now).filter(|left| !left.is_zero())
     }
 
-    pub(super) fn is_past(self, now: Duration) -> bool {
+    fn is_past(self, now: Duration) -> bool {
         self.time_left(now).is_none()
+    }
+
+    /// Whether a sweep may free a stored value: it has expired, or something else wrote it.
+    pub(super) fn is_over(stored: &[u8], now: Duration) -> bool {
+        Expiry::split(stored).is_none_or(|(expiry, _)| expiry.is_past(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_value_is_read_until_it_expires() {
+        let at = Duration::from_secs;
+        let stored = Expiry::after(at(100), at(10)).join(b"entry");
+        for (now, expected) in [(100, Some(&b"entry"[..])), (109, Some(b"entry")), (110, None)] {
+            assert_eq!(Expiry::read(&stored, at(now)), expected, "{now}");
+            assert_eq!(Expiry::is_over(&stored, at(now)), expected.is_none(), "{now}");
+        }
+        // Something else wrote these: they are no entries, and may go.
+        for stored in [&b""[..], b"abc"] {
+            assert_eq!(Expiry::read(stored, at(0)), Some(&b""[..]));
+            assert!(Expiry::is_over(stored, at(0)));
+        }
     }
 }

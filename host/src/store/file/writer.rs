@@ -122,8 +122,7 @@ impl Worker {
         let now = self.clock.now();
         let transaction = self.database.begin_write()?;
         let mut counts = Vec::with_capacity(changes.len());
-        let is_past =
-            |stored: &[u8]| Expiry::split(stored).is_none_or(|(expiry, _)| expiry.is_past(now));
+        let is_over = |stored: &[u8]| Expiry::is_over(stored, now);
         {
             let mut entries = transaction.open_table(ENTRIES)?;
             for change in changes {
@@ -138,11 +137,11 @@ impl Worker {
                         for key in keys {
                             let stored = entries.remove(&**key)?;
                             removed +=
-                                u64::from(stored.is_some_and(|stored| !is_past(stored.value())));
+                                u64::from(stored.is_some_and(|stored| !is_over(stored.value())));
                         }
                     }
                     Change::Purge(Purge::All) => entries.retain(|_, stored| {
-                        removed += u64::from(!is_past(stored));
+                        removed += u64::from(!is_over(stored));
                         false
                     })?,
                     Change::Purge(Purge::Model(model)) => {
@@ -150,7 +149,7 @@ impl Worker {
                         // The character after the colon.
                         let end = format!("{}{}", first.trim_end_matches(':'), ';');
                         entries.retain_in::<&str, _>(&*first..&*end, |_, stored| {
-                            removed += u64::from(!is_past(stored));
+                            removed += u64::from(!is_over(stored));
                             false
                         })?;
                     }
@@ -194,9 +193,7 @@ impl Worker {
         for row in entries.range::<&str>((start, Unbounded))?.take(SWEEP_ENTRIES) {
             let (key, stored) = row?;
             seen += 1;
-            let is_past =
-                Expiry::split(stored.value()).is_none_or(|(expiry, _)| expiry.is_past(now));
-            if is_past {
+            if Expiry::is_over(stored.value(), now) {
                 expired.push(key.value().to_owned());
             }
             last = Some(key.value().to_owned());

@@ -44,12 +44,10 @@ async fn step(
 ) -> Result<(u64, Step), Failure> {
     let page = scan::fields(shared, session, hash.as_bytes(), cursor).await?;
     let now = session.clock.now();
-    let is_past =
-        |stored: &[u8]| Expiry::split(stored).is_none_or(|(expiry, _)| expiry.is_past(now));
     let expired: Vec<&[u8]> = page
         .fields
         .iter()
-        .filter(|(_, stored)| is_past(stored))
+        .filter(|(_, stored)| Expiry::is_over(stored, now))
         .map(|(field, _)| &field[..])
         .collect();
     if !expired.is_empty() {
