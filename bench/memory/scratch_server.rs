@@ -89,3 +89,18 @@ impl Drop for ScratchServer {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_ends_with_its_handle() {
+        let server = ScratchServer::start().await.unwrap();
+        let url = server.url();
+        assert!(server.used_memory_bytes().await.unwrap() > 0);
+        drop(server);
+        let client = redis::Client::open(url).unwrap();
+        assert!(client.get_multiplexed_async_connection().await.is_err());
+    }
+}

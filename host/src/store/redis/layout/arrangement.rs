@@ -49,7 +49,8 @@ pub(crate) trait Arrangement: Send + Sync {
     ) {
     }
 
-    /// The entry that a field holds, unless it has expired; an empty one where it is none of ours.
+    /// The entry that a field holds, unless it has expired; an empty one where something else
+    /// wrote it.
     fn read_field(&self, stored: Bytes, _now: Duration) -> Option<Bytes> {
         Some(stored)
     }
@@ -62,7 +63,7 @@ pub(crate) trait Arrangement: Send + Sync {
     /// Whether a name is one of this layout, by what follows its stem.
     fn owns(&self, name_rest: &str) -> bool;
 
-    /// The entry in a field, for a tool; `None` where it has expired or is none of ours.
+    /// The entry in a field, for a tool; `None` where it has expired or something else wrote it.
     fn list_field(
         &self,
         _name_rest: &str,
