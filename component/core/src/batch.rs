@@ -13,8 +13,8 @@ use crate::http::problem::Problem;
 use crate::model::answer::{Answer, Precision};
 use crate::model::feature::Value;
 use crate::model::manifest::Endpoint;
-use crate::pipeline::{Moment, Service};
 use crate::report::Report;
+use crate::service::{Now, Service};
 use crate::settings::{KeyKind, Settings};
 use crate::{Model, ModelError, Store};
 
@@ -25,7 +25,7 @@ pub(crate) struct Batch<'a> {
     /// Whose times to live count, of which the shortest; the model's own where none is meant. Under
     /// the keys of the only one a Python service keeps its answers.
     endpoints: &'a [usize],
-    moment: Moment,
+    now: Now,
     /// For each row of the request its prediction, or why it gets none.
     rows: Vec<Result<usize, Problem>>,
     predictions: Vec<Prediction<'a>>,
@@ -73,7 +73,7 @@ impl<'a> Batch<'a> {
         settings: &'a Settings,
         endpoints: &'a [usize],
         rows: Vec<Result<Vec<Value>, Problem>>,
-        moment: Moment,
+        now: Now,
     ) -> Batch<'a> {
         let (layout, manifest) = (service.key_layout(), service.manifest());
         let mut predictions: Vec<Prediction<'a>> = Vec::with_capacity(rows.len());
@@ -101,7 +101,7 @@ impl<'a> Batch<'a> {
             predictions.len() - 1
         };
         let rows = rows.into_iter().map(|row| row.map(&mut position)).collect();
-        Batch { service, settings, endpoints, moment, rows, predictions }
+        Batch { service, settings, endpoints, now, rows, predictions }
     }
 
     /// Whether the store has a place for the answers: a Python service keeps one endpoint's.
@@ -149,8 +149,8 @@ impl<'a> Batch<'a> {
             return State::missing(Miss::Corrupt);
         };
         let ttl_seconds = self.ttl_seconds(key);
-        let age_seconds = entry.age_seconds(self.moment.seconds);
-        if !entry.is_fresh(self.moment.seconds, ttl_seconds) {
+        let age_seconds = entry.age_seconds(self.now.seconds);
+        if !entry.is_fresh(self.now.seconds, ttl_seconds) {
             return State::Missing { miss: Miss::Expired, expired: Some(entry) };
         }
         let left_seconds = ttl_seconds - age_seconds;
@@ -180,7 +180,7 @@ impl<'a> Batch<'a> {
         if scale == 0 {
             return false;
         }
-        let random = fraction(&[key.as_bytes(), &self.moment.entropy.to_le_bytes()]);
+        let random = fraction(&[key.as_bytes(), &self.now.entropy.to_le_bytes()]);
         -f64::from(scale) * (1.0 - random).ln() >= f64::from(left_seconds)
     }
 
@@ -256,8 +256,8 @@ impl<'a> Batch<'a> {
         let allowed_seconds = self.service.manifest().cache.stale_if_error_seconds;
         let ttl_seconds = self.ttl_seconds(key);
         let longest = ttl_seconds.saturating_add(allowed_seconds);
-        entry.is_fresh(self.moment.seconds, longest).then(|| {
-            let age_seconds = entry.age_seconds(self.moment.seconds);
+        entry.is_fresh(self.now.seconds, longest).then(|| {
+            let age_seconds = entry.age_seconds(self.now.seconds);
             let left = i64::from(ttl_seconds) - i64::from(age_seconds);
             State::Cached { found: Found::Outputs(entry.outputs), time: Some((age_seconds, left)) }
         })
@@ -277,7 +277,7 @@ impl<'a> Batch<'a> {
                     KeyKind::Repr => {
                         python::value(Answer::new(self.endpoint(), outputs, self.precision()))
                     }
-                    _ => Entry { written_at: self.moment.seconds, outputs: outputs.clone() }
+                    _ => Entry { written_at: self.now.seconds, outputs: outputs.clone() }
                         .encode(key, self.settings.mac.as_ref()),
                 };
                 (key.clone(), value)

@@ -11,9 +11,10 @@ use crate::Store;
 use crate::http::accept;
 use crate::http::encoding;
 use crate::http::etag;
+use crate::http::paths;
 use crate::http::resource::Resource;
 use crate::http::{Header, Request, Response};
-use crate::pipeline::Service;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::v2;
 use pages::Page;
@@ -75,14 +76,15 @@ fn wants_page(request: &Request<'_>) -> bool {
 /// since a host may have put the service below a path of its own.
 fn index(service: &Service) -> Json {
     let manifest = service.manifest();
+    let relative = |path: &'static str| path.trim_start_matches('/');
     json!({
         "name": manifest.name,
         "description": manifest.description,
         "version": service.version(),
-        "endpoints": service.prediction_paths(),
-        "openapi": "openapi.json",
-        "docs": "docs",
-        "health": ["healthz", "readyz"],
+        "endpoints": service.endpoints(),
+        "openapi": relative(paths::OPENAPI),
+        "docs": relative(paths::DOCS),
+        "health": [relative(paths::HEALTHZ), relative(paths::READYZ)],
     })
 }
 

@@ -4,58 +4,27 @@ use crate::Model;
 use crate::Store;
 use crate::batch::{Batch, Known};
 use crate::cache::control::CacheControl;
-use crate::cache::key::{KeyLayout, ModelId};
 use crate::cache::status::{CacheStatus, Summary};
 use crate::documents;
 use crate::http::accept;
+use crate::http::content_type;
 use crate::http::cors;
 use crate::http::encoding;
 use crate::http::etag;
+use crate::http::excerpt::shorten;
+use crate::http::paths;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::http::request::{self, Rows};
 use crate::http::resource::Resource;
-use crate::http::{Header, Headers, REQUEST_HEADERS, Request, Response};
+use crate::http::{Header, Headers, Request, Response};
 use crate::model::answer;
 use crate::model::answer::Answer;
 use crate::model::feature::Value;
-use crate::model::manifest::Manifest;
 use crate::report::Report;
+use crate::service::{Now, Service};
 use crate::settings::{Allowed, KeyKind, Settings};
 use crate::v2::{self, InferRequest};
-
-/// What the pipeline needs to know of a model, made once when it is loaded.
-#[derive(Clone, Debug)]
-pub struct Service {
-    manifest: Manifest,
-    layout: KeyLayout,
-    version: String,
-}
-
-/// What a host needs to know of a service.
-#[derive(Clone, Debug)]
-pub struct Description {
-    /// Name of the model.
-    pub model: String,
-    /// The model's id.
-    pub version: String,
-    /// Longest that an entry may be served, in seconds.
-    pub ttl_seconds: u32,
-    /// The paths that answer with predictions.
-    pub endpoints: Vec<String>,
-    /// The request headers that matter.
-    pub request_headers: Vec<String>,
-}
-
-/// When a request is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
-    /// Seconds since 1970.
-    pub seconds: u32,
-    /// A number that differs from request to request, e.g. of a nanosecond clock: early refresh
-    /// draws with it.
-    pub entropy: u64,
-}
 
 /// Answers one request.
 ///
@@ -67,11 +36,11 @@ pub fn answer(
     store: &impl Store,
     model: &impl Model,
     settings: &Settings,
-    moment: Moment,
+    now: Now,
 ) -> Response {
     let mut report = Report::default();
     let flow = |report: &mut Report| {
-        let resource = service.route(request, settings.allowed)?;
+        let resource = route(service, request, settings.allowed)?;
         if request.method == "OPTIONS" {
             return Ok(documents::options(resource, settings));
         }
@@ -84,7 +53,7 @@ pub fn answer(
             settings.allowed,
         );
         let (asked, rows) = Asked::read(service, resource, request)?;
-        let mut batch = Batch::new(service, settings, &asked.endpoints, rows, moment);
+        let mut batch = Batch::new(service, settings, &asked.endpoints, rows, now);
         // A host that finds the model cheaper has no say where the client wants no computation.
         let bypass_store = !batch.is_cacheable() || request.bypass_store && !control.only_if_cached;
         if control.looks_up() && !bypass_store {
@@ -114,6 +83,48 @@ pub fn answer(
     response
 }
 
+/// What a request means, if it may be asked so.
+fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
+    let path = paths::of(request.target);
+    let Some(resource) = Resource::at(path, service.manifest(), service.version()) else {
+        return Err(Problem::NotFound { path: path.to_owned(), endpoints: service.endpoints() });
+    };
+    let allow = resource.methods(allowed);
+    if !allow.split(", ").any(|known| known == request.method) {
+        let method = request.method.to_owned();
+        return Err(Problem::MethodNotAllowed { method, allow });
+    }
+    let Headers { accept, content_type, .. } = request.headers;
+    let media_types = resource.media_types();
+    if request.method != "OPTIONS"
+        && let Some(accept) = accept
+        && accept::best(Some(accept), media_types).is_none()
+    {
+        return Err(Problem::NotAcceptable {
+            accept: shorten(accept).into_owned(),
+            available: media_types[0],
+        });
+    }
+    if !resource.predicts() || request.method == "OPTIONS" {
+        return Ok(resource);
+    }
+    match content_type {
+        Some(content_type) if content_type::is_json(content_type) => Ok(resource),
+        // The tensors behind the JSON are not.
+        Some(content_type)
+            if resource == Resource::Infer && content_type::is_bytes(content_type) =>
+        {
+            Ok(resource)
+        }
+        // RFC 10008 demands that a query says what it is.
+        None if request.method != "QUERY" => Ok(resource),
+        content_type => {
+            let content_type = content_type.map(|text| shorten(text).into_owned());
+            Err(Problem::UnsupportedMediaType { content_type })
+        }
+    }
+}
+
 /// How predictions are asked for, and so how they are answered.
 struct Asked {
     /// The endpoints whose answers are members, in this order.
@@ -140,7 +151,7 @@ impl Asked {
         resource: Resource,
         request: &Request<'_>,
     ) -> Result<(Asked, ReadRows), Problem> {
-        let manifest = &service.manifest;
+        let manifest = service.manifest();
         let endpoints = match resource {
             Resource::Endpoint(endpoint) => {
                 query::none(request.target)?;
@@ -187,10 +198,10 @@ pub fn predict(
     store: &impl Store,
     model: &impl Model,
     settings: &Settings,
-    moment: Moment,
+    now: Now,
 ) -> Vec<Result<Prediction, Problem>> {
     assert!(settings.keys != KeyKind::Repr, "entries of a Python service have no outputs");
-    let mut batch = Batch::new(service, settings, endpoint.as_slice(), rows, moment);
+    let mut batch = Batch::new(service, settings, endpoint.as_slice(), rows, now);
     batch.look_up(store, &CacheControl::default());
     batch.compute(model);
     batch.store(store);
@@ -255,7 +266,7 @@ fn summarise(batch: &Batch<'_>) -> (Option<CacheStatus>, Summary) {
 type Written = (Vec<u8>, Vec<Header>, Option<String>);
 
 fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written, Problem> {
-    let manifest = &service.manifest;
+    let manifest = service.manifest();
     let endpoints = || asked.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
     let precision = batch.precision();
     if let Form::Infer(infer) = &asked.form {
@@ -264,7 +275,7 @@ fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written,
             Err(problem) => Err(problem.clone()),
         });
         let rows: Vec<Vec<Answer<'_>>> = rows.collect::<Result<_, Problem>>()?;
-        let (body, headers) = v2::response(manifest, &service.version, infer, &rows);
+        let (body, headers) = v2::response(manifest, service.version(), infer, &rows);
         return Ok((body, headers, None));
     }
     let is_array = matches!(asked.form, Form::Many);
@@ -292,116 +303,4 @@ fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written,
         body.push(b']');
     }
     Ok((body, vec![Header::new("content-type", "application/json")], log))
-}
-
-impl Service {
-    /// The service for a manifest and the model it belongs to.
-    pub fn new(manifest: Manifest, model: ModelId) -> Service {
-        let layout = KeyLayout::new(model, &manifest.features);
-        Service { manifest, layout, version: model.to_string() }
-    }
-
-    /// The manifest.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The layout of the keys.
-    pub fn key_layout(&self) -> &KeyLayout {
-        &self.layout
-    }
-
-    /// The version of the model: its id as text.
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// The paths that answer with predictions; [`Report::endpoint`] is a position in this list.
-    pub fn prediction_paths(&self) -> Vec<String> {
-        let endpoints = self.manifest.endpoints.iter().map(|endpoint| endpoint.path.clone());
-        let infer = format!("/v2/models/{}/infer", self.manifest.name);
-        endpoints.chain(["/predictions".to_owned(), infer]).collect()
-    }
-
-    /// What a host needs to know of the service.
-    pub fn description(&self, settings: &Settings) -> Description {
-        Description {
-            model: self.manifest.name.clone(),
-            version: self.version.clone(),
-            ttl_seconds: settings.longest_seconds(&self.manifest),
-            endpoints: self.prediction_paths(),
-            request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
-        }
-    }
-
-    /// The position of a resource in [`Service::prediction_paths`].
-    fn position(&self, resource: Resource) -> Option<usize> {
-        let endpoints = self.manifest.endpoints.len();
-        match resource {
-            Resource::Endpoint(endpoint) => Some(endpoint),
-            Resource::Predictions => Some(endpoints),
-            Resource::Infer => Some(endpoints + 1),
-            _ => None,
-        }
-    }
-
-    /// What a request means, if it may be asked so.
-    fn route(&self, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
-        let path = path(request.target);
-        let Some(resource) = Resource::at(path, &self.manifest, &self.version) else {
-            return Err(Problem::NotFound {
-                path: path.to_owned(),
-                endpoints: self.prediction_paths(),
-            });
-        };
-        let allow = resource.methods(allowed);
-        if !allow.split(", ").any(|known| known == request.method) {
-            let method = request.method.to_owned();
-            return Err(Problem::MethodNotAllowed { method, allow });
-        }
-        let Headers { accept, content_type, .. } = request.headers;
-        let media_types = resource.media_types();
-        if request.method != "OPTIONS"
-            && let Some(accept) = accept
-            && accept::best(Some(accept), media_types).is_none()
-        {
-            return Err(Problem::NotAcceptable {
-                accept: request::shorten(accept).into_owned(),
-                available: media_types[0],
-            });
-        }
-        if !resource.predicts() || request.method == "OPTIONS" {
-            return Ok(resource);
-        }
-        match content_type {
-            Some(content_type) if is_json(content_type) => Ok(resource),
-            // The tensors behind the JSON are not.
-            Some(content_type) if resource == Resource::Infer && is_bytes(content_type) => {
-                Ok(resource)
-            }
-            // RFC 10008 demands that a query says what it is.
-            None if request.method != "QUERY" => Ok(resource),
-            content_type => {
-                let content_type = content_type.map(|text| request::shorten(text).into_owned());
-                Err(Problem::UnsupportedMediaType { content_type })
-            }
-        }
-    }
-}
-
-fn path(target: &str) -> &str {
-    target.split('?').next().unwrap_or_default()
-}
-
-fn is_bytes(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/octet-stream")
-}
-
-/// Whether a media type is `application/json` or `application/…+json`, whatever its parameters.
-fn is_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let Some((kind, subtype)) = media_type.split_once('/') else { return false };
-    let suffix = subtype.rsplit('+').next().unwrap_or_default();
-    kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
 }

@@ -4,13 +4,14 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::Model;
+use crate::http::paths;
 use crate::http::problem::Problem;
 use crate::http::request;
 use crate::http::request::MAX_ROWS;
 use crate::model::answer::{self, Answer};
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::{Endpoint, Manifest};
-use crate::pipeline::Service;
+use crate::service::Service;
 use crate::settings::{KeyKind, Settings};
 use crate::v2;
 
@@ -115,13 +116,13 @@ impl Document<'_> {
     }
 
     fn paths(&self) -> Json {
-        let mut paths = Map::new();
+        let mut items = Map::new();
         for (position, endpoint) in self.manifest.endpoints.iter().enumerate() {
-            paths.insert(endpoint.path.clone(), json!({ "post": self.endpoint(position) }));
+            items.insert(endpoint.path.clone(), json!({ "post": self.endpoint(position) }));
         }
-        paths.insert("/predictions".to_owned(), json!({ "post": self.predictions() }));
-        let model = format!("/v2/models/{}", self.manifest.name);
-        let versioned = format!("{model}/versions/{}", self.service.version());
+        items.insert(paths::PREDICTIONS.to_owned(), json!({ "post": self.predictions() }));
+        let model = paths::v2_model(&self.manifest.name);
+        let versioned = paths::v2_version(&self.manifest.name, self.service.version());
         let service = "open inference protocol";
         let get = |id: &str, tag: &str, summary: &str, schema: &str, example: Json| {
             json!({ "get": {
@@ -145,11 +146,11 @@ impl Document<'_> {
         let ready = json!({ "name": self.manifest.name, "ready": true });
         let documents = [
             (
-                "/v2".to_owned(),
+                paths::V2.to_owned(),
                 get("v2_server", service, "What the server is", "V2Server", v2::server()),
             ),
             (
-                "/v2/health/live".to_owned(),
+                paths::V2_LIVE.to_owned(),
                 get(
                     "v2_live",
                     service,
@@ -159,7 +160,7 @@ impl Document<'_> {
                 ),
             ),
             (
-                "/v2/health/ready".to_owned(),
+                paths::V2_READY.to_owned(),
                 get(
                     "v2_ready",
                     service,
@@ -179,7 +180,7 @@ impl Document<'_> {
                 ),
             ),
             (
-                format!("{model}/ready"),
+                model.clone() + paths::READY,
                 get(
                     "v2_model_ready",
                     service,
@@ -188,18 +189,18 @@ impl Document<'_> {
                     ready.clone(),
                 ),
             ),
-            (format!("{model}/infer"), json!({ "post": self.infer("v2_infer") })),
+            (model.clone() + paths::INFER, json!({ "post": self.infer("v2_infer") })),
             (
                 versioned.clone(),
                 get("v2_version", service, "The same by version", "V2Model", metadata),
             ),
             (
-                format!("{versioned}/ready"),
+                versioned.clone() + paths::READY,
                 get("v2_version_ready", service, "The same by version", "V2ModelReady", ready),
             ),
-            (format!("{versioned}/infer"), json!({ "post": self.infer("v2_version_infer") })),
+            (versioned + paths::INFER, json!({ "post": self.infer("v2_version_infer") })),
             (
-                "/healthz".to_owned(),
+                paths::HEALTHZ.to_owned(),
                 get(
                     "healthz",
                     "service",
@@ -209,7 +210,7 @@ impl Document<'_> {
                 ),
             ),
             (
-                "/readyz".to_owned(),
+                paths::READYZ.to_owned(),
                 get(
                     "readyz",
                     "service",
@@ -219,9 +220,9 @@ impl Document<'_> {
                 ),
             ),
         ];
-        paths.extend(documents);
-        paths.insert(
-            "/openapi.json".to_owned(),
+        items.extend(documents);
+        items.insert(
+            paths::OPENAPI.to_owned(),
             json!({ "get": {
             "operationId": "openapi",
             "tags": ["service"],
@@ -237,7 +238,7 @@ impl Document<'_> {
             },
         } }),
         );
-        Json::Object(paths)
+        Json::Object(items)
     }
 
     fn endpoint(&self, position: usize) -> Json {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::http::resource;
+use crate::http::paths;
 use crate::http::{Header, Response};
 use crate::report::Report;
 
@@ -255,7 +255,7 @@ impl Problem {
     /// The same for the target that was asked. Clients of the Open Inference Protocol read the member
     /// `error`, and some only where the content type is plain JSON.
     pub fn response_at(&self, target: &str) -> Response {
-        if !resource::is_v2(target) {
+        if !paths::is_v2(target) {
             return self.response();
         }
         let mut document = self.document(None);

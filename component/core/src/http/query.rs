@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use crate::http::excerpt::shorten;
+use crate::http::paths;
 use crate::http::problem::{FieldError, Place, Problem};
-use crate::http::request::{MAX_ERRORS, shorten};
+use crate::http::request::MAX_ERRORS;
 use crate::model::manifest::Manifest;
 
 /// The endpoints that `/predictions` is asked for: their positions, in the manifest's order.
@@ -47,7 +49,8 @@ pub(crate) fn included(target: &str, manifest: &Manifest) -> Result<Vec<usize>, 
 /// If there are some.
 pub(crate) fn none(target: &str) -> Result<(), Problem> {
     let unknown = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-        unknown(&name, &value, "there are no parameters here; /predictions has include")
+        let known = format!("there are no parameters here; {} has include", paths::PREDICTIONS);
+        unknown(&name, &value, &known)
     };
     refuse(parameters(target).map(unknown).collect())
 }

@@ -1,22 +1,21 @@
 //! The body of a request: JSON in, a validated row out.
 //!
 //! Every field is looked at before anything is refused, so that a client learns of all its
-//! mistakes at once. Numbers are read from their JSON text: `30`, `30.0` and `3e1` are one value.
+//! mistakes at once.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::http::excerpt::{self, shorten};
 use crate::http::problem::{FieldError, Place, Problem};
-use crate::model::feature::{Domain, Feature, Value};
+use crate::json::Text;
+use crate::model::feature::read::{self, ValueError};
+use crate::model::feature::{Feature, Value};
 
 /// Mistakes that are described; more are counted. It bounds the answer to a short hostile body.
 pub(crate) const MAX_ERRORS: usize = 20;
-/// Values longer than this are cut in messages.
-const MAX_SHOWN_BYTES: usize = 100;
 
 /// Rows that one request may have; more would keep others waiting.
 pub const MAX_ROWS: usize = 10_000;
@@ -128,10 +127,6 @@ struct Reader<'f, 'de> {
     current: Option<String>,
 }
 
-/// A JSON string that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
     type Value = ();
 
@@ -179,7 +174,8 @@ impl Reader<'_, '_> {
         let mut row = Vec::with_capacity(self.features.len());
         for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
             let value = match raw {
-                Some(raw) => read_value(feature, raw.get()),
+                Some(raw) => read::value(feature, raw.get())
+                    .map_err(|error| invalid(feature, raw.get(), error)),
                 None if feature.optional => Ok(Value::Missing),
                 None => Err(missing(feature)),
             };
@@ -213,7 +209,7 @@ fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
     FieldError {
         expected: format!("one of the fields {}", names.join(", ")),
         detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
-        value: Some(shown(raw.get()).into_owned()),
+        value: Some(excerpt::of_json(raw.get()).into_owned()),
         field: name.into_owned(),
         place: Place::Field,
     }
@@ -223,7 +219,7 @@ fn duplicate(name: &str, raw: &RawValue) -> FieldError {
     FieldError {
         field: name.to_owned(),
         place: Place::Field,
-        value: Some(shown(raw.get()).into_owned()),
+        value: Some(excerpt::of_json(raw.get()).into_owned()),
         expected: "one value".to_owned(),
         detail: format!("{name} is there more than once; send one value"),
     }
@@ -240,91 +236,17 @@ fn missing(feature: &Feature) -> FieldError {
     }
 }
 
-/// The value of a feature from its JSON text.
-///
-/// # Errors
-/// If it is not one of the feature's values.
-pub fn read_value(feature: &Feature, json: &str) -> Result<Value, FieldError> {
-    match (&feature.domain, json.as_bytes()) {
-        (_, b"null") if feature.optional => Some(Value::Missing),
-        (Domain::Number { .. }, [b'-' | b'0'..=b'9', ..]) => number(&feature.domain, json),
-        (Domain::Integer { minimum, maximum }, [b'-' | b'0'..=b'9', ..]) => integer(json)
-            .filter(|integer| (*minimum..=*maximum).contains(integer))
-            .map(Value::Integer),
-        (Domain::Boolean, b"true") => Some(Value::Boolean(true)),
-        (Domain::Boolean, b"false") => Some(Value::Boolean(false)),
-        (Domain::Category { categories }, [b'"', ..]) => serde_json::from_str(json)
-            .ok()
-            .and_then(|Text(text)| categories.iter().position(|category| *category == text))
-            .map(Value::Category),
-        _ => None,
+/// What is wrong with a value that is not one of its feature's.
+pub(crate) fn invalid(
+    feature: &Feature,
+    json: &str,
+    ValueError { expected }: ValueError,
+) -> FieldError {
+    FieldError {
+        field: feature.name.clone(),
+        place: Place::Field,
+        value: Some(excerpt::of_json(json).into_owned()),
+        detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
+        expected,
     }
-    .ok_or_else(|| {
-        let null = if feature.optional { " or null" } else { "" };
-        let expected = format!("{}{null}", feature.domain);
-        FieldError {
-            field: feature.name.clone(),
-            place: Place::Field,
-            value: Some(shown(json).into_owned()),
-            detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
-            expected,
-        }
-    })
-}
-
-fn number(domain: &Domain, json: &str) -> Option<Value> {
-    let Domain::Number { minimum, maximum, step, round } = domain else { return None };
-    // Models compute in 32-bit floats, where a larger number is infinite. Adding zero turns -0
-    // into 0.
-    let mut number =
-        json.parse::<f64>().ok().filter(|number| number.abs() <= f64::from(f32::MAX))? + 0.0;
-    let bounds = [*minimum, *maximum].map(|bound| bound.unwrap_or(0.0).abs());
-    let magnitude = bounds[0].max(bounds[1]).max(number.abs());
-    if let Some(minimum) = *minimum
-        && number < minimum
-    {
-        number = Some(minimum).filter(|_| is_noise(number, minimum, magnitude))?;
-    }
-    if let Some(maximum) = *maximum
-        && number > maximum
-    {
-        number = Some(maximum).filter(|_| is_noise(number, maximum, magnitude))?;
-    }
-    let Some(step) = step else { return Some(Value::Number(number)) };
-    let nearest = step.value(step.nearest(number))?;
-    let is_on_grid = is_noise(number, nearest, magnitude.min(step.size() / 16.0 / NOISE));
-    (*round || is_on_grid).then_some(Value::Number(nearest))
-}
-
-/// Four units in the last place of a 64-bit float: what a few additions are off by.
-const NOISE: f64 = 4.0 * f64::EPSILON;
-
-/// Whether a number differs from what is meant by no more than the noise of floats: of 64 bits,
-/// where a client computed 0.1 + 0.2 or 0.3 - 0.2 - 0.1 with numbers of this magnitude, or of 32
-/// bits, where it has 0.3 as 0.30000001192092896.
-fn is_noise(number: f64, meant: f64, magnitude: f64) -> bool {
-    (number - meant).abs() <= NOISE * magnitude || number == f64::from(meant as f32)
-}
-
-/// An integer in any notation: with a fraction or an exponent below 2^53, where floats are exact.
-fn integer(json: &str) -> Option<i64> {
-    json.parse().ok().or_else(|| {
-        let number: f64 = json.parse().ok()?;
-        (number.fract() == 0.0 && number.abs() < (1u64 << 53) as f64).then_some(number as i64)
-    })
-}
-
-/// A string as it is, anything else as its JSON text.
-pub(crate) fn shown(json: &str) -> Cow<'_, str> {
-    match serde_json::from_str(json) {
-        Ok(Text(text)) => Cow::Owned(shorten(&text).into_owned()),
-        Err(_) => shorten(json),
-    }
-}
-
-pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_SHOWN_BYTES {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]))
 }

@@ -13,8 +13,10 @@ use serde_json::value::RawValue;
 
 use crate::http::Request;
 use crate::http::accept;
+use crate::http::excerpt::{self, shorten};
 use crate::http::problem::{FieldError, Place, Problem};
-use crate::http::request::{MAX_ERRORS, MAX_ROWS, malformed, read_value, shorten, shown, utf8};
+use crate::http::request::{self, MAX_ERRORS, MAX_ROWS, malformed, utf8};
+use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::Manifest;
 use crate::v2::tensor;
@@ -339,12 +341,14 @@ fn rows(
         let mut column = Vec::with_capacity(length);
         for (row, text) in texts.into_iter().enumerate() {
             let text = tensor::missing_for_nan(text, feature.optional);
-            match read_value(feature, &text) {
+            match read::value(feature, &text) {
                 Ok(value) => column.push(value),
                 Err(error) => {
                     let pointer = format!("/inputs/{i}/data/{row}");
+                    let error = request::invalid(feature, &text, error);
                     let detail = format!("row {row}: {}", error.detail);
-                    errors.add(pointer, name, Some(&shown(&text)), &error.expected, detail);
+                    let shown = excerpt::of_json(&text);
+                    errors.add(pointer, name, Some(&shown), &error.expected, detail);
                 }
             }
         }

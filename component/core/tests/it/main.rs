@@ -5,6 +5,7 @@ mod control;
 mod decoders;
 mod documents;
 mod entry;
+mod imports;
 mod key;
 mod manifest;
 mod pipeline;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::http::request;
-use crate::http::resource::RESERVED;
+use crate::http::paths;
+use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::reference::{self, Key};
 use crate::model::manifest::{
@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
-        request::read_value(feature, &json)
+        read::value(feature, &json)
             .map_err(|error| {
                 let message =
                     format!("{}: the example must be {}, not {json}", table.name, error.expected);
@@ -360,9 +360,7 @@ impl<'a> Reader<'a> {
                 .ok_or("must be like /decisions: letters, digits, _ - . after each slash")
         });
         if let Some(path) = &path
-            && let Some(reserved) = RESERVED.iter().find(|reserved| {
-                path.strip_prefix(*reserved).is_some_and(|r| r.is_empty() || r.starts_with('/'))
-            })
+            && let Some(reserved) = paths::reserved(path)
         {
             let message = format!("{}: every service has {reserved} already", table.name);
             self.error(self.span(table, "path"), message);

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use crate::http::paths;
+
 /// One key of a table.
 pub(super) struct Key {
     name: &'static str,
@@ -165,13 +167,7 @@ pub(super) static OUTPUT: [Key; 4] = [
 
 /// `[[endpoint]]`
 pub(super) static ENDPOINT: [Key; 11] = [
-    key(
-        "path",
-        "like `/decisions`",
-        None,
-        &[],
-        "Where it is. `/predictions`, `/openapi.json`, `/healthz`, `/readyz`, `/docs…` and `/v2…` are every service's own.",
-    ),
+    key("path", "like `/decisions`", None, &[], "Where it is. {reserved} are every service's own."),
     key(
         "field",
         "text without a comma",
@@ -289,6 +285,7 @@ What decides a prediction (the features, the outputs that are used, the model's 
         ("bands", "The members of an endpoint's `bands`.", &BAND),
         ("classes", "The members of an endpoint's `classes`.", &CLASS),
     ];
+    let reserved = reserved();
     for (name, description, keys) in tables {
         let _ = write!(
             text,
@@ -301,8 +298,20 @@ What decides a prediction (the features, the outputs that are used, the model's 
                 ["threshold" | "bands" | "classes"] => ("another kind of endpoint", String::new()),
                 kinds => (default, format!("Only of type `{}`. ", kinds.join("` or `"))),
             };
+            let meaning = meaning.replace("{reserved}", &reserved);
             let _ = writeln!(text, "| `{name}` | {value} | {default} | {only}{meaning} |");
         }
     }
     text
+}
+
+/// The paths that no endpoint can have, in words.
+fn reserved() -> String {
+    let shown = paths::RESERVED.map(|path| match path {
+        // There are more below.
+        paths::DOCS | paths::V2 => format!("`{path}…`"),
+        _ => format!("`{path}`"),
+    });
+    let (last, others) = shown.split_last().expect("there are some");
+    format!("{} and {last}", others.join(", "))
 }
