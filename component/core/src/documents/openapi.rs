@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::Model;
 use crate::http::paths;
 use crate::http::problem::Problem;
+use crate::http::problem::table::{STATUSES, Status};
 use crate::http::request;
 use crate::http::request::MAX_ROWS;
 use crate::model::answer::{self, Answer};
@@ -456,22 +457,22 @@ impl Document<'_> {
             "200".to_owned(),
             json!({ "description": "The answer.", "headers": headers, "content": content }),
         );
-        for (status, name, _) in PROBLEMS {
-            responses.insert(status.to_string(), problem_response(is_v2, name));
+        for Status { code, name, .. } in STATUSES {
+            responses.insert(code.to_string(), problem_response(is_v2, name));
         }
         Json::Object(responses)
     }
 
     fn components(&self) -> Json {
         let mut responses = Map::new();
-        for (_, name, description) in PROBLEMS {
+        for Status { name, when, .. } in STATUSES {
             for (prefix, media_type, schema) in
                 [("", PROBLEM, "Problem"), ("V2", JSON, "V2Problem")]
             {
                 responses.insert(
                     format!("{prefix}{name}"),
                     json!({
-                        "description": description,
+                        "description": when,
                         "content": { media_type: {
                             "schema": { "$ref": format!("#/components/schemas/{schema}") },
                         } },
@@ -658,37 +659,6 @@ impl Document<'_> {
         problem.map_or(Json::Null, |problem: Problem| problem.document(Some(1)))
     }
 }
-
-/// The problems that an operation with predictions can have: status, name and when.
-const PROBLEMS: [(u16, &str, &str); 11] = [
-    (400, "Malformed", "The body is not JSON, or not what its headers say."),
-    (
-        405,
-        "MethodNotAllowed",
-        "The method is not known here; the header Allow names those that are.",
-    ),
-    (406, "NotAcceptable", "The header Accept excludes what there is."),
-    (408, "BodyTimeout", "The body did not come in time."),
-    (413, "BodyTooLarge", "The body is too long."),
-    (415, "UnsupportedMediaType", "The content type or encoding is not known."),
-    (
-        422,
-        "Invalid",
-        "Members are missing, unknown or not among the allowed values; errors has each.",
-    ),
-    (
-        500,
-        "Failed",
-        "The model or the component broke down on this request; the log has the reason.",
-    ),
-    (503, "Overloaded", "Too many requests are under way; try again in a moment."),
-    (
-        504,
-        "NotCachedOrTimedOut",
-        "There is no cached answer and only that was asked for, or the answer took too long.",
-    ),
-    (404, "NotFound", "There is no such path."),
-];
 
 fn problem_response(is_v2: bool, name: &str) -> Json {
     let prefix = if is_v2 { "V2" } else { "" };

@@ -1,8 +1,12 @@
-//! What is answered when no prediction is: RFC 9457 problem documents.
+//! What is answered when no prediction is: RFC 9457 problem documents. The statuses and names of
+//! all kinds are in [`table`].
+
+pub mod table;
 
 use serde_json::json;
 
 use crate::http::paths;
+use crate::http::problem::table::Kind;
 use crate::http::{Header, Response};
 use crate::report::Report;
 
@@ -74,7 +78,8 @@ pub enum Problem {
         /// Why, for the log.
         reason: String,
     },
-    /// 503: the server has no room for this request just now.
+    /// 503: the server has no room for this request just now. The host says so, as it does of the next
+    /// two.
     Overloaded {
         /// The limit that was hit.
         max_concurrent_requests: usize,
@@ -117,47 +122,32 @@ pub enum Place {
 }
 
 impl Problem {
-    /// The status code.
-    pub fn status(&self) -> u16 {
+    /// Its kind, with status, name and title.
+    pub fn kind(&self) -> &'static Kind {
         match self {
-            Problem::MalformedJson { .. }
-            | Problem::MalformedBody { .. }
-            | Problem::BodyIncomplete { timeout_ms: None } => 400,
-            Problem::BodyIncomplete { timeout_ms: Some(_) } => 408,
-            Problem::NotFound { .. } => 404,
-            Problem::MethodNotAllowed { .. } => 405,
-            Problem::NotAcceptable { .. } => 406,
-            Problem::BodyTooLarge { .. } => 413,
-            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => 415,
-            Problem::InvalidRequest { .. } | Problem::InvalidRow => 422,
-            Problem::ModelFailed { .. } | Problem::ComponentFailed => 500,
-            Problem::Overloaded { .. } => 503,
-            Problem::NotCached | Problem::TimedOut { .. } => 504,
+            Problem::NotFound { .. } => &table::NOT_FOUND,
+            Problem::MethodNotAllowed { .. } => &table::METHOD_NOT_ALLOWED,
+            Problem::NotAcceptable { .. } => &table::NOT_ACCEPTABLE,
+            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => {
+                &table::UNSUPPORTED_MEDIA_TYPE
+            }
+            Problem::BodyTooLarge { .. } => &table::BODY_TOO_LARGE,
+            Problem::BodyIncomplete { timeout_ms: None } => &table::BODY_BROKEN_OFF,
+            Problem::BodyIncomplete { timeout_ms: Some(_) } => &table::BODY_TIMED_OUT,
+            Problem::MalformedJson { .. } => &table::MALFORMED_JSON,
+            Problem::MalformedBody { .. } => &table::MALFORMED_BODY,
+            Problem::InvalidRequest { .. } | Problem::InvalidRow => &table::INVALID_REQUEST,
+            Problem::NotCached => &table::NOT_CACHED,
+            Problem::ModelFailed { .. } => &table::MODEL_FAILED,
+            Problem::Overloaded { .. } => &table::OVERLOADED,
+            Problem::TimedOut { .. } => &table::TIMED_OUT,
+            Problem::ComponentFailed => &table::COMPONENT_FAILED,
         }
     }
 
-    /// The stable name in the `type` member, and the title.
-    fn name(&self) -> (&'static str, &'static str) {
-        match self {
-            Problem::NotFound { .. } => ("not-found", "No such endpoint"),
-            Problem::MethodNotAllowed { .. } => ("method-not-allowed", "Method not allowed"),
-            Problem::NotAcceptable { .. } => ("not-acceptable", "Not acceptable"),
-            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => {
-                ("unsupported-media-type", "Unsupported media type")
-            }
-            Problem::BodyTooLarge { .. } => ("body-too-large", "Body too large"),
-            Problem::BodyIncomplete { .. } => ("body-incomplete", "Incomplete body"),
-            Problem::MalformedJson { .. } => ("malformed-json", "Malformed JSON"),
-            Problem::MalformedBody { .. } => ("malformed-body", "Malformed body"),
-            Problem::InvalidRequest { .. } | Problem::InvalidRow => {
-                ("invalid-request", "Invalid request")
-            }
-            Problem::NotCached => ("not-cached", "Not in the cache"),
-            Problem::ModelFailed { .. } => ("model-failed", "The model could not be run"),
-            Problem::Overloaded { .. } => ("overloaded", "Too many requests at once"),
-            Problem::TimedOut { .. } => ("timed-out", "The answer took too long"),
-            Problem::ComponentFailed => ("component-failed", "The component broke down"),
-        }
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.kind().status
     }
 
     /// The sentence that the client reads.
@@ -220,11 +210,11 @@ impl Problem {
     /// The problem document (RFC 9457). Its pointers begin at the body's root, or at the row with
     /// this number where the body is an array.
     pub fn document(&self, row: Option<usize>) -> serde_json::Value {
-        let (name, title) = self.name();
+        let Kind { status, slug, title, .. } = self.kind();
         let mut document = json!({
-            "type": format!("urn:foretold:problem:{name}"),
+            "type": format!("urn:foretold:problem:{slug}"),
             "title": title,
-            "status": self.status(),
+            "status": status,
             "detail": self.detail(),
         });
         match self {

@@ -10,6 +10,7 @@ mod key;
 mod manifest;
 mod pipeline;
 mod predictions;
+mod problems;
 mod python;
 mod request;
 mod rows;
