@@ -16,18 +16,22 @@
 //!
 //! Packed and digest keys have at most 48 characters.
 
+mod grammar;
+
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::cache::key::grammar::MODEL_ID_BYTES;
 use crate::cache::python;
 use crate::http::request;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::{Endpoint, Manifest};
 use crate::settings::KeyKind;
 
+pub use grammar::{Form, PREFIX, Parsed, is_model_id, join, parse, range};
+
 /// Packed rows up to this many bytes are the key itself.
 const MAX_PACKED_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 16;
-const MODEL_ID_BYTES: usize = 11;
 
 /// A digest of everything that decides a model's outputs, 88 bits: with more, the shortest keys
 /// would take another 16 bytes each in Redis.
@@ -153,7 +157,7 @@ impl KeyLayout {
         let columns: Vec<Column> = features.iter().map(Column::new).collect();
         let bits: usize = columns.iter().map(|column| column.bits as usize).sum();
         KeyLayout {
-            prefix: format!("foretold:{model}:"),
+            prefix: join(&model.to_string(), ""),
             features: features.to_vec(),
             columns,
             packed_bytes: bits.div_ceil(8),
@@ -231,12 +235,14 @@ impl KeyLayout {
     /// The row behind a key of this model, or `None` where the key is another model's, a digest,
     /// or no key at all.
     pub fn row(&self, key: &str) -> Option<Vec<Value>> {
-        let text = key.strip_prefix(&self.prefix)?;
-        if let Some(json) = text.strip_prefix('r') {
-            let row = request::parse(json.as_bytes(), &self.features).ok()?;
-            return (self.json(&row) == json).then_some(row);
+        match Form::parse(key.strip_prefix(&self.prefix)?)? {
+            Form::Packed(bytes) => self.unpack(&bytes),
+            Form::Readable(json) => {
+                let row = request::parse(json.as_bytes(), &self.features).ok()?;
+                (self.json(&row) == json).then_some(row)
+            }
+            Form::Digest(_) | Form::KeyedDigest(_) => None,
         }
-        self.unpack(&BASE64URL_NOPAD.decode(text.strip_prefix('p')?.as_bytes()).ok()?)
     }
 }
 
