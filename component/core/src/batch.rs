@@ -15,7 +15,7 @@ use crate::model::feature::Value;
 use crate::model::manifest::Endpoint;
 use crate::report::Report;
 use crate::service::{Now, Service};
-use crate::settings::{KeyKind, Settings};
+use crate::settings::{KeyFormat, Settings};
 use crate::{Model, ModelError, Store};
 
 /// The rows of one request.
@@ -79,7 +79,7 @@ impl<'a> Batch<'a> {
         let mut predictions: Vec<Prediction<'a>> = Vec::with_capacity(rows.len());
         let mut known: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         let several = rows.len() > 1;
-        let is_python = settings.keys == KeyKind::Repr;
+        let is_python = settings.keys == KeyFormat::Repr;
         let mut position = |row: Vec<Value>| {
             let packed = layout.pack(&row);
             if let Some(position) = known.get(&packed) {
@@ -88,13 +88,14 @@ impl<'a> Batch<'a> {
             if several {
                 known.insert(packed.clone(), predictions.len());
             }
+            let key = |endpoint| {
+                layout.key(settings.keys, settings.key_secret.as_ref(), endpoint, &packed)
+            };
             let key = match (endpoints, is_python) {
-                ([endpoint], _) => {
-                    layout.key(&settings.keys, Some(&manifest.endpoints[*endpoint]), &packed)
-                }
+                ([endpoint], _) => key(Some(&manifest.endpoints[*endpoint])),
                 // It is not used: see `is_cacheable`.
                 (_, true) => String::new(),
-                _ => layout.key(&settings.keys, None, &packed),
+                _ => key(None),
             };
             let state = State::Missing { miss: Miss::Bypassed, expired: None };
             predictions.push(Prediction { key, packed, state });
@@ -106,7 +107,7 @@ impl<'a> Batch<'a> {
 
     /// Whether the store has a place for the answers: a Python service keeps one endpoint's.
     pub(crate) fn is_cacheable(&self) -> bool {
-        self.settings.keys != KeyKind::Repr || self.endpoints.len() == 1
+        self.settings.keys != KeyFormat::Repr || self.endpoints.len() == 1
     }
 
     /// Asks the store for all rows at once, and judges what it has.
@@ -136,7 +137,7 @@ impl<'a> Batch<'a> {
 
     /// Whether the value under a key may be served.
     fn judge(&self, key: &str, bytes: &[u8], control: &CacheControl) -> State<'a> {
-        if self.settings.keys == KeyKind::Repr {
+        if self.settings.keys == KeyFormat::Repr {
             return match python::answer(self.endpoint(), bytes) {
                 None => State::missing(Miss::Corrupt),
                 // Nobody knows its age.
@@ -274,7 +275,7 @@ impl<'a> Batch<'a> {
         let entries: Vec<(String, Vec<u8>)> = computed
             .map(|(key, outputs)| {
                 let value = match self.settings.keys {
-                    KeyKind::Repr => {
+                    KeyFormat::Repr => {
                         python::value(Answer::new(self.endpoint(), outputs, self.precision()))
                     }
                     _ => Entry { written_at: self.now.seconds, outputs: outputs.clone() }

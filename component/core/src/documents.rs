@@ -93,7 +93,12 @@ fn ready(service: &Service, store: &impl Store, settings: &Settings) -> Json {
     let manifest = service.manifest();
     let layout = service.key_layout();
     let packed = layout.pack(&manifest.example());
-    let key = layout.key(&settings.keys, manifest.endpoints.first(), &packed);
+    let key = layout.key(
+        settings.keys,
+        settings.key_secret.as_ref(),
+        manifest.endpoints.first(),
+        &packed,
+    );
     let (status, found) = match store.get(&[key]) {
         Ok(_) => ("ready", "available"),
         Err(_) => ("degraded", "unavailable"),

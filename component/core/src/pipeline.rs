@@ -23,7 +23,7 @@ use crate::model::answer::Answer;
 use crate::model::feature::Value;
 use crate::report::Report;
 use crate::service::{Now, Service};
-use crate::settings::{Allowed, KeyKind, Settings};
+use crate::settings::{Allowed, KeyFormat, Settings};
 use crate::v2::{self, InferRequest};
 
 /// Answers one request.
@@ -186,11 +186,11 @@ pub struct Prediction {
 
 /// The same flow without HTTP: predicts rows that are there as values, each for itself.
 ///
-/// The time to live is that of an endpoint or, without one, the model's. Keys of the kind repr,
+/// The time to live is that of an endpoint or, without one, the model's. Keys of the format repr,
 /// whose entries have no outputs, are not for this.
 ///
 /// # Panics
-/// If the settings ask for keys of the kind repr.
+/// If the settings ask for keys of the format repr.
 pub fn predict(
     service: &Service,
     endpoint: Option<usize>,
@@ -200,7 +200,7 @@ pub fn predict(
     settings: &Settings,
     now: Now,
 ) -> Vec<Result<Prediction, Problem>> {
-    assert!(settings.keys != KeyKind::Repr, "entries of a Python service have no outputs");
+    assert!(settings.keys != KeyFormat::Repr, "entries of a Python service have no outputs");
     let mut batch = Batch::new(service, settings, endpoint.as_slice(), rows, now);
     batch.look_up(store, &CacheControl::default());
     batch.compute(model);

@@ -5,9 +5,9 @@
 //! injective and reversible, and the model runs on what is unpacked again, so an answer from the
 //! cache and a computed one cannot differ.
 //!
-//! Text form, by [`KeyKind`]; `MODEL` is the [`ModelId`], what follows is base64url without padding:
+//! Text form, by [`KeyFormat`]; `MODEL` is the [`ModelId`], what follows is base64url without padding:
 //!
-//! | kind | key |
+//! | format | key |
 //! |---|---|
 //! | packed | `foretold:MODEL:p…`: the packed row; where it has more than 16 bytes, as digest |
 //! | digest | `foretold:MODEL:d…`: the first 16 bytes of its BLAKE3 hash; with a secret `k…`, keyed |
@@ -25,7 +25,7 @@ use crate::cache::python;
 use crate::http::request;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::{Endpoint, Manifest};
-use crate::settings::KeyKind;
+use crate::settings::{KeyFormat, Secret};
 
 pub use grammar::{Form, PREFIX, Parsed, is_model_id, join, parse, range};
 
@@ -64,14 +64,29 @@ impl ModelId {
     }
 }
 
+/// A text that is not a model id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelIdError {
+    /// What was found.
+    pub found: String,
+}
+
+impl std::fmt::Display for ModelIdError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} is no model id; expected 15 letters, digits, - and _", self.found)
+    }
+}
+
+impl std::error::Error for ModelIdError {}
+
 /// Reads what `Display` writes.
 impl std::str::FromStr for ModelId {
-    type Err = String;
+    type Err = ModelIdError;
 
-    fn from_str(text: &str) -> Result<ModelId, String> {
+    fn from_str(text: &str) -> Result<ModelId, ModelIdError> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
         let id = bytes.and_then(|bytes| bytes.try_into().ok()).map(ModelId);
-        id.ok_or_else(|| format!("{text:?} is no model id; expected 15 letters, digits, - and _"))
+        id.ok_or_else(|| ModelIdError { found: text.to_owned() })
     }
 }
 
@@ -188,23 +203,30 @@ impl KeyLayout {
         reader.rest_is_zero().then_some(row)
     }
 
-    /// The key of a packed row, as text. Only the kind `repr` tells endpoints apart.
+    /// The key of a packed row, as text. Only the format `repr` tells endpoints apart, and only
+    /// digests are made with a secret.
     ///
     /// # Panics
-    /// If the bytes are no packed row, or if the kind is `repr` and there is no endpoint or it has
-    /// no class, which the check of the settings rules out.
-    pub fn key(&self, kind: &KeyKind, endpoint: Option<&Endpoint>, packed: &[u8]) -> String {
+    /// If the bytes are no packed row, or if the format is `repr` and there is no endpoint or it
+    /// has no class, which the check of the settings rules out.
+    pub fn key(
+        &self,
+        format: KeyFormat,
+        secret: Option<&Secret>,
+        endpoint: Option<&Endpoint>,
+        packed: &[u8],
+    ) -> String {
         let row = || self.unpack(packed).expect("what was packed unpacks");
-        match kind {
-            KeyKind::Packed if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
-            KeyKind::Packed | KeyKind::Digest { secret: None } => {
-                self.text('d', &first::<DIGEST_BYTES>(blake3::hash(packed)))
-            }
-            KeyKind::Digest { secret: Some(secret) } => {
+        match (format, secret) {
+            (KeyFormat::Packed, _) if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
+            (KeyFormat::Digest, Some(secret)) => {
                 self.text('k', &first::<DIGEST_BYTES>(secret.hasher().update(packed).finalize()))
             }
-            KeyKind::Readable => format!("{}r{}", self.prefix, self.json(&row())),
-            KeyKind::Repr => {
+            (KeyFormat::Packed | KeyFormat::Digest, _) => {
+                self.text('d', &first::<DIGEST_BYTES>(blake3::hash(packed)))
+            }
+            (KeyFormat::Readable, _) => format!("{}r{}", self.prefix, self.json(&row())),
+            (KeyFormat::Repr, _) => {
                 let class = endpoint.and_then(|endpoint| endpoint.python_class.as_deref());
                 python::repr(class.expect("the settings were checked"), &self.features, &row())
             }

@@ -13,7 +13,7 @@ use crate::model::answer::{self, Answer};
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::{Endpoint, Manifest};
 use crate::service::Service;
-use crate::settings::{KeyKind, Settings};
+use crate::settings::{KeyFormat, Settings};
 use crate::v2;
 
 const JSON: &str = "application/json";
@@ -295,7 +295,7 @@ impl Document<'_> {
             "All that the model says of a row, as one object; `include` picks members. What is \
              sent and how it is cached is as for the single endpoints, which share the cached \
              prediction with this one; of different times to live the shortest counts.{}",
-            if self.settings.keys == KeyKind::Repr {
+            if self.settings.keys == KeyFormat::Repr {
                 " With this service's settings (`repr` keys), more than one member is always computed."
             } else {
                 ""

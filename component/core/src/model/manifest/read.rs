@@ -11,12 +11,11 @@ use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::reference::{self, Key};
 use crate::model::manifest::{
-    Cache, Endpoint, Manifest, ManifestError, ManifestErrors, Output, Rule,
+    Cache, Endpoint, MAX_TTL_SECONDS, Manifest, ManifestError, ManifestErrors, Output, Rule,
 };
 use crate::model::step::Step;
 
-/// Ten years: more is a slip, and would not fit every store's clock.
-const MAX_TTL_SECONDS: i64 = 315_360_000;
+const MAX_SECONDS: i64 = MAX_TTL_SECONDS as i64;
 const MAX_CATEGORIES: usize = 1 << 16;
 
 pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
@@ -139,9 +138,9 @@ impl<'a> Reader<'a> {
     fn cache(&mut self, table: &Table<'_, 'a>) -> Option<Cache> {
         let optional = ["jitter_percent", "early_refresh_seconds", "stale_if_error_seconds"];
         self.known(table, &reference::CACHE, "");
-        let ttl_seconds = self.integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
+        let ttl_seconds = self.integer(table, "ttl_seconds", 1, MAX_SECONDS);
         let [jitter, early, stale] = optional.map(|key| {
-            let maximum = if key == "jitter_percent" { 50 } else { MAX_TTL_SECONDS };
+            let maximum = if key == "jitter_percent" { 50 } else { MAX_SECONDS };
             self.optional_integer(table, key, 0, maximum).unwrap_or(0) as u32
         });
         Some(Cache {
@@ -378,7 +377,7 @@ impl<'a> Reader<'a> {
             _ => self.output_of(table, outputs).map(|output| Rule::Number { output }),
         };
         let description = self.optional_string(table, "description").unwrap_or_default();
-        let ttl_seconds = self.optional_integer(table, "ttl_seconds", 1, MAX_TTL_SECONDS);
+        let ttl_seconds = self.optional_integer(table, "ttl_seconds", 1, MAX_SECONDS);
         let python_class = self.python_class(table);
         let endpoint = Endpoint {
             path: path?,

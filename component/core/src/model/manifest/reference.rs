@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::http::paths;
+use crate::model::manifest::MAX_TTL_SECONDS;
 
 /// One key of a table.
 pub(super) struct Key {
@@ -59,7 +60,7 @@ pub(super) static MODEL: [Key; 5] = [
 pub(super) static CACHE: [Key; 4] = [
     key(
         "ttl_seconds",
-        "integer, 1 to 315360000",
+        "integer, 1 to {max_ttl_seconds}",
         None,
         &[],
         "How long a stored prediction is served. Whoever runs the component can set another (`--ttl`).",
@@ -73,14 +74,14 @@ pub(super) static CACHE: [Key; 4] = [
     ),
     key(
         "early_refresh_seconds",
-        "integer, 0 to 315360000",
+        "integer, 0 to {max_ttl_seconds}",
         Some("0"),
         &[],
         "Now and then a request computes anew before the end, likelier the nearer it is (XFetch); this is the scale. 0 turns it off.",
     ),
     key(
         "stale_if_error_seconds",
-        "integer, 0 to 315360000",
+        "integer, 0 to {max_ttl_seconds}",
         Some("0"),
         &[],
         "An expired prediction is served for so much longer where the model fails.",
@@ -185,7 +186,7 @@ pub(super) static ENDPOINT: [Key; 11] = [
     key("description", "text", Some("empty"), &[], "What it means, for people."),
     key(
         "ttl_seconds",
-        "integer, 1 to 315360000",
+        "integer, 1 to {max_ttl_seconds}",
         Some("that of `[cache]`"),
         &[],
         "Where this endpoint needs a younger answer than others, or takes an older one.",
@@ -298,6 +299,7 @@ What decides a prediction (the features, the outputs that are used, the model's 
                 ["threshold" | "bands" | "classes"] => ("another kind of endpoint", String::new()),
                 kinds => (default, format!("Only of type `{}`. ", kinds.join("` or `"))),
             };
+            let value = value.replace("{max_ttl_seconds}", &MAX_TTL_SECONDS.to_string());
             let meaning = meaning.replace("{reserved}", &reserved);
             let _ = writeln!(text, "| `{name}` | {value} | {default} | {only}{meaning} |");
         }
