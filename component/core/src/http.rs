@@ -6,6 +6,7 @@ pub(crate) mod cors;
 pub(crate) mod encoding;
 pub mod etag;
 pub(crate) mod excerpt;
+pub(crate) mod field_errors;
 pub mod paths;
 pub mod problem;
 pub(crate) mod query;

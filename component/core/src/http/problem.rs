@@ -1,6 +1,7 @@
 //! What is answered when no prediction is: RFC 9457 problem documents. The statuses and names of
 //! all kinds are in [`table`].
 
+mod field_error;
 pub mod table;
 
 use serde_json::json;
@@ -9,6 +10,8 @@ use crate::http::paths;
 use crate::http::problem::table::Kind;
 use crate::http::{Header, Response};
 use crate::report::Report;
+
+pub use field_error::{FieldError, Place};
 
 /// Why a request gets no prediction.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,34 +94,6 @@ pub enum Problem {
     },
     /// 500: the component broke down on this request: a trap, or out of memory.
     ComponentFailed,
-}
-
-/// What is wrong with one field of a request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldError {
-    /// Name of the field or parameter; empty where the whole body is meant.
-    pub field: String,
-    /// Where it is.
-    pub place: Place,
-    /// What was found: a string as it is, anything else as its JSON text; `None` where nothing
-    /// was found. Long values are cut.
-    pub value: Option<String>,
-    /// What is expected, e.g. `an integer from 18 to 127`.
-    pub expected: String,
-    /// The whole sentence.
-    pub detail: String,
-}
-
-/// Where a mistake is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Place {
-    /// In the field of that name, of the body or of a row.
-    #[default]
-    Field,
-    /// At this pointer (RFC 6901) into the body.
-    Pointer(String),
-    /// In the query parameter of that name.
-    Parameter,
 }
 
 impl Problem {
@@ -272,28 +247,5 @@ impl Problem {
             log: self.log(),
             report: Report::default(),
         }
-    }
-}
-
-impl FieldError {
-    /// The member `errors[i]`: the pointer is RFC 6901.
-    fn to_json(&self, row: Option<usize>) -> serde_json::Value {
-        let row = row.map_or(String::new(), |row| format!("/{row}"));
-        let mut error = json!({
-            "field": self.field,
-            "value": self.value,
-            "expected": self.expected,
-            "detail": self.detail,
-        });
-        let (name, place) = match (&self.place, self.field.as_str()) {
-            (Place::Pointer(pointer), _) => ("pointer", pointer.clone()),
-            (Place::Parameter, name) => ("parameter", name.to_owned()),
-            (Place::Field, "") => ("pointer", row),
-            (Place::Field, field) => {
-                ("pointer", format!("{row}/{}", field.replace('~', "~0").replace('/', "~1")))
-            }
-        };
-        error[name] = place.into();
-        error
     }
 }

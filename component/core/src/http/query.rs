@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::http::excerpt::shorten;
+use crate::http::field_errors::MAX_ERRORS;
 use crate::http::paths;
-use crate::http::problem::{FieldError, Place, Problem};
-use crate::http::request::MAX_ERRORS;
+use crate::http::problem::{FieldError, Problem};
 use crate::model::manifest::Manifest;
 
 /// The endpoints that `/predictions` is asked for: their positions, in the manifest's order.
@@ -28,13 +28,9 @@ pub(crate) fn included(target: &str, manifest: &Manifest) -> Result<Vec<usize>, 
                 None => {
                     let names = fields.join(", ");
                     let shown = shorten(field);
-                    errors.push(FieldError {
-                        field: "include".to_owned(),
-                        place: Place::Parameter,
-                        expected: format!("some of {names}, with commas between them"),
-                        detail: format!("include: there is no {shown:?}; the names are {names}"),
-                        value: Some(shown.into_owned()),
-                    });
+                    let expected = format!("some of {names}, with commas between them");
+                    let detail = format!("include: there is no {shown:?}; the names are {names}");
+                    errors.push(FieldError::parameter("include", expected, detail).found(shown));
                 }
             }
         }
@@ -62,13 +58,8 @@ fn refuse(mut errors: Vec<FieldError>) -> Result<(), Problem> {
 
 fn unknown(name: &str, value: &str, known: &str) -> FieldError {
     let name = shorten(name);
-    FieldError {
-        place: Place::Parameter,
-        value: Some(shorten(value).into_owned()),
-        expected: "a parameter that is known here".to_owned(),
-        detail: format!("{name:?} is no parameter; {known}"),
-        field: name.into_owned(),
-    }
+    let detail = format!("{name:?} is no parameter; {known}");
+    FieldError::parameter(name, "a parameter that is known here", detail).found(shorten(value))
 }
 
 /// Names and values, decoded.

@@ -9,13 +9,11 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::http::excerpt::{self, shorten};
-use crate::http::problem::{FieldError, Place, Problem};
+use crate::http::field_errors::FieldErrors;
+use crate::http::problem::{FieldError, Problem};
 use crate::json::Text;
 use crate::model::feature::read::{self, ValueError};
 use crate::model::feature::{Feature, Value};
-
-/// Mistakes that are described; more are counted. It bounds the answer to a short hostile body.
-pub(crate) const MAX_ERRORS: usize = 20;
 
 /// Rows that one request may have; more would keep others waiting.
 pub const MAX_ROWS: usize = 10_000;
@@ -50,11 +48,8 @@ pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
             "the array has {} rows; expected at most {MAX_ROWS}: send them in several requests",
             rows.len()
         );
-        let (field, value) = (String::new(), None);
         let expected = format!("an array of at most {MAX_ROWS} rows");
-        return Err(Problem::InvalidRequest {
-            errors: vec![FieldError { field, place: Place::Field, value, expected, detail }],
-        });
+        return Err(Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail)] });
     }
     let mut wrong = 0;
     let rows = rows.into_iter().map(|row| {
@@ -82,8 +77,7 @@ pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
     let mut reader = Reader {
         features,
         found: vec![None; features.len()],
-        errors: Vec::new(),
-        more_errors: 0,
+        errors: FieldErrors::default(),
         current: None,
     };
     let mut json = serde_json::Deserializer::from_str(text);
@@ -102,27 +96,16 @@ pub(crate) fn malformed(error: &serde_json::Error, field: Option<String>) -> Pro
 
 fn not_an_object(text: &str) -> Problem {
     let shown = shorten(text.trim());
-    let expected = "an object with a member per feature".to_string();
+    let expected = "an object with a member per feature";
     let detail = format!("expected {expected}, got {shown}");
-    let value = Some(shown.into_owned());
-    Problem::InvalidRequest {
-        errors: vec![FieldError {
-            field: String::new(),
-            place: Place::Field,
-            value,
-            expected,
-            detail,
-        }],
-    }
+    Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail).found(shown)] }
 }
 
 /// Collects the members of the object, and what is wrong with them.
 struct Reader<'f, 'de> {
     features: &'f [Feature],
     found: Vec<Option<&'de RawValue>>,
-    errors: Vec<FieldError>,
-    /// Mistakes that are only counted.
-    more_errors: usize,
+    errors: FieldErrors,
     /// The member that is being read, for a syntax error in its value.
     current: Option<String>,
 }
@@ -147,9 +130,9 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
                 self.current = Some(shorten(&name).into_owned());
             })?;
             match position {
-                None => self.report(|features| unknown(features, &name, raw)),
+                None => self.errors.add(|| unknown(self.features, &name, raw)),
                 Some(position) if self.found[position].is_some() => {
-                    self.report(|_| duplicate(&name, raw));
+                    self.errors.add(|| duplicate(&name, raw));
                 }
                 Some(position) => {
                     self.found[position] = Some(raw);
@@ -162,14 +145,6 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
 }
 
 impl Reader<'_, '_> {
-    fn report(&mut self, error: impl FnOnce(&[Feature]) -> FieldError) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(error(self.features));
-        } else {
-            self.more_errors += 1;
-        }
-    }
-
     fn row(mut self) -> Result<Vec<Value>, Problem> {
         let mut row = Vec::with_capacity(self.features.len());
         for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
@@ -181,59 +156,29 @@ impl Reader<'_, '_> {
             };
             match value {
                 Ok(value) => row.push(value),
-                Err(error) => self.report(|_| error),
+                Err(error) => self.errors.add(|| error),
             }
         }
-        if self.more_errors > 0 {
-            let (field, expected) = (String::new(), "a correct request".to_owned());
-            let detail = format!("and {} more mistakes", self.more_errors);
-            self.errors.push(FieldError {
-                field,
-                place: Place::Field,
-                value: None,
-                expected,
-                detail,
-            });
-        }
-        if self.errors.is_empty() {
-            Ok(row)
-        } else {
-            Err(Problem::InvalidRequest { errors: self.errors })
-        }
+        self.errors.refuse().map(|()| row)
     }
 }
 
 fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
     let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
-    let name = shorten(name);
-    FieldError {
-        expected: format!("one of the fields {}", names.join(", ")),
-        detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
-        value: Some(excerpt::of_json(raw.get()).into_owned()),
-        field: name.into_owned(),
-        place: Place::Field,
-    }
+    let (name, names) = (shorten(name), names.join(", "));
+    let detail = format!("{name:?} is not a field; the fields are {names}");
+    FieldError::field(name, format!("one of the fields {names}"), detail)
+        .found(excerpt::of_json(raw.get()))
 }
 
 fn duplicate(name: &str, raw: &RawValue) -> FieldError {
-    FieldError {
-        field: name.to_owned(),
-        place: Place::Field,
-        value: Some(excerpt::of_json(raw.get()).into_owned()),
-        expected: "one value".to_owned(),
-        detail: format!("{name} is there more than once; send one value"),
-    }
+    let detail = format!("{name} is there more than once; send one value");
+    FieldError::field(name, "one value", detail).found(excerpt::of_json(raw.get()))
 }
 
 fn missing(feature: &Feature) -> FieldError {
-    let expected = feature.domain.to_string();
-    FieldError {
-        field: feature.name.clone(),
-        place: Place::Field,
-        value: None,
-        detail: format!("{} is missing: expected {expected}", feature.name),
-        expected,
-    }
+    let Feature { name, domain, .. } = feature;
+    FieldError::field(name, domain.to_string(), format!("{name} is missing: expected {domain}"))
 }
 
 /// What is wrong with a value that is not one of its feature's.
@@ -242,11 +187,6 @@ pub(crate) fn invalid(
     json: &str,
     ValueError { expected }: ValueError,
 ) -> FieldError {
-    FieldError {
-        field: feature.name.clone(),
-        place: Place::Field,
-        value: Some(excerpt::of_json(json).into_owned()),
-        detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
-        expected,
-    }
+    let detail = format!("{}: expected {expected}, got {}", feature.name, shorten(json));
+    FieldError::field(&feature.name, expected, detail).found(excerpt::of_json(json))
 }
