@@ -8,7 +8,6 @@
 mod batch;
 pub mod cache;
 mod documents;
-mod fraction;
 pub mod http;
 mod json;
 pub mod model;

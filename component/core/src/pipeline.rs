@@ -2,7 +2,7 @@
 
 use crate::Model;
 use crate::Store;
-use crate::batch::{Batch, Known};
+use crate::batch::{Batch, RowValue};
 use crate::cache::control::CacheControl;
 use crate::cache::status::{CacheStatus, Summary};
 use crate::documents;
@@ -52,8 +52,8 @@ pub fn answer(
             request.headers.cache_control.unwrap_or_default(),
             settings.allowed,
         );
-        let (asked, rows) = Asked::read(service, resource, request)?;
-        let mut batch = Batch::new(service, settings, &asked.endpoints, rows, now);
+        let (shape, rows) = ResponseShape::read(service, resource, request)?;
+        let mut batch = Batch::new(service, settings, &shape.endpoints, rows, now);
         // A host that finds the model cheaper has no say where the client wants no computation.
         let bypass_store = !batch.is_cacheable() || request.bypass_store && !control.only_if_cached;
         if control.looks_up() && !bypass_store {
@@ -68,7 +68,7 @@ pub fn answer(
             batch.store(store);
         }
         batch.count(report);
-        respond(service, request, settings, &control, &asked, &batch)
+        respond(service, request, settings, &control, &shape, &batch)
     };
     let response = flow(&mut report);
     let mut response = response.unwrap_or_else(|problem: Problem| {
@@ -125,32 +125,32 @@ fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<R
     }
 }
 
-/// How predictions are asked for, and so how they are answered.
-struct Asked {
+/// What the answer to a request looks like, which follows from how it is asked.
+struct ResponseShape {
     /// The endpoints whose answers are members, in this order.
     endpoints: Vec<usize>,
-    form: Form,
+    format: BodyFormat,
 }
 
-enum Form {
+enum BodyFormat {
     /// An object.
-    One,
+    Object,
     /// An array of objects.
-    Many,
+    Array,
     /// Tensors.
-    Infer(InferRequest),
+    Tensors(InferRequest),
 }
 
 /// Rows, or why they are none.
 type ReadRows = Vec<Result<Vec<Value>, Problem>>;
 
-impl Asked {
+impl ResponseShape {
     /// Reads the query and the body.
     fn read(
         service: &Service,
         resource: Resource,
         request: &Request<'_>,
-    ) -> Result<(Asked, ReadRows), Problem> {
+    ) -> Result<(ResponseShape, ReadRows), Problem> {
         let manifest = service.manifest();
         let endpoints = match resource {
             Resource::Endpoint(endpoint) => {
@@ -165,13 +165,13 @@ impl Asked {
             let mut infer = InferRequest::parse(request, &body, manifest)?;
             let endpoints = infer.outputs.iter().map(|output| output.endpoint).collect();
             let rows = std::mem::take(&mut infer.rows).into_iter().map(Ok).collect();
-            return Ok((Asked { endpoints, form: Form::Infer(infer) }, rows));
+            return Ok((ResponseShape { endpoints, format: BodyFormat::Tensors(infer) }, rows));
         }
-        let (rows, form) = match request::rows(&body, &manifest.features)? {
-            Rows::One(row) => (vec![Ok(row)], Form::One),
-            Rows::Many(rows) => (rows, Form::Many),
+        let (rows, format) = match request::rows(&body, &manifest.features)? {
+            Rows::One(row) => (vec![Ok(row)], BodyFormat::Object),
+            Rows::Many(rows) => (rows, BodyFormat::Array),
         };
-        Ok((Asked { endpoints, form }, rows))
+        Ok((ResponseShape { endpoints, format }, rows))
     }
 }
 
@@ -205,11 +205,11 @@ pub fn predict(
     batch.look_up(store, &CacheControl::default());
     batch.compute(model);
     batch.store(store);
-    let prediction = |(known, status)| match known {
-        Known::Outputs(outputs) => Prediction { outputs: outputs.to_vec(), status },
-        Known::Answer(_) => unreachable!("only entries of a Python service have no outputs"),
+    let prediction = |(value, status)| match value {
+        RowValue::Outputs(outputs) => Prediction { outputs: outputs.to_vec(), status },
+        RowValue::Answer(_) => unreachable!("only entries of a Python service have no outputs"),
     };
-    batch.outcomes().map(|row| row.map(prediction).map_err(Problem::clone)).collect()
+    batch.results().map(|row| row.map(prediction).map_err(Problem::clone)).collect()
 }
 
 /// The response for all rows. In an array a problem document stands in place of each row that got no
@@ -221,11 +221,11 @@ fn respond(
     request: &Request<'_>,
     settings: &Settings,
     control: &CacheControl,
-    asked: &Asked,
+    shape: &ResponseShape,
     batch: &Batch<'_>,
 ) -> Result<Response, Problem> {
     let (status, summary) = summarise(batch);
-    let (body, mut headers, log) = write(service, asked, batch)?;
+    let (body, mut headers, log) = write(service, shape, batch)?;
     let etag = etag::of(&body);
     let is_query = request.method == "QUERY";
     let visible = settings.allowed.cache_status;
@@ -237,8 +237,8 @@ fn respond(
         None => Header::new("cache-control", "no-store"),
     });
     if visible {
-        let cache_status = match (&asked.form, status) {
-            (Form::One, Some(status)) => status.to_string(),
+        let cache_status = match (&shape.format, status) {
+            (BodyFormat::Object, Some(status)) => status.to_string(),
             _ => summary.to_string(),
         };
         headers.push(Header::new("cache-status", cache_status));
@@ -255,8 +255,8 @@ fn respond(
 /// What the cache did: for the last row, and for all.
 fn summarise(batch: &Batch<'_>) -> (Option<CacheStatus>, Summary) {
     let (mut status, mut summary) = (None, Summary::default());
-    for outcome in batch.outcomes() {
-        status = outcome.ok().map(|(_, status)| status);
+    for result in batch.results() {
+        status = result.ok().map(|(_, status)| status);
         summary.add(status);
     }
     (status, summary)
@@ -265,31 +265,31 @@ fn summarise(batch: &Batch<'_>) -> (Option<CacheStatus>, Summary) {
 /// The body, the headers that say what it is, and what is for the log.
 type Written = (Vec<u8>, Vec<Header>, Option<String>);
 
-fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written, Problem> {
+fn write(service: &Service, shape: &ResponseShape, batch: &Batch<'_>) -> Result<Written, Problem> {
     let manifest = service.manifest();
-    let endpoints = || asked.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
+    let endpoints = || shape.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
     let precision = batch.precision();
-    if let Form::Infer(infer) = &asked.form {
-        let rows = batch.outcomes().map(|outcome| match outcome {
-            Ok((known, _)) => Ok(endpoints().map(|e| known.answer(e, precision)).collect()),
+    if let BodyFormat::Tensors(infer) = &shape.format {
+        let rows = batch.results().map(|result| match result {
+            Ok((value, _)) => Ok(endpoints().map(|e| value.answer(e, precision)).collect()),
             Err(problem) => Err(problem.clone()),
         });
         let rows: Vec<Vec<Answer<'_>>> = rows.collect::<Result<_, Problem>>()?;
         let (body, headers) = v2::response(manifest, service.version(), infer, &rows);
         return Ok((body, headers, None));
     }
-    let is_array = matches!(asked.form, Form::Many);
+    let is_array = matches!(shape.format, BodyFormat::Array);
     let (mut body, mut log) = (Vec::with_capacity(64), None);
     if is_array {
         body.push(b'[');
     }
-    for (i, outcome) in batch.outcomes().enumerate() {
+    for (i, result) in batch.results().enumerate() {
         if i > 0 {
             body.push(b',');
         }
-        match outcome {
-            Ok((known, _)) => {
-                let answers = endpoints().map(|e| (e, known.answer(e, precision)));
+        match result {
+            Ok((value, _)) => {
+                let answers = endpoints().map(|e| (e, value.answer(e, precision)));
                 answer::write(answers, &mut body);
             }
             Err(problem) if is_array => {

@@ -6,7 +6,6 @@ mod key_format;
 mod secret;
 mod ttl;
 
-use crate::fraction::fraction;
 use crate::model::manifest::Manifest;
 
 pub use allowed::Allowed;
@@ -172,4 +171,16 @@ impl Settings {
         let longest = endpoints.map(|endpoint| self.ttl_seconds(manifest, endpoint)).max();
         longest.unwrap_or(0).saturating_add(manifest.cache.stale_if_error_seconds)
     }
+}
+
+/// A number from 0 up to, but not including, 1 that depends on nothing but some bytes:
+/// for jitter and early refresh, which look random and follow from the key.
+pub(crate) fn fraction(parts: &[&[u8]]) -> f64 {
+    let mut hash = blake3::Hasher::new();
+    for part in parts {
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    let bits = u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("32 bytes"));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
