@@ -8,14 +8,13 @@ use crate::cache::control::CacheControl;
 use crate::cache::entry::Entry;
 use crate::cache::python;
 use crate::cache::status::{CacheStatus, Miss};
-use crate::fraction::fraction;
 use crate::http::problem::Problem;
 use crate::model::answer::{Answer, Precision};
 use crate::model::feature::Value;
 use crate::model::manifest::Endpoint;
-use crate::pipeline::{Moment, Service};
 use crate::report::Report;
-use crate::settings::{KeyKind, Settings};
+use crate::service::{Now, Service};
+use crate::settings::{KeyFormat, Settings, fraction};
 use crate::{Model, ModelError, Store};
 
 /// The rows of one request.
@@ -25,24 +24,25 @@ pub(crate) struct Batch<'a> {
     /// Whose times to live count, of which the shortest; the model's own where none is meant. Under
     /// the keys of the only one a Python service keeps its answers.
     endpoints: &'a [usize],
-    moment: Moment,
-    /// For each row of the request its prediction, or why it gets none.
-    rows: Vec<Result<usize, Problem>>,
-    predictions: Vec<Prediction<'a>>,
+    now: Now,
+    /// For each row of the request its position among the distinct ones, or why it has no values.
+    positions: Vec<Result<usize, Problem>>,
+    rows: Vec<Row<'a>>,
 }
 
 /// One distinct row.
-struct Prediction<'a> {
+struct Row<'a> {
     key: String,
     packed: Vec<u8>,
-    state: State<'a>,
+    state: RowState<'a>,
 }
 
-enum State<'a> {
+/// Where the prediction for a row is from, so far.
+enum RowState<'a> {
     /// Nothing that may be served; where there is an expired entry, it is kept for an emergency.
     Missing { miss: Miss, expired: Option<Entry> },
     /// From the cache.
-    Cached { found: Found<'a>, time: Option<(u32, i64)> },
+    Cached { value: CachedValue<'a>, time: Option<(u32, i64)> },
     /// From the model.
     Computed { outputs: Vec<f32>, miss: Miss, stored: Option<bool> },
     /// From nowhere.
@@ -50,21 +50,21 @@ enum State<'a> {
 }
 
 /// What an entry holds.
-enum Found<'a> {
+enum CachedValue<'a> {
     Outputs(Vec<f32>),
     /// A Python service keeps no outputs.
     Answer(Answer<'a>),
 }
 
-/// What is known of one row.
+/// What is predicted for one row.
 #[derive(Clone, Copy)]
-pub(crate) enum Known<'a, 'b> {
+pub(crate) enum RowValue<'a, 'b> {
     Outputs(&'b [f32]),
     Answer(Answer<'a>),
 }
 
-/// What is known of one row and where it is from, or why there is nothing.
-pub(crate) type Outcome<'a, 'b> = Result<(Known<'a, 'b>, CacheStatus), &'b Problem>;
+/// What is predicted for one row and where it is from, or why there is nothing.
+pub(crate) type RowResult<'a, 'b> = Result<(RowValue<'a, 'b>, CacheStatus), &'b Problem>;
 
 impl<'a> Batch<'a> {
     /// Makes the keys.
@@ -73,85 +73,83 @@ impl<'a> Batch<'a> {
         settings: &'a Settings,
         endpoints: &'a [usize],
         rows: Vec<Result<Vec<Value>, Problem>>,
-        moment: Moment,
+        now: Now,
     ) -> Batch<'a> {
         let (layout, manifest) = (service.key_layout(), service.manifest());
-        let mut predictions: Vec<Prediction<'a>> = Vec::with_capacity(rows.len());
+        let mut distinct: Vec<Row<'a>> = Vec::with_capacity(rows.len());
         let mut known: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         let several = rows.len() > 1;
-        let is_python = settings.keys == KeyKind::Repr;
+        let is_python = settings.keys == KeyFormat::Repr;
         let mut position = |row: Vec<Value>| {
             let packed = layout.pack(&row);
             if let Some(position) = known.get(&packed) {
                 return *position;
             }
             if several {
-                known.insert(packed.clone(), predictions.len());
+                known.insert(packed.clone(), distinct.len());
             }
+            let key = |endpoint| {
+                layout.key(settings.keys, settings.key_secret.as_ref(), endpoint, &packed)
+            };
             let key = match (endpoints, is_python) {
-                ([endpoint], _) => {
-                    layout.key(&settings.keys, Some(&manifest.endpoints[*endpoint]), &packed)
-                }
+                ([endpoint], _) => key(Some(&manifest.endpoints[*endpoint])),
                 // It is not used: see `is_cacheable`.
                 (_, true) => String::new(),
-                _ => layout.key(&settings.keys, None, &packed),
+                _ => key(None),
             };
-            let state = State::Missing { miss: Miss::Bypassed, expired: None };
-            predictions.push(Prediction { key, packed, state });
-            predictions.len() - 1
+            let state = RowState::Missing { miss: Miss::Bypassed, expired: None };
+            distinct.push(Row { key, packed, state });
+            distinct.len() - 1
         };
-        let rows = rows.into_iter().map(|row| row.map(&mut position)).collect();
-        Batch { service, settings, endpoints, moment, rows, predictions }
+        let positions = rows.into_iter().map(|row| row.map(&mut position)).collect();
+        Batch { service, settings, endpoints, now, positions, rows: distinct }
     }
 
     /// Whether the store has a place for the answers: a Python service keeps one endpoint's.
     pub(crate) fn is_cacheable(&self) -> bool {
-        self.settings.keys != KeyKind::Repr || self.endpoints.len() == 1
+        self.settings.keys != KeyFormat::Repr || self.endpoints.len() == 1
     }
 
     /// Asks the store for all rows at once, and judges what it has.
     pub(crate) fn look_up(&mut self, store: &impl Store, control: &CacheControl) {
-        if self.predictions.is_empty() {
+        if self.rows.is_empty() {
             return;
         }
-        let keys: Vec<String> = self
-            .predictions
-            .iter_mut()
-            .map(|prediction| std::mem::take(&mut prediction.key))
-            .collect();
+        let keys: Vec<String> =
+            self.rows.iter_mut().map(|row| std::mem::take(&mut row.key)).collect();
         // A store that gives another number of values is as good as none.
         let found = store.get(&keys).ok().filter(|values| values.len() == keys.len());
         let values =
             found.map_or(vec![Err(()); keys.len()], |found| found.into_iter().map(Ok).collect());
         for (position, (key, value)) in keys.into_iter().zip(values).enumerate() {
             let state = match value {
-                Err(()) => State::missing(Miss::StoreUnavailable),
-                Ok(None) => State::missing(Miss::Absent),
+                Err(()) => RowState::missing(Miss::StoreUnavailable),
+                Ok(None) => RowState::missing(Miss::Absent),
                 Ok(Some(bytes)) => self.judge(&key, &bytes, control),
             };
-            self.predictions[position].key = key;
-            self.predictions[position].state = state;
+            self.rows[position].key = key;
+            self.rows[position].state = state;
         }
     }
 
     /// Whether the value under a key may be served.
-    fn judge(&self, key: &str, bytes: &[u8], control: &CacheControl) -> State<'a> {
-        if self.settings.keys == KeyKind::Repr {
+    fn judge(&self, key: &str, bytes: &[u8], control: &CacheControl) -> RowState<'a> {
+        if self.settings.keys == KeyFormat::Repr {
             return match python::answer(self.endpoint(), bytes) {
-                None => State::missing(Miss::Corrupt),
+                None => RowState::missing(Miss::Corrupt),
                 // Nobody knows its age.
-                Some(_) if control.max_age.is_some() => State::missing(Miss::TooOld),
-                Some(answer) => State::Cached { found: Found::Answer(answer), time: None },
+                Some(_) if control.max_age.is_some() => RowState::missing(Miss::TooOld),
+                Some(answer) => RowState::Cached { value: CachedValue::Answer(answer), time: None },
             };
         }
         let outputs = self.service.manifest().outputs.len();
         let Some(entry) = Entry::decode(key, bytes, outputs, self.settings.mac.as_ref()) else {
-            return State::missing(Miss::Corrupt);
+            return RowState::missing(Miss::Corrupt);
         };
         let ttl_seconds = self.ttl_seconds(key);
-        let age_seconds = entry.age_seconds(self.moment.seconds);
-        if !entry.is_fresh(self.moment.seconds, ttl_seconds) {
-            return State::Missing { miss: Miss::Expired, expired: Some(entry) };
+        let age_seconds = entry.age_seconds(self.now.seconds);
+        if !entry.is_fresh(self.now.seconds, ttl_seconds) {
+            return RowState::Missing { miss: Miss::Expired, expired: Some(entry) };
         }
         let left_seconds = ttl_seconds - age_seconds;
         let miss = if control.max_age.is_some_and(|max_age| age_seconds > max_age) {
@@ -159,10 +157,10 @@ impl<'a> Batch<'a> {
         } else if self.refreshes_early(key, left_seconds) {
             Miss::EarlyRefresh
         } else {
-            let found = Found::Outputs(entry.outputs);
-            return State::Cached { found, time: Some((age_seconds, left_seconds.into())) };
+            let value = CachedValue::Outputs(entry.outputs);
+            return RowState::Cached { value, time: Some((age_seconds, left_seconds.into())) };
         };
-        State::Missing { miss, expired: Some(entry) }
+        RowState::Missing { miss, expired: Some(entry) }
     }
 
     /// The time to live of a key, with its jitter.
@@ -180,23 +178,23 @@ impl<'a> Batch<'a> {
         if scale == 0 {
             return false;
         }
-        let random = fraction(&[key.as_bytes(), &self.moment.entropy.to_le_bytes()]);
+        let random = fraction(&[key.as_bytes(), &self.now.entropy.to_le_bytes()]);
         -f64::from(scale) * (1.0 - random).ln() >= f64::from(left_seconds)
     }
 
     /// Gives up on all that the cache does not have.
     pub(crate) fn refuse_missing(&mut self) {
-        for prediction in &mut self.predictions {
-            if let State::Missing { .. } = prediction.state {
-                prediction.state = State::Failed(Problem::NotCached);
+        for row in &mut self.rows {
+            if let RowState::Missing { .. } = row.state {
+                row.state = RowState::Failed(Problem::NotCached);
             }
         }
     }
 
     /// Runs the model on all that is missing, as one batch.
     pub(crate) fn compute(&mut self, model: &impl Model) {
-        let missing: Vec<usize> = (0..self.predictions.len())
-            .filter(|i| matches!(self.predictions[*i].state, State::Missing { .. }))
+        let missing: Vec<usize> = (0..self.rows.len())
+            .filter(|i| matches!(self.rows[*i].state, RowState::Missing { .. }))
             .collect();
         if missing.is_empty() {
             return;
@@ -205,21 +203,19 @@ impl<'a> Batch<'a> {
         let rows: Vec<Value> = missing
             .iter()
             .flat_map(|i| {
-                let packed = &self.predictions[*i].packed;
+                let packed = &self.rows[*i].packed;
                 self.service.key_layout().unpack(packed).expect("what was packed unpacks")
             })
             .collect();
         let results = self.run(model, &rows, missing.len());
         for (i, result) in missing.into_iter().zip(results) {
-            let state = std::mem::replace(
-                &mut self.predictions[i].state,
-                State::Failed(Problem::NotCached),
-            );
-            let State::Missing { miss, expired } = state else { unreachable!("it was missing") };
-            let key = &self.predictions[i].key;
-            self.predictions[i].state = match result {
-                Ok(outputs) => State::Computed { outputs, miss, stored: None },
-                Err(problem) => self.instead(key, expired).unwrap_or(State::Failed(problem)),
+            let RowState::Missing { miss, expired } = &mut self.rows[i].state else { continue };
+            let (miss, expired) = (*miss, expired.take());
+            self.rows[i].state = match result {
+                Ok(outputs) => RowState::Computed { outputs, miss, stored: None },
+                Err(problem) => self
+                    .stale_if_error(&self.rows[i].key, expired)
+                    .unwrap_or(RowState::Failed(problem)),
             };
         }
     }
@@ -251,33 +247,36 @@ impl<'a> Batch<'a> {
     }
 
     /// The expired entry instead of a prediction that failed, where the manifest allows it.
-    fn instead(&self, key: &str, expired: Option<Entry>) -> Option<State<'a>> {
+    fn stale_if_error(&self, key: &str, expired: Option<Entry>) -> Option<RowState<'a>> {
         let entry = expired?;
         let allowed_seconds = self.service.manifest().cache.stale_if_error_seconds;
         let ttl_seconds = self.ttl_seconds(key);
         let longest = ttl_seconds.saturating_add(allowed_seconds);
-        entry.is_fresh(self.moment.seconds, longest).then(|| {
-            let age_seconds = entry.age_seconds(self.moment.seconds);
+        entry.is_fresh(self.now.seconds, longest).then(|| {
+            let age_seconds = entry.age_seconds(self.now.seconds);
             let left = i64::from(ttl_seconds) - i64::from(age_seconds);
-            State::Cached { found: Found::Outputs(entry.outputs), time: Some((age_seconds, left)) }
+            RowState::Cached {
+                value: CachedValue::Outputs(entry.outputs),
+                time: Some((age_seconds, left)),
+            }
         })
     }
 
     /// Puts all that was computed into the store, at once. A store that did not answer a moment ago
     /// is not asked again for this request.
     pub(crate) fn store(&mut self, store: &impl Store) {
-        let computed = self.predictions.iter().filter_map(|prediction| match &prediction.state {
-            State::Computed { miss: Miss::StoreUnavailable, .. } => None,
-            State::Computed { outputs, .. } => Some((&prediction.key, outputs)),
+        let computed = self.rows.iter().filter_map(|row| match &row.state {
+            RowState::Computed { miss: Miss::StoreUnavailable, .. } => None,
+            RowState::Computed { outputs, .. } => Some((&row.key, outputs)),
             _ => None,
         });
         let entries: Vec<(String, Vec<u8>)> = computed
             .map(|(key, outputs)| {
                 let value = match self.settings.keys {
-                    KeyKind::Repr => {
+                    KeyFormat::Repr => {
                         python::value(Answer::new(self.endpoint(), outputs, self.precision()))
                     }
-                    _ => Entry { written_at: self.moment.seconds, outputs: outputs.clone() }
+                    _ => Entry { written_at: self.now.seconds, outputs: outputs.clone() }
                         .encode(key, self.settings.mac.as_ref()),
                 };
                 (key.clone(), value)
@@ -287,8 +286,8 @@ impl<'a> Batch<'a> {
             return;
         }
         let confirmed = store.set(&entries).is_ok();
-        for prediction in &mut self.predictions {
-            if let State::Computed { miss, stored, .. } = &mut prediction.state
+        for row in &mut self.rows {
+            if let RowState::Computed { miss, stored, .. } = &mut row.state
                 && *miss != Miss::StoreUnavailable
             {
                 *stored = Some(confirmed);
@@ -297,30 +296,32 @@ impl<'a> Batch<'a> {
     }
 
     /// What became of each row, in order.
-    pub(crate) fn outcomes(&self) -> impl Iterator<Item = Outcome<'a, '_>> {
-        self.rows.iter().map(move |row| match row {
+    pub(crate) fn results(&self) -> impl Iterator<Item = RowResult<'a, '_>> {
+        self.positions.iter().map(move |position| match position {
             Err(problem) => Err(problem),
-            Ok(position) => match &self.predictions[*position].state {
-                State::Cached { found, time } => {
-                    let known = match found {
-                        Found::Outputs(outputs) => Known::Outputs(outputs),
-                        Found::Answer(answer) => Known::Answer(*answer),
+            Ok(position) => match &self.rows[*position].state {
+                RowState::Cached { value, time } => {
+                    let value = match value {
+                        CachedValue::Outputs(outputs) => RowValue::Outputs(outputs),
+                        CachedValue::Answer(answer) => RowValue::Answer(*answer),
                     };
-                    Ok((known, CacheStatus::Hit { time: *time }))
+                    Ok((value, CacheStatus::Hit { time: *time }))
                 }
-                State::Computed { outputs, miss, stored } => {
+                RowState::Computed { outputs, miss, stored } => {
                     let status = CacheStatus::Miss { miss: *miss, stored: *stored };
-                    Ok((Known::Outputs(outputs), status))
+                    Ok((RowValue::Outputs(outputs), status))
                 }
-                State::Failed(problem) => Err(problem),
-                State::Missing { .. } => unreachable!("every missing row was computed or refused"),
+                RowState::Failed(problem) => Err(problem),
+                RowState::Missing { .. } => {
+                    unreachable!("every missing row was computed or refused")
+                }
             },
         })
     }
 
     /// Seconds that a prediction which is computed now will be served: of the keys here the least.
     pub(crate) fn fresh_seconds(&self) -> u32 {
-        let all = self.predictions.iter().map(|prediction| self.ttl_seconds(&prediction.key));
+        let all = self.rows.iter().map(|row| self.ttl_seconds(&row.key));
         all.min().unwrap_or(0)
     }
 
@@ -331,16 +332,16 @@ impl<'a> Batch<'a> {
 
     /// Counts what happened.
     pub(crate) fn count(&self, report: &mut Report) {
-        for outcome in self.outcomes() {
-            *match outcome {
+        for result in self.results() {
+            *match result {
                 Ok((_, CacheStatus::Hit { .. })) => &mut report.hits,
                 Ok((_, CacheStatus::Miss { miss: Miss::Bypassed, .. })) => &mut report.bypassed,
                 Ok((_, CacheStatus::Miss { .. })) => &mut report.misses,
                 Err(_) => &mut report.refused,
             } += 1;
         }
-        for prediction in &self.predictions {
-            let State::Computed { miss, stored, .. } = &prediction.state else { continue };
+        for row in &self.rows {
+            let RowState::Computed { miss, stored, .. } = &row.state else { continue };
             report.stored += u32::from(*stored == Some(true));
             report.dropped += u32::from(*stored == Some(false));
             report.corrupt += u32::from(*miss == Miss::Corrupt);
@@ -356,19 +357,19 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl<'a> Known<'a, '_> {
+impl<'a> RowValue<'a, '_> {
     /// What the endpoint that was meant makes of it.
     pub(crate) fn answer(self, endpoint: &'a Endpoint, precision: Precision) -> Answer<'a> {
         match self {
-            Known::Outputs(outputs) => Answer::new(endpoint, outputs, precision),
-            Known::Answer(answer) => answer,
+            RowValue::Outputs(outputs) => Answer::new(endpoint, outputs, precision),
+            RowValue::Answer(answer) => answer,
         }
     }
 }
 
-impl State<'_> {
+impl RowState<'_> {
     fn missing(miss: Miss) -> Self {
-        State::Missing { miss, expired: None }
+        RowState::Missing { miss, expired: None }
     }
 }
 

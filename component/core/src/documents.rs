@@ -11,9 +11,10 @@ use crate::Store;
 use crate::http::accept;
 use crate::http::encoding;
 use crate::http::etag;
+use crate::http::paths;
 use crate::http::resource::Resource;
 use crate::http::{Header, Request, Response};
-use crate::pipeline::Service;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::v2;
 use pages::Page;
@@ -75,14 +76,15 @@ fn wants_page(request: &Request<'_>) -> bool {
 /// since a host may have put the service below a path of its own.
 fn index(service: &Service) -> Json {
     let manifest = service.manifest();
+    let relative = |path: &'static str| path.trim_start_matches('/');
     json!({
         "name": manifest.name,
         "description": manifest.description,
         "version": service.version(),
-        "endpoints": service.prediction_paths(),
-        "openapi": "openapi.json",
-        "docs": "docs",
-        "health": ["healthz", "readyz"],
+        "endpoints": service.endpoints(),
+        "openapi": relative(paths::OPENAPI),
+        "docs": relative(paths::DOCS),
+        "health": [relative(paths::HEALTHZ), relative(paths::READYZ)],
     })
 }
 
@@ -91,7 +93,12 @@ fn ready(service: &Service, store: &impl Store, settings: &Settings) -> Json {
     let manifest = service.manifest();
     let layout = service.key_layout();
     let packed = layout.pack(&manifest.example());
-    let key = layout.key(&settings.keys, manifest.endpoints.first(), &packed);
+    let key = layout.key(
+        settings.keys,
+        settings.key_secret.as_ref(),
+        manifest.endpoints.first(),
+        &packed,
+    );
     let (status, found) = match store.get(&[key]) {
         Ok(_) => ("ready", "available"),
         Err(_) => ("degraded", "unavailable"),

@@ -1,9 +1,13 @@
 //! HTTP as the pipeline sees it: a whole request in, a whole response out.
 
 pub(crate) mod accept;
+pub(crate) mod content_type;
 pub(crate) mod cors;
 pub(crate) mod encoding;
 pub mod etag;
+pub(crate) mod excerpt;
+pub(crate) mod field_errors;
+pub mod paths;
 pub mod problem;
 pub(crate) mod query;
 pub mod request;

@@ -8,11 +8,12 @@
 mod batch;
 pub mod cache;
 mod documents;
-mod fraction;
 pub mod http;
+mod json;
 pub mod model;
 pub mod pipeline;
 pub mod report;
+pub mod service;
 pub mod settings;
 pub mod timed;
 mod v2;

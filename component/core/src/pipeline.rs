@@ -2,60 +2,29 @@
 
 use crate::Model;
 use crate::Store;
-use crate::batch::{Batch, Known};
+use crate::batch::{Batch, RowValue};
 use crate::cache::control::CacheControl;
-use crate::cache::key::{KeyLayout, ModelId};
 use crate::cache::status::{CacheStatus, Summary};
 use crate::documents;
 use crate::http::accept;
+use crate::http::content_type;
 use crate::http::cors;
 use crate::http::encoding;
 use crate::http::etag;
+use crate::http::excerpt::shorten;
+use crate::http::paths;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::http::request::{self, Rows};
 use crate::http::resource::Resource;
-use crate::http::{Header, Headers, REQUEST_HEADERS, Request, Response};
+use crate::http::{Header, Headers, Request, Response};
 use crate::model::answer;
 use crate::model::answer::Answer;
 use crate::model::feature::Value;
-use crate::model::manifest::Manifest;
 use crate::report::Report;
-use crate::settings::{Allowed, KeyKind, Settings};
+use crate::service::{Now, Service};
+use crate::settings::{Allowed, KeyFormat, Settings};
 use crate::v2::{self, InferRequest};
-
-/// What the pipeline needs to know of a model, made once when it is loaded.
-#[derive(Clone, Debug)]
-pub struct Service {
-    manifest: Manifest,
-    layout: KeyLayout,
-    version: String,
-}
-
-/// What a host needs to know of a service.
-#[derive(Clone, Debug)]
-pub struct Description {
-    /// Name of the model.
-    pub model: String,
-    /// The model's id.
-    pub version: String,
-    /// Longest that an entry may be served, in seconds.
-    pub ttl_seconds: u32,
-    /// The paths that answer with predictions.
-    pub endpoints: Vec<String>,
-    /// The request headers that matter.
-    pub request_headers: Vec<String>,
-}
-
-/// When a request is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
-    /// Seconds since 1970.
-    pub seconds: u32,
-    /// A number that differs from request to request, e.g. of a nanosecond clock: early refresh
-    /// draws with it.
-    pub entropy: u64,
-}
 
 /// Answers one request.
 ///
@@ -67,11 +36,11 @@ pub fn answer(
     store: &impl Store,
     model: &impl Model,
     settings: &Settings,
-    moment: Moment,
+    now: Now,
 ) -> Response {
     let mut report = Report::default();
     let flow = |report: &mut Report| {
-        let resource = service.route(request, settings.allowed)?;
+        let resource = route(service, request, settings.allowed)?;
         if request.method == "OPTIONS" {
             return Ok(documents::options(resource, settings));
         }
@@ -83,8 +52,8 @@ pub fn answer(
             request.headers.cache_control.unwrap_or_default(),
             settings.allowed,
         );
-        let (asked, rows) = Asked::read(service, resource, request)?;
-        let mut batch = Batch::new(service, settings, &asked.endpoints, rows, moment);
+        let (shape, rows) = ResponseShape::read(service, resource, request)?;
+        let mut batch = Batch::new(service, settings, &shape.endpoints, rows, now);
         // A host that finds the model cheaper has no say where the client wants no computation.
         let bypass_store = !batch.is_cacheable() || request.bypass_store && !control.only_if_cached;
         if control.looks_up() && !bypass_store {
@@ -99,7 +68,7 @@ pub fn answer(
             batch.store(store);
         }
         batch.count(report);
-        respond(service, request, settings, &control, &asked, &batch)
+        respond(service, request, settings, &control, &shape, &batch)
     };
     let response = flow(&mut report);
     let mut response = response.unwrap_or_else(|problem: Problem| {
@@ -114,33 +83,75 @@ pub fn answer(
     response
 }
 
-/// How predictions are asked for, and so how they are answered.
-struct Asked {
-    /// The endpoints whose answers are members, in this order.
-    endpoints: Vec<usize>,
-    form: Form,
+/// What a request means, if it may be asked so.
+fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
+    let path = paths::of(request.target);
+    let Some(resource) = Resource::at(path, service.manifest(), service.version()) else {
+        return Err(Problem::NotFound { path: path.to_owned(), endpoints: service.endpoints() });
+    };
+    let allow = resource.methods(allowed);
+    if !allow.split(", ").any(|known| known == request.method) {
+        let method = request.method.to_owned();
+        return Err(Problem::MethodNotAllowed { method, allow });
+    }
+    let Headers { accept, content_type, .. } = request.headers;
+    let media_types = resource.media_types();
+    if request.method != "OPTIONS"
+        && let Some(accept) = accept
+        && accept::best(Some(accept), media_types).is_none()
+    {
+        return Err(Problem::NotAcceptable {
+            accept: shorten(accept).into_owned(),
+            available: media_types[0],
+        });
+    }
+    if !resource.predicts() || request.method == "OPTIONS" {
+        return Ok(resource);
+    }
+    match content_type {
+        Some(content_type) if content_type::is_json(content_type) => Ok(resource),
+        // The tensors behind the JSON are not.
+        Some(content_type)
+            if resource == Resource::Infer && content_type::is_bytes(content_type) =>
+        {
+            Ok(resource)
+        }
+        // RFC 10008 demands that a query says what it is.
+        None if request.method != "QUERY" => Ok(resource),
+        content_type => {
+            let content_type = content_type.map(|text| shorten(text).into_owned());
+            Err(Problem::UnsupportedMediaType { content_type })
+        }
+    }
 }
 
-enum Form {
+/// What the answer to a request looks like, which follows from how it is asked.
+struct ResponseShape {
+    /// The endpoints whose answers are members, in this order.
+    endpoints: Vec<usize>,
+    format: BodyFormat,
+}
+
+enum BodyFormat {
     /// An object.
-    One,
+    Object,
     /// An array of objects.
-    Many,
+    Array,
     /// Tensors.
-    Infer(InferRequest),
+    Tensors(InferRequest),
 }
 
 /// Rows, or why they are none.
 type ReadRows = Vec<Result<Vec<Value>, Problem>>;
 
-impl Asked {
+impl ResponseShape {
     /// Reads the query and the body.
     fn read(
         service: &Service,
         resource: Resource,
         request: &Request<'_>,
-    ) -> Result<(Asked, ReadRows), Problem> {
-        let manifest = &service.manifest;
+    ) -> Result<(ResponseShape, ReadRows), Problem> {
+        let manifest = service.manifest();
         let endpoints = match resource {
             Resource::Endpoint(endpoint) => {
                 query::none(request.target)?;
@@ -154,13 +165,13 @@ impl Asked {
             let mut infer = InferRequest::parse(request, &body, manifest)?;
             let endpoints = infer.outputs.iter().map(|output| output.endpoint).collect();
             let rows = std::mem::take(&mut infer.rows).into_iter().map(Ok).collect();
-            return Ok((Asked { endpoints, form: Form::Infer(infer) }, rows));
+            return Ok((ResponseShape { endpoints, format: BodyFormat::Tensors(infer) }, rows));
         }
-        let (rows, form) = match request::rows(&body, &manifest.features)? {
-            Rows::One(row) => (vec![Ok(row)], Form::One),
-            Rows::Many(rows) => (rows, Form::Many),
+        let (rows, format) = match request::rows(&body, &manifest.features)? {
+            Rows::One(row) => (vec![Ok(row)], BodyFormat::Object),
+            Rows::Many(rows) => (rows, BodyFormat::Array),
         };
-        Ok((Asked { endpoints, form }, rows))
+        Ok((ResponseShape { endpoints, format }, rows))
     }
 }
 
@@ -175,11 +186,11 @@ pub struct Prediction {
 
 /// The same flow without HTTP: predicts rows that are there as values, each for itself.
 ///
-/// The time to live is that of an endpoint or, without one, the model's. Keys of the kind repr,
+/// The time to live is that of an endpoint or, without one, the model's. Keys of the format repr,
 /// whose entries have no outputs, are not for this.
 ///
 /// # Panics
-/// If the settings ask for keys of the kind repr.
+/// If the settings ask for keys of the format repr.
 pub fn predict(
     service: &Service,
     endpoint: Option<usize>,
@@ -187,18 +198,18 @@ pub fn predict(
     store: &impl Store,
     model: &impl Model,
     settings: &Settings,
-    moment: Moment,
+    now: Now,
 ) -> Vec<Result<Prediction, Problem>> {
-    assert!(settings.keys != KeyKind::Repr, "entries of a Python service have no outputs");
-    let mut batch = Batch::new(service, settings, endpoint.as_slice(), rows, moment);
+    assert!(settings.keys != KeyFormat::Repr, "entries of a Python service have no outputs");
+    let mut batch = Batch::new(service, settings, endpoint.as_slice(), rows, now);
     batch.look_up(store, &CacheControl::default());
     batch.compute(model);
     batch.store(store);
-    let prediction = |(known, status)| match known {
-        Known::Outputs(outputs) => Prediction { outputs: outputs.to_vec(), status },
-        Known::Answer(_) => unreachable!("only entries of a Python service have no outputs"),
+    let prediction = |(value, status)| match value {
+        RowValue::Outputs(outputs) => Prediction { outputs: outputs.to_vec(), status },
+        RowValue::Answer(_) => unreachable!("only entries of a Python service have no outputs"),
     };
-    batch.outcomes().map(|row| row.map(prediction).map_err(Problem::clone)).collect()
+    batch.results().map(|row| row.map(prediction).map_err(Problem::clone)).collect()
 }
 
 /// The response for all rows. In an array a problem document stands in place of each row that got no
@@ -210,11 +221,11 @@ fn respond(
     request: &Request<'_>,
     settings: &Settings,
     control: &CacheControl,
-    asked: &Asked,
+    shape: &ResponseShape,
     batch: &Batch<'_>,
 ) -> Result<Response, Problem> {
     let (status, summary) = summarise(batch);
-    let (body, mut headers, log) = write(service, asked, batch)?;
+    let (body, mut headers, log) = write(service, shape, batch)?;
     let etag = etag::of(&body);
     let is_query = request.method == "QUERY";
     let visible = settings.allowed.cache_status;
@@ -226,8 +237,8 @@ fn respond(
         None => Header::new("cache-control", "no-store"),
     });
     if visible {
-        let cache_status = match (&asked.form, status) {
-            (Form::One, Some(status)) => status.to_string(),
+        let cache_status = match (&shape.format, status) {
+            (BodyFormat::Object, Some(status)) => status.to_string(),
             _ => summary.to_string(),
         };
         headers.push(Header::new("cache-status", cache_status));
@@ -244,8 +255,8 @@ fn respond(
 /// What the cache did: for the last row, and for all.
 fn summarise(batch: &Batch<'_>) -> (Option<CacheStatus>, Summary) {
     let (mut status, mut summary) = (None, Summary::default());
-    for outcome in batch.outcomes() {
-        status = outcome.ok().map(|(_, status)| status);
+    for result in batch.results() {
+        status = result.ok().map(|(_, status)| status);
         summary.add(status);
     }
     (status, summary)
@@ -254,31 +265,31 @@ fn summarise(batch: &Batch<'_>) -> (Option<CacheStatus>, Summary) {
 /// The body, the headers that say what it is, and what is for the log.
 type Written = (Vec<u8>, Vec<Header>, Option<String>);
 
-fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written, Problem> {
-    let manifest = &service.manifest;
-    let endpoints = || asked.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
+fn write(service: &Service, shape: &ResponseShape, batch: &Batch<'_>) -> Result<Written, Problem> {
+    let manifest = service.manifest();
+    let endpoints = || shape.endpoints.iter().map(|endpoint| &manifest.endpoints[*endpoint]);
     let precision = batch.precision();
-    if let Form::Infer(infer) = &asked.form {
-        let rows = batch.outcomes().map(|outcome| match outcome {
-            Ok((known, _)) => Ok(endpoints().map(|e| known.answer(e, precision)).collect()),
+    if let BodyFormat::Tensors(infer) = &shape.format {
+        let rows = batch.results().map(|result| match result {
+            Ok((value, _)) => Ok(endpoints().map(|e| value.answer(e, precision)).collect()),
             Err(problem) => Err(problem.clone()),
         });
         let rows: Vec<Vec<Answer<'_>>> = rows.collect::<Result<_, Problem>>()?;
-        let (body, headers) = v2::response(manifest, &service.version, infer, &rows);
+        let (body, headers) = v2::response(manifest, service.version(), infer, &rows);
         return Ok((body, headers, None));
     }
-    let is_array = matches!(asked.form, Form::Many);
+    let is_array = matches!(shape.format, BodyFormat::Array);
     let (mut body, mut log) = (Vec::with_capacity(64), None);
     if is_array {
         body.push(b'[');
     }
-    for (i, outcome) in batch.outcomes().enumerate() {
+    for (i, result) in batch.results().enumerate() {
         if i > 0 {
             body.push(b',');
         }
-        match outcome {
-            Ok((known, _)) => {
-                let answers = endpoints().map(|e| (e, known.answer(e, precision)));
+        match result {
+            Ok((value, _)) => {
+                let answers = endpoints().map(|e| (e, value.answer(e, precision)));
                 answer::write(answers, &mut body);
             }
             Err(problem) if is_array => {
@@ -292,116 +303,4 @@ fn write(service: &Service, asked: &Asked, batch: &Batch<'_>) -> Result<Written,
         body.push(b']');
     }
     Ok((body, vec![Header::new("content-type", "application/json")], log))
-}
-
-impl Service {
-    /// The service for a manifest and the model it belongs to.
-    pub fn new(manifest: Manifest, model: ModelId) -> Service {
-        let layout = KeyLayout::new(model, &manifest.features);
-        Service { manifest, layout, version: model.to_string() }
-    }
-
-    /// The manifest.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The layout of the keys.
-    pub fn key_layout(&self) -> &KeyLayout {
-        &self.layout
-    }
-
-    /// The version of the model: its id as text.
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// The paths that answer with predictions; [`Report::endpoint`] is a position in this list.
-    pub fn prediction_paths(&self) -> Vec<String> {
-        let endpoints = self.manifest.endpoints.iter().map(|endpoint| endpoint.path.clone());
-        let infer = format!("/v2/models/{}/infer", self.manifest.name);
-        endpoints.chain(["/predictions".to_owned(), infer]).collect()
-    }
-
-    /// What a host needs to know of the service.
-    pub fn description(&self, settings: &Settings) -> Description {
-        Description {
-            model: self.manifest.name.clone(),
-            version: self.version.clone(),
-            ttl_seconds: settings.longest_seconds(&self.manifest),
-            endpoints: self.prediction_paths(),
-            request_headers: REQUEST_HEADERS.map(str::to_owned).to_vec(),
-        }
-    }
-
-    /// The position of a resource in [`Service::prediction_paths`].
-    fn position(&self, resource: Resource) -> Option<usize> {
-        let endpoints = self.manifest.endpoints.len();
-        match resource {
-            Resource::Endpoint(endpoint) => Some(endpoint),
-            Resource::Predictions => Some(endpoints),
-            Resource::Infer => Some(endpoints + 1),
-            _ => None,
-        }
-    }
-
-    /// What a request means, if it may be asked so.
-    fn route(&self, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
-        let path = path(request.target);
-        let Some(resource) = Resource::at(path, &self.manifest, &self.version) else {
-            return Err(Problem::NotFound {
-                path: path.to_owned(),
-                endpoints: self.prediction_paths(),
-            });
-        };
-        let allow = resource.methods(allowed);
-        if !allow.split(", ").any(|known| known == request.method) {
-            let method = request.method.to_owned();
-            return Err(Problem::MethodNotAllowed { method, allow });
-        }
-        let Headers { accept, content_type, .. } = request.headers;
-        let media_types = resource.media_types();
-        if request.method != "OPTIONS"
-            && let Some(accept) = accept
-            && accept::best(Some(accept), media_types).is_none()
-        {
-            return Err(Problem::NotAcceptable {
-                accept: request::shorten(accept).into_owned(),
-                available: media_types[0],
-            });
-        }
-        if !resource.predicts() || request.method == "OPTIONS" {
-            return Ok(resource);
-        }
-        match content_type {
-            Some(content_type) if is_json(content_type) => Ok(resource),
-            // The tensors behind the JSON are not.
-            Some(content_type) if resource == Resource::Infer && is_bytes(content_type) => {
-                Ok(resource)
-            }
-            // RFC 10008 demands that a query says what it is.
-            None if request.method != "QUERY" => Ok(resource),
-            content_type => {
-                let content_type = content_type.map(|text| request::shorten(text).into_owned());
-                Err(Problem::UnsupportedMediaType { content_type })
-            }
-        }
-    }
-}
-
-fn path(target: &str) -> &str {
-    target.split('?').next().unwrap_or_default()
-}
-
-fn is_bytes(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/octet-stream")
-}
-
-/// Whether a media type is `application/json` or `application/…+json`, whatever its parameters.
-fn is_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let Some((kind, subtype)) = media_type.split_once('/') else { return false };
-    let suffix = subtype.rsplit('+').next().unwrap_or_default();
-    kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
 }

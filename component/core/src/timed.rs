@@ -6,7 +6,8 @@ use std::cell::Cell;
 
 use crate::http::{Header, Request, Response};
 use crate::model::feature::Value;
-use crate::pipeline::{self, Moment, Service};
+use crate::pipeline;
+use crate::service::{Now, Service};
 use crate::settings::Settings;
 use crate::{Model, ModelError, Store, StoreError};
 
@@ -28,11 +29,11 @@ pub fn answer(
     store: &impl Store,
     model: &impl Model,
     settings: &Settings,
-    moment: Moment,
+    now: Now,
     clock: impl Fn() -> u64,
 ) -> TimedResponse {
     let (store, model) = (Timed::new(store, &clock), Timed::new(model, &clock));
-    let mut response = pipeline::answer(service, request, &store, &model, settings, moment);
+    let mut response = pipeline::answer(service, request, &store, &model, settings, now);
     let (lookup_ns, model_ns) = (store.nanoseconds(), model.nanoseconds());
     // It tells a hit from a miss, too.
     if settings.allowed.cache_status {

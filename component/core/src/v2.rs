@@ -5,6 +5,7 @@
 //! the keys are the same, and rows share the cache with the other endpoints.
 
 mod request;
+mod schema;
 mod tensor;
 
 use serde_json::{Value as Json, json};
@@ -15,6 +16,7 @@ use crate::model::feature::Domain;
 use crate::model::manifest::{Endpoint, Manifest};
 
 pub(crate) use request::{InferRequest, Output};
+pub(crate) use schema::schemas;
 
 /// The version of the protocol's tensors that is not JSON.
 const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];

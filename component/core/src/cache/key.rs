@@ -5,9 +5,9 @@
 //! injective and reversible, and the model runs on what is unpacked again, so an answer from the
 //! cache and a computed one cannot differ.
 //!
-//! Text form, by [`KeyKind`]; `MODEL` is the [`ModelId`], what follows is base64url without padding:
+//! Text form, by [`KeyFormat`]; `MODEL` is the [`ModelId`], what follows is base64url without padding:
 //!
-//! | kind | key |
+//! | format | key |
 //! |---|---|
 //! | packed | `foretold:MODEL:p…`: the packed row; where it has more than 16 bytes, as digest |
 //! | digest | `foretold:MODEL:d…`: the first 16 bytes of its BLAKE3 hash; with a secret `k…`, keyed |
@@ -16,18 +16,22 @@
 //!
 //! Packed and digest keys have at most 48 characters.
 
+mod grammar;
+
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::cache::key::grammar::MODEL_ID_BYTES;
 use crate::cache::python;
 use crate::http::request;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::{Endpoint, Manifest};
-use crate::settings::KeyKind;
+use crate::settings::{KeyFormat, Secret};
+
+pub use grammar::{Form, PREFIX, Parsed, is_model_id, join, parse, range};
 
 /// Packed rows up to this many bytes are the key itself.
 const MAX_PACKED_BYTES: usize = 16;
 const DIGEST_BYTES: usize = 16;
-const MODEL_ID_BYTES: usize = 11;
 
 /// A digest of everything that decides a model's outputs, 88 bits: with more, the shortest keys
 /// would take another 16 bytes each in Redis.
@@ -60,14 +64,29 @@ impl ModelId {
     }
 }
 
+/// A text that is not a model id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelIdError {
+    /// What was found.
+    pub found: String,
+}
+
+impl std::fmt::Display for ModelIdError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} is no model id; expected 15 letters, digits, - and _", self.found)
+    }
+}
+
+impl std::error::Error for ModelIdError {}
+
 /// Reads what `Display` writes.
 impl std::str::FromStr for ModelId {
-    type Err = String;
+    type Err = ModelIdError;
 
-    fn from_str(text: &str) -> Result<ModelId, String> {
+    fn from_str(text: &str) -> Result<ModelId, ModelIdError> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
         let id = bytes.and_then(|bytes| bytes.try_into().ok()).map(ModelId);
-        id.ok_or_else(|| format!("{text:?} is no model id; expected 15 letters, digits, - and _"))
+        id.ok_or_else(|| ModelIdError { found: text.to_owned() })
     }
 }
 
@@ -153,7 +172,7 @@ impl KeyLayout {
         let columns: Vec<Column> = features.iter().map(Column::new).collect();
         let bits: usize = columns.iter().map(|column| column.bits as usize).sum();
         KeyLayout {
-            prefix: format!("foretold:{model}:"),
+            prefix: join(&model.to_string(), ""),
             features: features.to_vec(),
             columns,
             packed_bytes: bits.div_ceil(8),
@@ -184,23 +203,30 @@ impl KeyLayout {
         reader.rest_is_zero().then_some(row)
     }
 
-    /// The key of a packed row, as text. Only the kind `repr` tells endpoints apart.
+    /// The key of a packed row, as text. Only the format `repr` tells endpoints apart, and only
+    /// digests are made with a secret.
     ///
     /// # Panics
-    /// If the bytes are no packed row, or if the kind is `repr` and there is no endpoint or it has
-    /// no class, which the check of the settings rules out.
-    pub fn key(&self, kind: &KeyKind, endpoint: Option<&Endpoint>, packed: &[u8]) -> String {
+    /// If the bytes are no packed row, or if the format is `repr` and there is no endpoint or it
+    /// has no class, which the check of the settings rules out.
+    pub fn key(
+        &self,
+        format: KeyFormat,
+        secret: Option<&Secret>,
+        endpoint: Option<&Endpoint>,
+        packed: &[u8],
+    ) -> String {
         let row = || self.unpack(packed).expect("what was packed unpacks");
-        match kind {
-            KeyKind::Packed if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
-            KeyKind::Packed | KeyKind::Digest { secret: None } => {
-                self.text('d', &first::<DIGEST_BYTES>(blake3::hash(packed)))
-            }
-            KeyKind::Digest { secret: Some(secret) } => {
+        match (format, secret) {
+            (KeyFormat::Packed, _) if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
+            (KeyFormat::Digest, Some(secret)) => {
                 self.text('k', &first::<DIGEST_BYTES>(secret.hasher().update(packed).finalize()))
             }
-            KeyKind::Readable => format!("{}r{}", self.prefix, self.json(&row())),
-            KeyKind::Repr => {
+            (KeyFormat::Packed | KeyFormat::Digest, _) => {
+                self.text('d', &first::<DIGEST_BYTES>(blake3::hash(packed)))
+            }
+            (KeyFormat::Readable, _) => format!("{}r{}", self.prefix, self.json(&row())),
+            (KeyFormat::Repr, _) => {
                 let class = endpoint.and_then(|endpoint| endpoint.python_class.as_deref());
                 python::repr(class.expect("the settings were checked"), &self.features, &row())
             }
@@ -231,12 +257,14 @@ impl KeyLayout {
     /// The row behind a key of this model, or `None` where the key is another model's, a digest,
     /// or no key at all.
     pub fn row(&self, key: &str) -> Option<Vec<Value>> {
-        let text = key.strip_prefix(&self.prefix)?;
-        if let Some(json) = text.strip_prefix('r') {
-            let row = request::parse(json.as_bytes(), &self.features).ok()?;
-            return (self.json(&row) == json).then_some(row);
+        match Form::parse(key.strip_prefix(&self.prefix)?)? {
+            Form::Packed(bytes) => self.unpack(&bytes),
+            Form::Readable(json) => {
+                let row = request::parse(json.as_bytes(), &self.features).ok()?;
+                (self.json(&row) == json).then_some(row)
+            }
+            Form::Digest(_) | Form::KeyedDigest(_) => None,
         }
-        self.unpack(&BASE64URL_NOPAD.decode(text.strip_prefix('p')?.as_bytes()).ok()?)
     }
 }
 

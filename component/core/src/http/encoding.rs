@@ -8,8 +8,8 @@ use flate2::read::{GzDecoder, MultiGzDecoder, ZlibDecoder};
 use flate2::write::GzEncoder;
 
 use crate::http::accept;
+use crate::http::excerpt::shorten;
 use crate::http::problem::Problem;
-use crate::http::request::shorten;
 use crate::http::{Header, MAX_BODY_BYTES, Request, Response};
 
 /// Shorter bodies are sent as they are: they would hardly be shorter.

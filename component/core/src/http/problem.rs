@@ -1,10 +1,17 @@
-//! What is answered when no prediction is: RFC 9457 problem documents.
+//! What is answered when no prediction is: RFC 9457 problem documents. The statuses and names of
+//! all kinds are in [`table`].
+
+mod field_error;
+pub mod table;
 
 use serde_json::json;
 
-use crate::http::resource;
+use crate::http::paths;
+use crate::http::problem::table::Kind;
 use crate::http::{Header, Response};
 use crate::report::Report;
+
+pub use field_error::{FieldError, Place};
 
 /// Why a request gets no prediction.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +81,8 @@ pub enum Problem {
         /// Why, for the log.
         reason: String,
     },
-    /// 503: the server has no room for this request just now.
+    /// 503: the server has no room for this request just now. The host says so, as it does of the next
+    /// two.
     Overloaded {
         /// The limit that was hit.
         max_concurrent_requests: usize,
@@ -88,76 +96,33 @@ pub enum Problem {
     ComponentFailed,
 }
 
-/// What is wrong with one field of a request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldError {
-    /// Name of the field or parameter; empty where the whole body is meant.
-    pub field: String,
-    /// Where it is.
-    pub place: Place,
-    /// What was found: a string as it is, anything else as its JSON text; `None` where nothing
-    /// was found. Long values are cut.
-    pub value: Option<String>,
-    /// What is expected, e.g. `an integer from 18 to 127`.
-    pub expected: String,
-    /// The whole sentence.
-    pub detail: String,
-}
-
-/// Where a mistake is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Place {
-    /// In the field of that name, of the body or of a row.
-    #[default]
-    Field,
-    /// At this pointer (RFC 6901) into the body.
-    Pointer(String),
-    /// In the query parameter of that name.
-    Parameter,
-}
-
 impl Problem {
-    /// The status code.
-    pub fn status(&self) -> u16 {
+    /// Its kind, with status, name and title.
+    pub fn kind(&self) -> &'static Kind {
         match self {
-            Problem::MalformedJson { .. }
-            | Problem::MalformedBody { .. }
-            | Problem::BodyIncomplete { timeout_ms: None } => 400,
-            Problem::BodyIncomplete { timeout_ms: Some(_) } => 408,
-            Problem::NotFound { .. } => 404,
-            Problem::MethodNotAllowed { .. } => 405,
-            Problem::NotAcceptable { .. } => 406,
-            Problem::BodyTooLarge { .. } => 413,
-            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => 415,
-            Problem::InvalidRequest { .. } | Problem::InvalidRow => 422,
-            Problem::ModelFailed { .. } | Problem::ComponentFailed => 500,
-            Problem::Overloaded { .. } => 503,
-            Problem::NotCached | Problem::TimedOut { .. } => 504,
+            Problem::NotFound { .. } => &table::NOT_FOUND,
+            Problem::MethodNotAllowed { .. } => &table::METHOD_NOT_ALLOWED,
+            Problem::NotAcceptable { .. } => &table::NOT_ACCEPTABLE,
+            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => {
+                &table::UNSUPPORTED_MEDIA_TYPE
+            }
+            Problem::BodyTooLarge { .. } => &table::BODY_TOO_LARGE,
+            Problem::BodyIncomplete { timeout_ms: None } => &table::BODY_BROKEN_OFF,
+            Problem::BodyIncomplete { timeout_ms: Some(_) } => &table::BODY_TIMED_OUT,
+            Problem::MalformedJson { .. } => &table::MALFORMED_JSON,
+            Problem::MalformedBody { .. } => &table::MALFORMED_BODY,
+            Problem::InvalidRequest { .. } | Problem::InvalidRow => &table::INVALID_REQUEST,
+            Problem::NotCached => &table::NOT_CACHED,
+            Problem::ModelFailed { .. } => &table::MODEL_FAILED,
+            Problem::Overloaded { .. } => &table::OVERLOADED,
+            Problem::TimedOut { .. } => &table::TIMED_OUT,
+            Problem::ComponentFailed => &table::COMPONENT_FAILED,
         }
     }
 
-    /// The stable name in the `type` member, and the title.
-    fn name(&self) -> (&'static str, &'static str) {
-        match self {
-            Problem::NotFound { .. } => ("not-found", "No such endpoint"),
-            Problem::MethodNotAllowed { .. } => ("method-not-allowed", "Method not allowed"),
-            Problem::NotAcceptable { .. } => ("not-acceptable", "Not acceptable"),
-            Problem::UnsupportedMediaType { .. } | Problem::UnsupportedEncoding { .. } => {
-                ("unsupported-media-type", "Unsupported media type")
-            }
-            Problem::BodyTooLarge { .. } => ("body-too-large", "Body too large"),
-            Problem::BodyIncomplete { .. } => ("body-incomplete", "Incomplete body"),
-            Problem::MalformedJson { .. } => ("malformed-json", "Malformed JSON"),
-            Problem::MalformedBody { .. } => ("malformed-body", "Malformed body"),
-            Problem::InvalidRequest { .. } | Problem::InvalidRow => {
-                ("invalid-request", "Invalid request")
-            }
-            Problem::NotCached => ("not-cached", "Not in the cache"),
-            Problem::ModelFailed { .. } => ("model-failed", "The model could not be run"),
-            Problem::Overloaded { .. } => ("overloaded", "Too many requests at once"),
-            Problem::TimedOut { .. } => ("timed-out", "The answer took too long"),
-            Problem::ComponentFailed => ("component-failed", "The component broke down"),
-        }
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.kind().status
     }
 
     /// The sentence that the client reads.
@@ -220,11 +185,11 @@ impl Problem {
     /// The problem document (RFC 9457). Its pointers begin at the body's root, or at the row with
     /// this number where the body is an array.
     pub fn document(&self, row: Option<usize>) -> serde_json::Value {
-        let (name, title) = self.name();
+        let Kind { status, slug, title, .. } = self.kind();
         let mut document = json!({
-            "type": format!("urn:foretold:problem:{name}"),
+            "type": format!("urn:foretold:problem:{slug}"),
             "title": title,
-            "status": self.status(),
+            "status": status,
             "detail": self.detail(),
         });
         match self {
@@ -255,7 +220,7 @@ impl Problem {
     /// The same for the target that was asked. Clients of the Open Inference Protocol read the member
     /// `error`, and some only where the content type is plain JSON.
     pub fn response_at(&self, target: &str) -> Response {
-        if !resource::is_v2(target) {
+        if !paths::is_v2(target) {
             return self.response();
         }
         let mut document = self.document(None);
@@ -282,28 +247,5 @@ impl Problem {
             log: self.log(),
             report: Report::default(),
         }
-    }
-}
-
-impl FieldError {
-    /// The member `errors[i]`: the pointer is RFC 6901.
-    fn to_json(&self, row: Option<usize>) -> serde_json::Value {
-        let row = row.map_or(String::new(), |row| format!("/{row}"));
-        let mut error = json!({
-            "field": self.field,
-            "value": self.value,
-            "expected": self.expected,
-            "detail": self.detail,
-        });
-        let (name, place) = match (&self.place, self.field.as_str()) {
-            (Place::Pointer(pointer), _) => ("pointer", pointer.clone()),
-            (Place::Parameter, name) => ("parameter", name.to_owned()),
-            (Place::Field, "") => ("pointer", row),
-            (Place::Field, field) => {
-                ("pointer", format!("{row}/{}", field.replace('~', "~0").replace('/', "~1")))
-            }
-        };
-        error[name] = place.into();
-        error
     }
 }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::http::problem::{FieldError, Place, Problem};
-use crate::http::request::{MAX_ERRORS, shorten};
+use crate::http::excerpt::shorten;
+use crate::http::field_errors::MAX_ERRORS;
+use crate::http::paths;
+use crate::http::problem::{FieldError, Problem};
 use crate::model::manifest::Manifest;
 
 /// The endpoints that `/predictions` is asked for: their positions, in the manifest's order.
@@ -26,13 +28,9 @@ pub(crate) fn included(target: &str, manifest: &Manifest) -> Result<Vec<usize>, 
                 None => {
                     let names = fields.join(", ");
                     let shown = shorten(field);
-                    errors.push(FieldError {
-                        field: "include".to_owned(),
-                        place: Place::Parameter,
-                        expected: format!("some of {names}, with commas between them"),
-                        detail: format!("include: there is no {shown:?}; the names are {names}"),
-                        value: Some(shown.into_owned()),
-                    });
+                    let expected = format!("some of {names}, with commas between them");
+                    let detail = format!("include: there is no {shown:?}; the names are {names}");
+                    errors.push(FieldError::parameter("include", expected, detail).found(shown));
                 }
             }
         }
@@ -47,7 +45,8 @@ pub(crate) fn included(target: &str, manifest: &Manifest) -> Result<Vec<usize>, 
 /// If there are some.
 pub(crate) fn none(target: &str) -> Result<(), Problem> {
     let unknown = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-        unknown(&name, &value, "there are no parameters here; /predictions has include")
+        let known = format!("there are no parameters here; {} has include", paths::PREDICTIONS);
+        unknown(&name, &value, &known)
     };
     refuse(parameters(target).map(unknown).collect())
 }
@@ -59,13 +58,8 @@ fn refuse(mut errors: Vec<FieldError>) -> Result<(), Problem> {
 
 fn unknown(name: &str, value: &str, known: &str) -> FieldError {
     let name = shorten(name);
-    FieldError {
-        place: Place::Parameter,
-        value: Some(shorten(value).into_owned()),
-        expected: "a parameter that is known here".to_owned(),
-        detail: format!("{name:?} is no parameter; {known}"),
-        field: name.into_owned(),
-    }
+    let detail = format!("{name:?} is no parameter; {known}");
+    FieldError::parameter(name, "a parameter that is known here", detail).found(shorten(value))
 }
 
 /// Names and values, decoded.

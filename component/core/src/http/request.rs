@@ -1,22 +1,19 @@
 //! The body of a request: JSON in, a validated row out.
 //!
 //! Every field is looked at before anything is refused, so that a client learns of all its
-//! mistakes at once. Numbers are read from their JSON text: `30`, `30.0` and `3e1` are one value.
+//! mistakes at once.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::http::problem::{FieldError, Place, Problem};
-use crate::model::feature::{Domain, Feature, Value};
-
-/// Mistakes that are described; more are counted. It bounds the answer to a short hostile body.
-pub(crate) const MAX_ERRORS: usize = 20;
-/// Values longer than this are cut in messages.
-const MAX_SHOWN_BYTES: usize = 100;
+use crate::http::excerpt::{self, shorten};
+use crate::http::field_errors::FieldErrors;
+use crate::http::problem::{FieldError, Problem};
+use crate::json::Text;
+use crate::model::feature::read::{self, ValueError};
+use crate::model::feature::{Feature, Value};
 
 /// Rows that one request may have; more would keep others waiting.
 pub const MAX_ROWS: usize = 10_000;
@@ -51,11 +48,8 @@ pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
             "the array has {} rows; expected at most {MAX_ROWS}: send them in several requests",
             rows.len()
         );
-        let (field, value) = (String::new(), None);
         let expected = format!("an array of at most {MAX_ROWS} rows");
-        return Err(Problem::InvalidRequest {
-            errors: vec![FieldError { field, place: Place::Field, value, expected, detail }],
-        });
+        return Err(Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail)] });
     }
     let mut wrong = 0;
     let rows = rows.into_iter().map(|row| {
@@ -83,8 +77,7 @@ pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
     let mut reader = Reader {
         features,
         found: vec![None; features.len()],
-        errors: Vec::new(),
-        more_errors: 0,
+        errors: FieldErrors::default(),
         current: None,
     };
     let mut json = serde_json::Deserializer::from_str(text);
@@ -103,34 +96,19 @@ pub(crate) fn malformed(error: &serde_json::Error, field: Option<String>) -> Pro
 
 fn not_an_object(text: &str) -> Problem {
     let shown = shorten(text.trim());
-    let expected = "an object with a member per feature".to_string();
+    let expected = "an object with a member per feature";
     let detail = format!("expected {expected}, got {shown}");
-    let value = Some(shown.into_owned());
-    Problem::InvalidRequest {
-        errors: vec![FieldError {
-            field: String::new(),
-            place: Place::Field,
-            value,
-            expected,
-            detail,
-        }],
-    }
+    Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail).found(shown)] }
 }
 
 /// Collects the members of the object, and what is wrong with them.
 struct Reader<'f, 'de> {
     features: &'f [Feature],
     found: Vec<Option<&'de RawValue>>,
-    errors: Vec<FieldError>,
-    /// Mistakes that are only counted.
-    more_errors: usize,
+    errors: FieldErrors,
     /// The member that is being read, for a syntax error in its value.
     current: Option<String>,
 }
-
-/// A JSON string that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
     type Value = ();
@@ -152,9 +130,9 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
                 self.current = Some(shorten(&name).into_owned());
             })?;
             match position {
-                None => self.report(|features| unknown(features, &name, raw)),
+                None => self.errors.add(|| unknown(self.features, &name, raw)),
                 Some(position) if self.found[position].is_some() => {
-                    self.report(|_| duplicate(&name, raw));
+                    self.errors.add(|| duplicate(&name, raw));
                 }
                 Some(position) => {
                     self.found[position] = Some(raw);
@@ -167,164 +145,48 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
 }
 
 impl Reader<'_, '_> {
-    fn report(&mut self, error: impl FnOnce(&[Feature]) -> FieldError) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(error(self.features));
-        } else {
-            self.more_errors += 1;
-        }
-    }
-
     fn row(mut self) -> Result<Vec<Value>, Problem> {
         let mut row = Vec::with_capacity(self.features.len());
         for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
             let value = match raw {
-                Some(raw) => read_value(feature, raw.get()),
+                Some(raw) => read::value(feature, raw.get())
+                    .map_err(|error| invalid(feature, raw.get(), error)),
                 None if feature.optional => Ok(Value::Missing),
                 None => Err(missing(feature)),
             };
             match value {
                 Ok(value) => row.push(value),
-                Err(error) => self.report(|_| error),
+                Err(error) => self.errors.add(|| error),
             }
         }
-        if self.more_errors > 0 {
-            let (field, expected) = (String::new(), "a correct request".to_owned());
-            let detail = format!("and {} more mistakes", self.more_errors);
-            self.errors.push(FieldError {
-                field,
-                place: Place::Field,
-                value: None,
-                expected,
-                detail,
-            });
-        }
-        if self.errors.is_empty() {
-            Ok(row)
-        } else {
-            Err(Problem::InvalidRequest { errors: self.errors })
-        }
+        self.errors.refuse().map(|()| row)
     }
 }
 
 fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
     let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
-    let name = shorten(name);
-    FieldError {
-        expected: format!("one of the fields {}", names.join(", ")),
-        detail: format!("{name:?} is not a field; the fields are {}", names.join(", ")),
-        value: Some(shown(raw.get()).into_owned()),
-        field: name.into_owned(),
-        place: Place::Field,
-    }
+    let (name, names) = (shorten(name), names.join(", "));
+    let detail = format!("{name:?} is not a field; the fields are {names}");
+    FieldError::field(name, format!("one of the fields {names}"), detail)
+        .found(excerpt::of_json(raw.get()))
 }
 
 fn duplicate(name: &str, raw: &RawValue) -> FieldError {
-    FieldError {
-        field: name.to_owned(),
-        place: Place::Field,
-        value: Some(shown(raw.get()).into_owned()),
-        expected: "one value".to_owned(),
-        detail: format!("{name} is there more than once; send one value"),
-    }
+    let detail = format!("{name} is there more than once; send one value");
+    FieldError::field(name, "one value", detail).found(excerpt::of_json(raw.get()))
 }
 
 fn missing(feature: &Feature) -> FieldError {
-    let expected = feature.domain.to_string();
-    FieldError {
-        field: feature.name.clone(),
-        place: Place::Field,
-        value: None,
-        detail: format!("{} is missing: expected {expected}", feature.name),
-        expected,
-    }
+    let Feature { name, domain, .. } = feature;
+    FieldError::field(name, domain.to_string(), format!("{name} is missing: expected {domain}"))
 }
 
-/// The value of a feature from its JSON text.
-///
-/// # Errors
-/// If it is not one of the feature's values.
-pub fn read_value(feature: &Feature, json: &str) -> Result<Value, FieldError> {
-    match (&feature.domain, json.as_bytes()) {
-        (_, b"null") if feature.optional => Some(Value::Missing),
-        (Domain::Number { .. }, [b'-' | b'0'..=b'9', ..]) => number(&feature.domain, json),
-        (Domain::Integer { minimum, maximum }, [b'-' | b'0'..=b'9', ..]) => integer(json)
-            .filter(|integer| (*minimum..=*maximum).contains(integer))
-            .map(Value::Integer),
-        (Domain::Boolean, b"true") => Some(Value::Boolean(true)),
-        (Domain::Boolean, b"false") => Some(Value::Boolean(false)),
-        (Domain::Category { categories }, [b'"', ..]) => serde_json::from_str(json)
-            .ok()
-            .and_then(|Text(text)| categories.iter().position(|category| *category == text))
-            .map(Value::Category),
-        _ => None,
-    }
-    .ok_or_else(|| {
-        let null = if feature.optional { " or null" } else { "" };
-        let expected = format!("{}{null}", feature.domain);
-        FieldError {
-            field: feature.name.clone(),
-            place: Place::Field,
-            value: Some(shown(json).into_owned()),
-            detail: format!("{}: expected {expected}, got {}", feature.name, shorten(json)),
-            expected,
-        }
-    })
-}
-
-fn number(domain: &Domain, json: &str) -> Option<Value> {
-    let Domain::Number { minimum, maximum, step, round } = domain else { return None };
-    // Models compute in 32-bit floats, where a larger number is infinite. Adding zero turns -0
-    // into 0.
-    let mut number =
-        json.parse::<f64>().ok().filter(|number| number.abs() <= f64::from(f32::MAX))? + 0.0;
-    let bounds = [*minimum, *maximum].map(|bound| bound.unwrap_or(0.0).abs());
-    let magnitude = bounds[0].max(bounds[1]).max(number.abs());
-    if let Some(minimum) = *minimum
-        && number < minimum
-    {
-        number = Some(minimum).filter(|_| is_noise(number, minimum, magnitude))?;
-    }
-    if let Some(maximum) = *maximum
-        && number > maximum
-    {
-        number = Some(maximum).filter(|_| is_noise(number, maximum, magnitude))?;
-    }
-    let Some(step) = step else { return Some(Value::Number(number)) };
-    let nearest = step.value(step.nearest(number))?;
-    let is_on_grid = is_noise(number, nearest, magnitude.min(step.size() / 16.0 / NOISE));
-    (*round || is_on_grid).then_some(Value::Number(nearest))
-}
-
-/// Four units in the last place of a 64-bit float: what a few additions are off by.
-const NOISE: f64 = 4.0 * f64::EPSILON;
-
-/// Whether a number differs from what is meant by no more than the noise of floats: of 64 bits,
-/// where a client computed 0.1 + 0.2 or 0.3 - 0.2 - 0.1 with numbers of this magnitude, or of 32
-/// bits, where it has 0.3 as 0.30000001192092896.
-fn is_noise(number: f64, meant: f64, magnitude: f64) -> bool {
-    (number - meant).abs() <= NOISE * magnitude || number == f64::from(meant as f32)
-}
-
-/// An integer in any notation: with a fraction or an exponent below 2^53, where floats are exact.
-fn integer(json: &str) -> Option<i64> {
-    json.parse().ok().or_else(|| {
-        let number: f64 = json.parse().ok()?;
-        (number.fract() == 0.0 && number.abs() < (1u64 << 53) as f64).then_some(number as i64)
-    })
-}
-
-/// A string as it is, anything else as its JSON text.
-pub(crate) fn shown(json: &str) -> Cow<'_, str> {
-    match serde_json::from_str(json) {
-        Ok(Text(text)) => Cow::Owned(shorten(&text).into_owned()),
-        Err(_) => shorten(json),
-    }
-}
-
-pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_SHOWN_BYTES {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]))
+/// What is wrong with a value that is not one of its feature's.
+pub(crate) fn invalid(
+    feature: &Feature,
+    json: &str,
+    ValueError { expected }: ValueError,
+) -> FieldError {
+    let detail = format!("{}: expected {expected}, got {}", feature.name, shorten(json));
+    FieldError::field(&feature.name, expected, detail).found(excerpt::of_json(json))
 }

@@ -1,12 +1,9 @@
 //! What is where: the paths of a service, the methods that each knows, and what each answers with.
 
 use crate::documents::pages::{self, Page};
+use crate::http::paths;
 use crate::model::manifest::Manifest;
 use crate::settings::Allowed;
-
-/// Paths that a manifest cannot use for an endpoint: these, and all below the last two.
-pub(crate) const RESERVED: [&str; 6] =
-    ["/predictions", "/openapi.json", "/healthz", "/readyz", "/docs", "/v2"];
 
 /// What a path means.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,13 +26,13 @@ pub(crate) enum Resource {
     Ready,
     /// What the server is, to clients of the Open Inference Protocol.
     V2Server,
-    /// Whether it is alive, likewise.
+    /// Whether it is alive, in that protocol.
     V2Live,
-    /// Whether it can predict, likewise.
+    /// Whether it can predict, in that protocol.
     V2Ready,
-    /// What the model takes and gives, likewise.
+    /// What the model takes and gives, in that protocol.
     V2Model,
-    /// Whether the model can predict, likewise.
+    /// Whether the model can predict, in that protocol.
     V2ModelReady,
 }
 
@@ -47,33 +44,28 @@ impl Resource {
             return Some(Resource::Endpoint(endpoint));
         }
         Some(match path {
-            "/predictions" => Resource::Predictions,
-            "/" | "" => Resource::Index,
-            "/openapi.json" => Resource::OpenApi,
-            "/healthz" => Resource::Alive,
-            "/readyz" => Resource::Ready,
-            "/docs" => Resource::Page(&pages::DOCS),
-            "/v2" => Resource::V2Server,
-            "/v2/health/live" => Resource::V2Live,
-            "/v2/health/ready" => Resource::V2Ready,
-            _ => match path.strip_prefix("/docs/") {
-                Some(file) => Resource::Page(pages::file(file)?),
-                None => Resource::of_model(path, &manifest.name, version)?,
+            paths::PREDICTIONS => Resource::Predictions,
+            paths::INDEX | "" => Resource::Index,
+            paths::OPENAPI => Resource::OpenApi,
+            paths::HEALTHZ => Resource::Alive,
+            paths::READYZ => Resource::Ready,
+            paths::DOCS => Resource::Page(&pages::DOCS),
+            paths::V2 => Resource::V2Server,
+            paths::V2_LIVE => Resource::V2Live,
+            paths::V2_READY => Resource::V2Ready,
+            _ => match paths::below(path, paths::DOCS) {
+                Some(file) => Resource::Page(pages::file(file.strip_prefix('/')?)?),
+                None => Resource::of_model(paths::below_model(path, &manifest.name, version)?)?,
             },
         })
     }
 
-    /// `/v2/models/NAME[/versions/VERSION][/ready|/infer]`
-    fn of_model(path: &str, name: &str, version: &str) -> Option<Resource> {
-        let rest = path.strip_prefix("/v2/models/")?.strip_prefix(name)?;
-        let rest = match rest.strip_prefix("/versions/") {
-            Some(versioned) => versioned.strip_prefix(version)?,
-            None => rest,
-        };
+    /// What is where below the path of the model, with or without its version.
+    fn of_model(rest: &str) -> Option<Resource> {
         match rest {
             "" => Some(Resource::V2Model),
-            "/ready" => Some(Resource::V2ModelReady),
-            "/infer" => Some(Resource::Infer),
+            paths::READY => Some(Resource::V2ModelReady),
+            paths::INFER => Some(Resource::Infer),
             _ => None,
         }
     }
@@ -101,10 +93,4 @@ impl Resource {
             _ => &["application/json"],
         }
     }
-}
-
-/// Whether a path and query is one of the Open Inference Protocol, whose clients read errors their own way.
-pub(crate) fn is_v2(target: &str) -> bool {
-    let path = target.split('?').next().unwrap_or_default();
-    path.strip_prefix("/v2").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

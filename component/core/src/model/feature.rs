@@ -1,5 +1,7 @@
 //! What a model takes: features, their declared domains, and the values they can have.
 
+pub mod read;
+
 use std::fmt;
 
 use crate::model::step::Step;

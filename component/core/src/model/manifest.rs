@@ -7,6 +7,9 @@ use std::fmt;
 
 use crate::model::feature::{Feature, Value};
 
+/// Longest time to live, in seconds: ten years. More is a slip, and would not fit every store's clock.
+pub const MAX_TTL_SECONDS: u32 = 315_360_000;
+
 /// A checked manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {

@@ -4,6 +4,8 @@
 //! ten. A point is then one correctly rounded division, the very float that the decimal text
 //! `0.3` parses to.
 
+use std::fmt;
+
 /// A grid of decimal numbers from a minimum to a maximum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
@@ -16,6 +18,52 @@ pub struct Step {
     last_index: u64,
 }
 
+/// Why there is no such grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepError {
+    /// The step is zero, negative, infinite or NaN.
+    NotPositive {
+        /// The step.
+        size: f64,
+    },
+    /// Floats cannot tell its points apart.
+    TooFine {
+        /// The step.
+        size: f64,
+        /// The first point.
+        minimum: f64,
+        /// The bound of the last.
+        maximum: f64,
+    },
+    /// There is no point.
+    Empty {
+        /// The first point.
+        minimum: f64,
+        /// The bound of the last.
+        maximum: f64,
+    },
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StepError::NotPositive { size } => {
+                write!(f, "step {size} must be a positive number")
+            }
+            StepError::TooFine { size, minimum, maximum } => write!(
+                f,
+                "step {size} from {minimum} to {maximum} needs more than 15 digits; use a coarser \
+                 step, or none"
+            ),
+            StepError::Empty { minimum, maximum } => {
+                write!(f, "minimum {minimum} is above maximum {maximum}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StepError {}
+
 /// Decimal numbers of up to 15 digits are told apart by 64-bit floats.
 const MAX_SCALED: f64 = 1e15;
 
@@ -24,23 +72,20 @@ impl Step {
     ///
     /// # Errors
     /// If the step is not positive and finite, or the grid needs more than 15 digits.
-    pub fn new(minimum: f64, maximum: f64, size: f64) -> Result<Step, String> {
+    pub fn new(minimum: f64, maximum: f64, size: f64) -> Result<Step, StepError> {
         if !(size > 0.0 && size.is_finite()) {
-            return Err(format!("step {size} must be a positive number"));
+            return Err(StepError::NotPositive { size });
         }
         let places = decimal_places(minimum).max(decimal_places(size));
         let scale = 10f64.powi(places as i32);
         if places > 15 || (minimum.abs().max(maximum.abs()).max(size) * scale) > MAX_SCALED {
-            return Err(format!(
-                "step {size} from {minimum} to {maximum} needs more than 15 digits; \
-                 use a coarser step, or none"
-            ));
+            return Err(StepError::TooFine { size, minimum, maximum });
         }
         let first = (minimum * scale).round() as i64;
         let stride = (size * scale).round() as i64;
         let span = (maximum * scale + 1e-6).floor() as i64 - first;
         if span < 0 {
-            return Err(format!("minimum {minimum} is above maximum {maximum}"));
+            return Err(StepError::Empty { minimum, maximum });
         }
         Ok(Step { size, first, stride, scale, last_index: (span / stride) as u64 })
     }

@@ -13,8 +13,11 @@ use serde_json::value::RawValue;
 
 use crate::http::Request;
 use crate::http::accept;
-use crate::http::problem::{FieldError, Place, Problem};
-use crate::http::request::{MAX_ERRORS, MAX_ROWS, malformed, read_value, shorten, shown, utf8};
+use crate::http::excerpt::{self, shorten};
+use crate::http::field_errors::{FieldErrors, MAX_ERRORS};
+use crate::http::problem::{FieldError, Problem};
+use crate::http::request::{self, MAX_ROWS, malformed, utf8};
+use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::Manifest;
 use crate::v2::tensor;
@@ -119,22 +122,17 @@ impl InferRequest {
             // The message may hold a text of any length.
             let error = error.to_string();
             let detail = format!("the request is none of the protocol's: {}", shorten(&error));
-            one(
-                Place::Pointer(String::new()),
-                "",
-                None,
-                "inputs, each with name, shape, datatype and data",
-                detail,
-            )
+            let expected = "inputs, each with name, shape, datatype and data";
+            Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail)] }
         })?;
-        let mut errors = Errors::default();
+        let mut errors = FieldErrors::default();
         let mut outputs = outputs(&head, manifest, &mut errors);
         // Who takes JSON only gets JSON.
         if accept::best(request.headers.accept, &["application/octet-stream"]).is_none() {
             outputs.iter_mut().for_each(|output| output.is_binary = false);
         }
         let rows = rows(&head, binary, &manifest.features, &mut errors);
-        errors.finish()?;
+        errors.refuse()?;
         Ok(InferRequest { id: head.id, outputs, rows })
     }
 }
@@ -154,70 +152,12 @@ fn split<'b>(request: &Request<'_>, body: &'b [u8]) -> Result<(&'b [u8], &'b [u8
     })
 }
 
-/// What is wrong, up to a number of mistakes.
-#[derive(Default)]
-struct Errors {
-    errors: Vec<FieldError>,
-    more: usize,
-}
-
-impl Errors {
-    fn add(
-        &mut self,
-        pointer: String,
-        field: &str,
-        value: Option<&str>,
-        expected: &str,
-        detail: String,
-    ) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(FieldError {
-                field: shorten(field).into_owned(),
-                place: Place::Pointer(pointer),
-                value: value.map(|value| shorten(value).into_owned()),
-                expected: expected.to_owned(),
-                detail,
-            });
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn finish(mut self) -> Result<(), Problem> {
-        if self.more > 0 {
-            let detail = format!("and {} more mistakes", self.more);
-            self.errors.push(FieldError {
-                field: String::new(),
-                place: Place::Pointer(String::new()),
-                value: None,
-                expected: "a correct request".to_owned(),
-                detail,
-            });
-        }
-        match self.errors.is_empty() {
-            true => Ok(()),
-            false => Err(Problem::InvalidRequest { errors: self.errors }),
-        }
-    }
-}
-
-fn one(
-    place: Place,
-    field: &str,
-    value: Option<String>,
-    expected: &str,
-    detail: String,
-) -> Problem {
-    let (field, expected) = (field.to_owned(), expected.to_owned());
-    Problem::InvalidRequest { errors: vec![FieldError { field, place, value, expected, detail }] }
-}
-
 fn flag(parameters: Option<&Parameters>, name: &str) -> Option<bool> {
     parameters?.get(name)?.as_bool()
 }
 
 /// The outputs that are asked for; all where none is named.
-fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut Errors) -> Vec<Output> {
+fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut FieldErrors) -> Vec<Output> {
     let all_binary = flag(head.parameters.as_ref(), "binary_data_output").unwrap_or(false);
 
     let requested = head.outputs.as_deref().unwrap_or_default();
@@ -232,13 +172,13 @@ fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut Errors) -> Vec<Out
             let detail =
                 format!("{}: classification is not supported; leave it out", shorten(name));
             let pointer = format!("/outputs/{i}/parameters/classification");
-            errors.add(pointer, name, None, "an output without classification", detail);
+            errors.add_at(pointer, name, None, "an output without classification", detail);
         }
         let is_binary = flag(parameters, "binary_data").unwrap_or(all_binary);
         match manifest.endpoints.iter().position(|endpoint| endpoint.field == *name) {
             Some(endpoint) if outputs.iter().any(|other: &Output| other.endpoint == endpoint) => {
                 let detail = format!("the output {name} is asked for more than once");
-                errors.add(
+                errors.add_at(
                     format!("/outputs/{i}/name"),
                     name,
                     Some(name),
@@ -253,7 +193,7 @@ fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut Errors) -> Vec<Out
                 let detail =
                     format!("there is no output {:?}; the outputs are {names}", shorten(name));
                 let expected = format!("one of {names}");
-                errors.add(format!("/outputs/{i}/name"), name, Some(name), &expected, detail);
+                errors.add_at(format!("/outputs/{i}/name"), name, Some(name), &expected, detail);
             }
         }
     }
@@ -265,14 +205,14 @@ fn rows(
     head: &Head<'_>,
     binary: &[u8],
     features: &[Feature],
-    errors: &mut Errors,
+    errors: &mut FieldErrors,
 ) -> Vec<Vec<Value>> {
     let mut columns: Vec<Option<Vec<Value>>> = features.iter().map(|_| None).collect();
     let (mut rest, mut count) = (binary, None);
     if head.inputs.len() > features.len() + MAX_ERRORS {
         let (found, expected) = (head.inputs.len(), format!("{} inputs", features.len()));
         let detail = format!("there are {found} inputs; expected {expected}");
-        errors.add("/inputs".to_owned(), "", None, &expected, detail);
+        errors.add_at("/inputs".to_owned(), "", None, &expected, detail);
         return Vec::new();
     }
     for (i, Object(input)) in head.inputs.iter().enumerate() {
@@ -284,7 +224,7 @@ fn rows(
             Err(detail) => {
                 let pointer = at("parameters/binary_data_size");
                 let detail = format!("{}: {detail}", shorten(name));
-                errors.add(pointer, name, None, "the tensor's size in bytes", detail);
+                errors.add_at(pointer, name, None, "the tensor's size in bytes", detail);
                 return Vec::new();
             }
         };
@@ -292,12 +232,12 @@ fn rows(
             let names: Vec<&str> = features.iter().map(|feature| &*feature.name).collect();
             let names = names.join(", ");
             let detail = format!("there is no input {:?}; the inputs are {names}", shorten(name));
-            errors.add(at("name"), name, Some(name), &format!("one of {names}"), detail);
+            errors.add_at(at("name"), name, Some(name), &format!("one of {names}"), detail);
             continue;
         };
         if head.inputs[..i].iter().any(|Object(earlier)| earlier.name == name) {
             let detail = format!("{name} is there more than once; send one tensor");
-            errors.add(at("name"), name, Some(name), "one tensor", detail);
+            errors.add_at(at("name"), name, Some(name), "one tensor", detail);
             continue;
         }
         let shape = serde_json::from_str::<Vec<u64>>(input.shape.get()).unwrap_or_default();
@@ -308,7 +248,7 @@ fn rows(
                 let shape = input.shape.get();
                 let detail =
                     format!("{name}: expected the shape {expected}, got {}", shorten(shape));
-                errors.add(at("shape"), name, Some(shape), &expected, detail);
+                errors.add_at(at("shape"), name, Some(shape), &expected, detail);
                 continue;
             }
         };
@@ -316,7 +256,7 @@ fn rows(
             let first = count.unwrap_or_default();
             let detail = format!("{name} has {length} rows, and the inputs before it {first}");
             let (shape, expected) = (length.to_string(), format!("{first} rows"));
-            errors.add(at("shape"), name, Some(&shape), &expected, detail);
+            errors.add_at(at("shape"), name, Some(&shape), &expected, detail);
             continue;
         }
         let feature = &features[position];
@@ -325,26 +265,28 @@ fn rows(
             let (found, known) = (shorten(&input.datatype), known.join(", "));
             let detail = format!("{name}: the datatype is {found:?}; expected one of {known}");
             let expected = format!("one of {known}");
-            errors.add(at("datatype"), name, Some(&input.datatype), &expected, detail);
+            errors.add_at(at("datatype"), name, Some(&input.datatype), &expected, detail);
             continue;
         }
         let texts = match texts(&feature.domain, input, bytes, length) {
             Ok(texts) => texts,
             Err(detail) => {
                 let expected = format!("{length} elements");
-                errors.add(at("data"), name, None, &expected, format!("{name}: {detail}"));
+                errors.add_at(at("data"), name, None, &expected, format!("{name}: {detail}"));
                 continue;
             }
         };
         let mut column = Vec::with_capacity(length);
         for (row, text) in texts.into_iter().enumerate() {
             let text = tensor::missing_for_nan(text, feature.optional);
-            match read_value(feature, &text) {
+            match read::value(feature, &text) {
                 Ok(value) => column.push(value),
                 Err(error) => {
                     let pointer = format!("/inputs/{i}/data/{row}");
+                    let error = request::invalid(feature, &text, error);
                     let detail = format!("row {row}: {}", error.detail);
-                    errors.add(pointer, name, Some(&shown(&text)), &error.expected, detail);
+                    let shown = excerpt::of_json(&text);
+                    errors.add_at(pointer, name, Some(&shown), &error.expected, detail);
                 }
             }
         }
@@ -352,7 +294,7 @@ fn rows(
     }
     if !rest.is_empty() {
         let detail = format!("{} bytes are left behind the last tensor", rest.len());
-        errors.add("/inputs".to_owned(), "", None, "as many bytes as the inputs say", detail);
+        errors.add_at("/inputs".to_owned(), "", None, "as many bytes as the inputs say", detail);
     }
     let count = count.unwrap_or(0);
     for (column, feature) in columns.iter_mut().zip(features) {
@@ -362,12 +304,12 @@ fn rows(
                 let name = &feature.name;
                 let expected = feature.domain.to_string();
                 let detail = format!("the input {name} is missing: expected {expected}");
-                errors.add("/inputs".to_owned(), name, None, &expected, detail);
+                errors.add_at("/inputs".to_owned(), name, None, &expected, detail);
             }
             _ => {}
         }
     }
-    if !errors.errors.is_empty() {
+    if !errors.is_empty() {
         return Vec::new();
     }
     let columns: Vec<Vec<Value>> = columns.into_iter().flatten().collect();

@@ -8,7 +8,7 @@ use foretold_core::cache::key::{KeyLayout, ModelId};
 use foretold_core::http::request;
 use foretold_core::http::{Headers, Request};
 use foretold_core::model::manifest::Cache;
-use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
+use foretold_core::settings::{Allowed, KeyFormat, Secret, Settings};
 use proptest::prelude::*;
 
 use crate::SAMPLE;
@@ -74,15 +74,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let secret = || Secret::for_keys(&[1; 16]).ok();
     let keys = prop::sample::select(vec![
-        KeyKind::Packed,
-        KeyKind::Digest { secret: None },
-        KeyKind::Digest { secret: secret() },
-        KeyKind::Readable,
+        (KeyFormat::Packed, None),
+        (KeyFormat::Digest, None),
+        (KeyFormat::Digest, Secret::for_keys(&[1; 16]).ok()),
+        (KeyFormat::Readable, None),
     ]);
     let mac = prop::option::of(Just(Secret::for_entries(&[2; 16]).unwrap()));
-    (keys, mac).prop_map(|(keys, mac)| Settings { keys, mac, ..Settings::default() })
+    (keys, mac).prop_map(|((keys, key_secret), mac)| Settings {
+        keys,
+        key_secret,
+        mac,
+        ..Settings::default()
+    })
 }
 
 /// What was stored for an applicant of some age.
@@ -111,11 +115,12 @@ impl Model {
             endpoint.ttl_seconds = Some(ttl_seconds);
         }
         world.now.set(10_000);
-        let (manifest, kind) = (&world.manifest, &world.settings.keys);
+        let (manifest, settings) = (&world.manifest, &world.settings);
         let layout = KeyLayout::new(ModelId::new(b"model", manifest, 1), &manifest.features);
         let key = |age: i64| {
             let row = request::parse(aged(age).as_bytes(), &manifest.features).unwrap();
-            layout.key(kind, Some(&manifest.endpoints[0]), &layout.pack(&row))
+            let secret = settings.key_secret.as_ref();
+            layout.key(settings.keys, secret, Some(&manifest.endpoints[0]), &layout.pack(&row))
         };
         let keys = AGES.map(|age| (age, key(age))).collect();
         Model { world, keys, written: BTreeMap::new(), store_now: 10_000 }

@@ -4,7 +4,7 @@ use foretold_core::cache::key::{KeyLayout, ModelId};
 use foretold_core::http::request;
 use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::Manifest;
-use foretold_core::settings::{KeyKind, Secret};
+use foretold_core::settings::{KeyFormat, Secret};
 use proptest::prelude::*;
 
 use crate::{SAMPLE, credit, features_and_rows};
@@ -15,7 +15,7 @@ fn layout(manifest: &Manifest, model: &[u8]) -> KeyLayout {
 
 /// The key of a row, of the kind that is made unless the operator wants another.
 fn packed_key(layout: &KeyLayout, row: &[Value]) -> String {
-    layout.key(&KeyKind::Packed, Some(&credit().endpoints[0]), &layout.pack(row))
+    layout.key(KeyFormat::Packed, None, Some(&credit().endpoints[0]), &layout.pack(row))
 }
 
 fn credit_key(body: &str) -> String {
@@ -121,21 +121,21 @@ fn the_sample_has_golden_keys_of_all_kinds() {
     let layout = layout(&manifest, b"model");
     let packed = layout.pack(&request::parse(SAMPLE.as_bytes(), &manifest.features).unwrap());
     let secret = Some(Secret::for_keys(b"sixteen bytes at least").unwrap());
-    for (kind, expected) in [
-        (KeyKind::Packed, "foretold:oqOYiB-NH-T4wBA:pGRgA"),
-        (KeyKind::Digest { secret: None }, "foretold:oqOYiB-NH-T4wBA:d1LqKSr35o8PiL5c08D3WPA"),
-        (KeyKind::Digest { secret }, "foretold:oqOYiB-NH-T4wBA:k63Jtjtf4vrcyCmWCMsQXnw"),
+    for ((format, secret), expected) in [
+        ((KeyFormat::Packed, None), "foretold:oqOYiB-NH-T4wBA:pGRgA"),
+        ((KeyFormat::Digest, None), "foretold:oqOYiB-NH-T4wBA:d1LqKSr35o8PiL5c08D3WPA"),
+        ((KeyFormat::Digest, secret), "foretold:oqOYiB-NH-T4wBA:k63Jtjtf4vrcyCmWCMsQXnw"),
         (
-            KeyKind::Readable,
+            (KeyFormat::Readable, None),
             "foretold:oqOYiB-NH-T4wBA:r\
              {\"installment_rate_in_percentage_of_disposable_income\":0.25,\"age_in_years\":30,\
              \"foreign_worker\":\"yes\",\"present_employment_since\":\"unemployed\",\
              \"personal_status_and_sex\":\"male: single\"}",
         ),
     ] {
-        let key = layout.key(&kind, Some(&manifest.endpoints[0]), &packed);
+        let key = layout.key(format, secret.as_ref(), Some(&manifest.endpoints[0]), &packed);
         assert_eq!(key, expected);
-        let readable = matches!(kind, KeyKind::Packed | KeyKind::Readable);
+        let readable = matches!(format, KeyFormat::Packed | KeyFormat::Readable);
         let row = layout.row(&key).map(|row| layout.pack(&row));
         assert_eq!(row, readable.then(|| packed.clone()));
     }
@@ -154,11 +154,16 @@ proptest! {
         let manifest = Manifest { features, ..credit() };
         let layout = layout(&manifest, b"model");
         let secret = Secret::for_keys(&[3; 16]).ok();
-        let digest = |secret| KeyKind::Digest { secret };
-        for kind in [digest(None), digest(secret), KeyKind::Readable, KeyKind::Repr] {
-            let key = |row| layout.key(&kind, Some(&manifest.endpoints[0]), &layout.pack(row));
+        for (format, secret) in [
+            (KeyFormat::Digest, None),
+            (KeyFormat::Digest, secret.as_ref()),
+            (KeyFormat::Readable, None),
+            (KeyFormat::Repr, None),
+        ] {
+            let endpoint = Some(&manifest.endpoints[0]);
+            let key = |row| layout.key(format, secret, endpoint, &layout.pack(row));
             prop_assert_eq!(key(&one) == key(&two), one == two);
-            if kind == KeyKind::Readable {
+            if format == KeyFormat::Readable {
                 prop_assert_eq!(layout.row(&key(&one)), Some(one.clone()));
             }
         }

@@ -1,7 +1,7 @@
 //! `/predictions`: one representation, steered by the query.
 
 use foretold_core::model::manifest::Manifest;
-use foretold_core::settings::{KeyKind, Settings};
+use foretold_core::settings::{KeyFormat, Settings};
 use serde_json::Value;
 
 use crate::SAMPLE;
@@ -83,7 +83,7 @@ fn arrays_have_problems_in_place_of_rows() {
 
 #[test]
 fn a_python_services_entries_have_one_member() {
-    let settings = Settings { keys: KeyKind::Repr, ..Settings::default() };
+    let settings = Settings { keys: KeyFormat::Repr, ..Settings::default() };
     let world = World { settings, ..World::default() };
     let status = |target: &str| header(&world.post(target), "cache-status").unwrap().to_owned();
     for _ in 0..2 {

@@ -1,11 +1,11 @@
 //! Sharing a Redis with a Python service: its keys and values, byte for byte.
 
-use foretold_core::settings::{KeyKind, Settings};
+use foretold_core::settings::{KeyFormat, Settings};
 
 use crate::world::{World, body, header};
 
 fn world() -> World {
-    let settings = Settings { keys: KeyKind::Repr, ..Settings::default() };
+    let settings = Settings { keys: KeyFormat::Repr, ..Settings::default() };
     World { settings, ..World::default() }
 }
 

@@ -1,6 +1,6 @@
 //! Settings: what contradicts itself or the manifest is refused before anything is answered.
 
-use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
+use foretold_core::settings::{Allowed, KeyFormat, Secret, Settings};
 
 use crate::credit;
 
@@ -8,24 +8,24 @@ use crate::credit;
 fn a_time_to_live_for_an_endpoint_that_is_not_there_is_refused() {
     let endpoint_ttl_seconds = vec![("/decision".to_owned(), 5)];
     let settings = Settings { endpoint_ttl_seconds, ..Settings::default() };
-    let error = settings.check(&credit()).unwrap_err();
+    let error = settings.check(&credit()).unwrap_err().to_string();
     assert!(error.contains("/decision:") && error.contains("/decisions, /prob"), "{error}");
 }
 
 #[test]
 fn repr_keys_need_a_class_for_every_endpoint_and_no_mac() {
-    let settings = Settings { keys: KeyKind::Repr, ..Settings::default() };
+    let settings = Settings { keys: KeyFormat::Repr, ..Settings::default() };
     let mut manifest = credit();
     assert_eq!(settings.check(&manifest), Ok(()));
     let mac = Some(Secret::for_entries(&[7; 16]).unwrap());
     assert!(Settings { mac, ..settings.clone() }.check(&manifest).is_err());
     manifest.endpoints[1].python_class = None;
-    assert!(settings.check(&manifest).unwrap_err().contains("/probabilities"));
+    assert!(settings.check(&manifest).unwrap_err().to_string().contains("/probabilities"));
 }
 
 #[test]
 fn a_secret_is_long_enough_and_never_shown() {
-    assert!(Secret::for_keys(&[7; 15]).unwrap_err().contains("15 bytes"));
+    assert!(Secret::for_keys(&[7; 15]).unwrap_err().to_string().contains("15 bytes"));
     let secret = Secret::for_keys(b"sesame-sesame-sesame").unwrap();
     assert_eq!(format!("{secret:?}"), "Secret(…)");
     assert_ne!(secret, Secret::for_entries(b"sesame-sesame-sesame").unwrap());
@@ -53,7 +53,8 @@ fn variables_are_read_and_wrong_ones_are_named() {
     let expected = Settings {
         ttl_seconds: Some(60),
         endpoint_ttl_seconds: vec![("/decisions".to_owned(), 5)],
-        keys: KeyKind::Digest { secret: Secret::for_keys(secret.as_bytes()).ok() },
+        keys: KeyFormat::Digest,
+        key_secret: Secret::for_keys(secret.as_bytes()).ok(),
         mac: Secret::for_entries(secret.as_bytes()).ok(),
         allowed: Allowed { max_age: true, query: true, ..Allowed::NONE },
         cors: vec!["https://example.com".to_owned(), "http://localhost:3000".to_owned()],
@@ -62,6 +63,7 @@ fn variables_are_read_and_wrong_ones_are_named() {
     for (name, value) in [
         ("ttl_seconds", "0"),
         ("ttl_seconds", "1h"),
+        ("ttl_seconds", "315360001"),
         ("ttl_seconds", "60,61"),
         ("ttl_seconds", "decisions=60"),
         ("ttl_seconds", "/decisions=60,/decisions=60"),
@@ -92,7 +94,7 @@ fn what_is_not_in_the_list_is_not_allowed() {
         assert_eq!(Allowed::parse(all), Ok(Allowed::ALL));
     }
     for wrong in ["", "max-age,", "max_age", "none,query"] {
-        let message = Allowed::parse(wrong).unwrap_err();
+        let message = Allowed::parse(wrong).unwrap_err().to_string();
         assert!(message.contains("no-store, max-age, only-if-cached"), "{wrong}: {message}");
     }
 }

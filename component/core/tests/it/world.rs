@@ -7,7 +7,8 @@ use foretold_core::cache::key::ModelId;
 use foretold_core::http::{Headers, Request, Response};
 use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::Manifest;
-use foretold_core::pipeline::{Moment, Service, answer};
+use foretold_core::pipeline::answer;
+use foretold_core::service::{Now, Service};
 use foretold_core::settings::Settings;
 use foretold_core::{Model, ModelError, Store, StoreError};
 
@@ -98,8 +99,8 @@ impl World {
     pub(crate) fn answer(&self, request: &Request<'_>) -> Response {
         let id = ModelId::new(b"model", &self.manifest, 1);
         let service = Service::new(self.manifest.clone(), id);
-        let moment = Moment { seconds: self.now.get(), entropy: self.entropy.get() };
-        answer(&service, request, &self.store, &self.model, &self.settings, moment)
+        let now = Now { seconds: self.now.get(), entropy: self.entropy.get() };
+        answer(&service, request, &self.store, &self.model, &self.settings, now)
     }
 
     pub(crate) fn send(

@@ -4,6 +4,45 @@
 
 use std::fmt::Write;
 
+use crate::http::paths;
+use crate::model::manifest::MAX_TTL_SECONDS;
+
+/// The kinds of features, and of endpoints by the rule that they follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Number,
+    Integer,
+    Boolean,
+    Category,
+    /// An endpoint that answers an output itself; no key says so.
+    Output,
+    Threshold,
+    Bands,
+    Classes,
+}
+
+impl Kind {
+    /// Those of features.
+    pub(super) const FEATURES: [Kind; 4] =
+        [Kind::Number, Kind::Integer, Kind::Boolean, Kind::Category];
+    /// Those of endpoints that a key of this name makes.
+    pub(super) const RULES: [Kind; 3] = [Kind::Threshold, Kind::Bands, Kind::Classes];
+
+    /// The `type` of a feature, or the key of an endpoint.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Number => "number",
+            Kind::Integer => "integer",
+            Kind::Boolean => "boolean",
+            Kind::Category => "category",
+            Kind::Output => "output",
+            Kind::Threshold => "threshold",
+            Kind::Bands => "bands",
+            Kind::Classes => "classes",
+        }
+    }
+}
+
 /// One key of a table.
 pub(super) struct Key {
     name: &'static str,
@@ -12,7 +51,7 @@ pub(super) struct Key {
     /// What counts where it is left out; `None` where it may not be.
     default: Option<&'static str>,
     /// The kinds of the table that have it; all where none is named.
-    kinds: &'static [&'static str],
+    kinds: &'static [Kind],
     text: &'static str,
 }
 
@@ -20,7 +59,7 @@ const fn key(
     name: &'static str,
     value: &'static str,
     default: Option<&'static str>,
-    kinds: &'static [&'static str],
+    kinds: &'static [Kind],
     text: &'static str,
 ) -> Key {
     Key { name, value, default, kinds, text }
@@ -57,7 +96,7 @@ pub(super) static MODEL: [Key; 5] = [
 pub(super) static CACHE: [Key; 4] = [
     key(
         "ttl_seconds",
-        "integer, 1 to 315360000",
+        "integer, 1 to {max_ttl_seconds}",
         None,
         &[],
         "How long a stored prediction is served. Whoever runs the component can set another (`--ttl`).",
@@ -71,14 +110,14 @@ pub(super) static CACHE: [Key; 4] = [
     ),
     key(
         "early_refresh_seconds",
-        "integer, 0 to 315360000",
+        "integer, 0 to {max_ttl_seconds}",
         Some("0"),
         &[],
         "Now and then a request computes anew before the end, likelier the nearer it is (XFetch); this is the scale. 0 turns it off.",
     ),
     key(
         "stale_if_error_seconds",
-        "integer, 0 to 315360000",
+        "integer, 0 to {max_ttl_seconds}",
         Some("0"),
         &[],
         "An expired prediction is served for so much longer where the model fails.",
@@ -107,44 +146,44 @@ pub(super) static FEATURE: [Key; 12] = [
         "minimum",
         "number",
         Some("none"),
-        &["number", "integer"],
+        &[Kind::Number, Kind::Integer],
         "The smallest value that is accepted; less gets 422. The narrower the bounds, the fewer bits the field takes in a key.",
     ),
-    key("maximum", "number", Some("none"), &["number", "integer"], "The largest."),
+    key("maximum", "number", Some("none"), &[Kind::Number, Kind::Integer], "The largest."),
     key(
         "step",
         "number above 0",
         Some("none"),
-        &["number"],
+        &[Kind::Number],
         "The grid that values lie on, counted from `minimum`; it needs both bounds.",
     ),
     key(
         "round",
         "boolean",
         Some("false"),
-        &["number"],
+        &[Kind::Number],
         "Whether a value off the grid is moved to the nearest point instead of getting 422.",
     ),
     key(
         "optional",
         "boolean",
         Some("false"),
-        &["number", "integer"],
+        &[Kind::Number, Kind::Integer],
         "Whether the field may be missing or null; the model then sees NaN.",
     ),
-    key("unit", "text", Some("none"), &["number", "integer"], "The unit, for people."),
+    key("unit", "text", Some("none"), &[Kind::Number, Kind::Integer], "The unit, for people."),
     key(
         "categories",
         "array of texts",
         None,
-        &["category"],
+        &[Kind::Category],
         "The values, spelt as in training: one that the model's encoder does not know is refused when the model is baked. Their order is their code in the key: a new one at the end is as much a new model as one in between.",
     ),
     key(
         "unknown",
         "array of texts",
         Some("empty"),
-        &["category"],
+        &[Kind::Category],
         "Those of the categories that the encoder was not trained with on purpose, like `other` with scikit-learn's `handle_unknown=\"ignore\"`.",
     ),
 ];
@@ -165,13 +204,7 @@ pub(super) static OUTPUT: [Key; 4] = [
 
 /// `[[endpoint]]`
 pub(super) static ENDPOINT: [Key; 11] = [
-    key(
-        "path",
-        "like `/decisions`",
-        None,
-        &[],
-        "Where it is. `/predictions`, `/openapi.json`, `/healthz`, `/readyz`, `/docs…` and `/v2…` are every service's own.",
-    ),
+    key("path", "like `/decisions`", None, &[], "Where it is. {reserved} are every service's own."),
     key(
         "field",
         "text without a comma",
@@ -183,13 +216,13 @@ pub(super) static ENDPOINT: [Key; 11] = [
         "output",
         "name of an `[[output]]`",
         None,
-        &["", "threshold", "bands"],
+        &[Kind::Output, Kind::Threshold, Kind::Bands],
         "What the answer is made of. Not with `classes`, which name their own.",
     ),
     key("description", "text", Some("empty"), &[], "What it means, for people."),
     key(
         "ttl_seconds",
-        "integer, 1 to 315360000",
+        "integer, 1 to {max_ttl_seconds}",
         Some("that of `[cache]`"),
         &[],
         "Where this endpoint needs a younger answer than others, or takes an older one.",
@@ -205,23 +238,23 @@ pub(super) static ENDPOINT: [Key; 11] = [
         "threshold",
         "number",
         None,
-        &["threshold"],
+        &[Kind::Threshold],
         "Strictly above it the answer is `above`, at or below it `otherwise`.",
     ),
-    key("above", "text", None, &["threshold"], "The answer above the threshold."),
-    key("otherwise", "text", None, &["threshold"], "The answer else."),
+    key("above", "text", None, &[Kind::Threshold], "The answer above the threshold."),
+    key("otherwise", "text", None, &[Kind::Threshold], "The answer else."),
     key(
         "bands",
         "array of `{ below, label }`",
         None,
-        &["bands"],
+        &[Kind::Bands],
         "The answer is the label of the first band whose `below` is greater than the output; the last band has no `below`.",
     ),
     key(
         "classes",
         "array of `{ output, label }`",
         None,
-        &["classes"],
+        &[Kind::Classes],
         "The answer is the label of the class whose output is the largest; of equal ones the first.",
     ),
 ];
@@ -251,8 +284,9 @@ pub(super) static CLASS: [Key; 2] = [
 ];
 
 /// The names of the keys that a table of a kind may have.
-pub(super) fn names(keys: &'static [Key], kind: &str) -> Vec<&'static str> {
-    let known = |key: &&Key| key.kinds.is_empty() || key.kinds.contains(&kind);
+pub(super) fn names(keys: &'static [Key], kind: Option<Kind>) -> Vec<&'static str> {
+    let known =
+        |key: &&Key| key.kinds.is_empty() || kind.is_some_and(|kind| key.kinds.contains(&kind));
     keys.iter().filter(known).map(|key| key.name).collect()
 }
 
@@ -289,6 +323,7 @@ What decides a prediction (the features, the outputs that are used, the model's 
         ("bands", "The members of an endpoint's `bands`.", &BAND),
         ("classes", "The members of an endpoint's `classes`.", &CLASS),
     ];
+    let reserved = reserved();
     for (name, description, keys) in tables {
         let _ = write!(
             text,
@@ -297,12 +332,30 @@ What decides a prediction (the features, the outputs that are used, the model's 
         for Key { name, value, default, kinds, text: meaning } in keys {
             let default = default.unwrap_or("**required**");
             let (default, only) = match kinds {
-                [] | ["", ..] => (default, String::new()),
-                ["threshold" | "bands" | "classes"] => ("another kind of endpoint", String::new()),
-                kinds => (default, format!("Only of type `{}`. ", kinds.join("` or `"))),
+                [] | [Kind::Output, ..] => (default, String::new()),
+                [Kind::Threshold | Kind::Bands | Kind::Classes] => {
+                    ("another kind of endpoint", String::new())
+                }
+                kinds => {
+                    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                    (default, format!("Only of type `{}`. ", names.join("` or `")))
+                }
             };
+            let value = value.replace("{max_ttl_seconds}", &MAX_TTL_SECONDS.to_string());
+            let meaning = meaning.replace("{reserved}", &reserved);
             let _ = writeln!(text, "| `{name}` | {value} | {default} | {only}{meaning} |");
         }
     }
     text
+}
+
+/// The paths that no endpoint can have, in words.
+fn reserved() -> String {
+    let shown = paths::RESERVED.map(|path| match path {
+        // There are more below.
+        paths::DOCS | paths::V2 => format!("`{path}…`"),
+        _ => format!("`{path}`"),
+    });
+    let (last, others) = shown.split_last().expect("there are some");
+    format!("{} and {last}", others.join(", "))
 }

@@ -1,0 +1,72 @@
+//! The paths of a service, apart from those that its manifest gives to endpoints. Nothing else in
+//! Foretold spells them.
+
+/// What there is: for browsers a page.
+pub const INDEX: &str = "/";
+/// The answers of all endpoints in one.
+pub const PREDICTIONS: &str = "/predictions";
+/// The OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+/// Whether the process is alive.
+pub const HEALTHZ: &str = "/healthz";
+/// Whether it can predict.
+pub const READYZ: &str = "/readyz";
+/// The interactive documentation; its files are below.
+pub const DOCS: &str = "/docs";
+/// The Open Inference Protocol; the rest of it is below.
+pub const V2: &str = "/v2";
+/// Whether the server is alive, in that protocol.
+pub const V2_LIVE: &str = "/v2/health/live";
+/// Whether the server can predict, in that protocol.
+pub const V2_READY: &str = "/v2/health/ready";
+
+/// Below the path of a model: whether it can predict.
+pub(crate) const READY: &str = "/ready";
+/// Below the path of a model: its predictions.
+pub(crate) const INFER: &str = "/infer";
+
+/// Paths that a manifest cannot use for an endpoint, nor any below them.
+pub(crate) const RESERVED: [&str; 6] = [PREDICTIONS, OPENAPI, HEALTHZ, READYZ, DOCS, V2];
+
+const MODELS: &str = "/v2/models/";
+const VERSIONS: &str = "/versions/";
+
+/// The path of a request's target, which may have a query, too.
+pub(crate) fn of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
+}
+
+/// What is below a path, from its slash on; empty for the path itself.
+pub(crate) fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
+    path.strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The reserved path that a path is, or is below of.
+pub(crate) fn reserved(path: &str) -> Option<&'static str> {
+    RESERVED.into_iter().find(|reserved| below(path, reserved).is_some())
+}
+
+/// Whether a target is one of the Open Inference Protocol, whose clients read errors their own way.
+pub(crate) fn is_v2(target: &str) -> bool {
+    below(of(target), V2).is_some()
+}
+
+/// The path of a model in the Open Inference Protocol.
+pub(crate) fn v2_model(name: &str) -> String {
+    format!("{MODELS}{name}")
+}
+
+/// The path of a version of a model in the Open Inference Protocol.
+pub(crate) fn v2_version(name: &str, version: &str) -> String {
+    format!("{MODELS}{name}{VERSIONS}{version}")
+}
+
+/// What follows the path of a model, with or without its version: nothing, or [`READY`], or
+/// [`INFER`], or what is not there.
+pub(crate) fn below_model<'p>(path: &'p str, name: &str, version: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(MODELS)?.strip_prefix(name)?;
+    match rest.strip_prefix(VERSIONS) {
+        Some(versioned) => versioned.strip_prefix(version),
+        None => Some(rest),
+    }
+}

@@ -1,0 +1,98 @@
+//! The schemas of what the protocol's clients send and get, for the OpenAPI document.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::http::request::MAX_ROWS;
+use crate::model::manifest::Manifest;
+
+/// The schemas by name.
+pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
+    let text = || json!({ "type": "string" });
+    let flag = || json!({ "type": "boolean", "const": true });
+    let shape = || json!({ "type": "array", "items": { "type": "integer" } });
+    let parameters = || json!({ "type": ["object", "null"], "description": "Those that are not known here are ignored." });
+    let inputs: Vec<&str> = manifest.features.iter().map(|feature| &*feature.name).collect();
+    let outputs: Vec<&str> = manifest.endpoints.iter().map(|endpoint| &*endpoint.field).collect();
+    let tensor = || {
+        json!({
+            "type": "object",
+            "properties": { "name": text(), "datatype": text(), "shape": shape() },
+            "required": ["name", "datatype", "shape"],
+        })
+    };
+    let mut output = tensor();
+    output["properties"]["name"] = json!({ "type": "string", "enum": outputs });
+    output["properties"]["data"] =
+        json!({ "type": "array", "items": { "type": ["number", "string"] } });
+    output["properties"]["parameters"] = parameters();
+    let mut input = tensor();
+    input["properties"]["name"] = json!({ "type": "string", "enum": inputs });
+    input["properties"]["shape"] = json!({
+        "type": "array",
+        "description": "[n] or [n,1]; n is the same for all inputs.",
+        "items": { "type": "integer", "minimum": 1, "maximum": MAX_ROWS },
+        "minItems": 1,
+        "maxItems": 2,
+    });
+    input["properties"]["data"] =
+        json!({ "type": "array", "description": "A value per row.", "items": {} });
+    input["properties"]["parameters"] = parameters();
+    let schemas = json!({
+        "V2Server": {
+            "type": "object",
+            "properties": { "name": text(), "version": text(), "extensions": { "type": "array", "items": text() } },
+            "required": ["name", "version", "extensions"],
+        },
+        "V2Live": { "type": "object", "properties": { "live": flag() }, "required": ["live"] },
+        "V2Ready": { "type": "object", "properties": { "ready": flag() }, "required": ["ready"] },
+        "V2ModelReady": {
+            "type": "object",
+            "properties": { "name": text(), "ready": flag() },
+            "required": ["name", "ready"],
+        },
+        "V2Model": {
+            "type": "object",
+            "properties": {
+                "name": text(),
+                "versions": { "type": "array", "items": text() },
+                "platform": text(),
+                "inputs": { "type": "array", "items": tensor() },
+                "outputs": { "type": "array", "items": tensor() },
+            },
+            "required": ["name", "versions", "platform", "inputs", "outputs"],
+        },
+        "V2InferRequest": {
+            "type": "object",
+            "properties": {
+                "id": { "type": ["string", "null"], "description": "Comes back with the answer." },
+                "parameters": parameters(),
+                "inputs": { "type": "array", "items": input },
+                "outputs": {
+                    "type": ["array", "null"],
+                    "description": "The answers that are wanted; all where there are none.",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "name": { "type": "string", "enum": outputs },
+                            "parameters": parameters(),
+                        },
+                        "required": ["name"],
+                    },
+                },
+            },
+            "required": ["inputs"],
+        },
+        "V2InferResponse": {
+            "type": "object",
+            "properties": {
+                "model_name": text(),
+                "model_version": text(),
+                "id": text(),
+                "outputs": { "type": "array", "items": output },
+            },
+            "required": ["model_name", "model_version", "outputs"],
+        },
+    });
+    let Json::Object(schemas) = schemas else { unreachable!("it is an object") };
+    schemas
+}
