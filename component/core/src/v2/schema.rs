@@ -10,7 +10,12 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
     let text = || json!({ "type": "string" });
     let flag = || json!({ "type": "boolean", "const": true });
     let shape = || json!({ "type": "array", "items": { "type": "integer" } });
-    let parameters = || json!({ "type": ["object", "null"], "description": "Those that are not known here are ignored." });
+    let parameters = || {
+        json!({
+            "type": ["object", "null"],
+            "description": "Those that are not known here are ignored.",
+        })
+    };
     let inputs: Vec<&str> = manifest.features.iter().map(|feature| &*feature.name).collect();
     let outputs: Vec<&str> = manifest.endpoints.iter().map(|endpoint| &*endpoint.field).collect();
     let tensor = || {

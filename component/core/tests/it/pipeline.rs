@@ -1,5 +1,7 @@
 //! The flow: hits, misses, and stores and models that fail.
 
+use foretold_core::cache::key::ModelId;
+use foretold_core::service::Service;
 use foretold_core::settings::Settings;
 
 use crate::SAMPLE;
@@ -123,4 +125,21 @@ fn a_problem_document_has_a_pointer_per_field() {
     assert_eq!(document["errors"][1]["pointer"], "/age_in_years");
     assert_eq!(document["errors"][1]["value"], "7");
     assert_eq!(document["errors"][1]["expected"], "an integer from 18 to 127");
+}
+
+#[test]
+fn every_path_of_the_description_is_counted_where_it_says() {
+    let world = World::default();
+    let service = Service::new(world.manifest.clone(), ModelId::new(b"model", &world.manifest, 1));
+    let description = service.description(&world.settings);
+    let endpoints = service.endpoints();
+    assert_eq!(description.endpoints(), endpoints);
+    assert_eq!(description.paths.len(), endpoints.len() + 1);
+    for path in &description.paths {
+        assert_eq!(world.post(&path.path).report.endpoint, Some(path.endpoint), "{}", path.path);
+    }
+    for path in ["/", "/v2", "/healthz", "/v2/models/credit/versions/1/infer"] {
+        assert!(description.paths.iter().all(|known| known.path != path), "{path}");
+        assert_eq!(world.post(path).report.endpoint, None, "{path}");
+    }
 }

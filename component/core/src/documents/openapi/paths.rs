@@ -234,7 +234,8 @@ impl Document<'_> {
             "parameters": self.parameters(parameters),
             "requestBody": {
                 "required": true,
-                "description": "One row, or an array of rows. A body has a limit, 4 MiB unless the operator sets another.",
+                "description": "One row, or an array of rows. A body has a limit, 4 MiB unless \
+                    the operator sets another.",
                 "content": { JSON: {
                     "schema": { "oneOf": [schema("Row"), schema("RowArray")] },
                     "examples": {

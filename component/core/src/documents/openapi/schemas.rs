@@ -50,7 +50,8 @@ impl Document<'_> {
             features.iter().filter(|feature| !feature.optional).map(|f| &*f.name).collect();
         json!({
             "type": "object",
-            "description": "What the model is asked about. The order of the members makes no difference.",
+            "description": "What the model is asked about. The order of the members makes no \
+                difference.",
             "properties": properties,
             "required": required,
             "additionalProperties": false,
@@ -145,9 +146,18 @@ fn problem_schema(is_v2: bool) -> Json {
         "type": "object",
         "description": "A problem document (RFC 9457).",
         "properties": {
-            "type": { "type": "string", "format": "uri", "description": "Which kind of problem; stable." },
+            "type": {
+                "type": "string",
+                "format": "uri",
+                "description": "Which kind of problem; stable.",
+            },
             "title": { "type": "string", "description": "The kind in words." },
-            "status": { "type": "integer", "minimum": 400, "maximum": 599, "description": "The status code." },
+            "status": {
+                "type": "integer",
+                "minimum": 400,
+                "maximum": 599,
+                "description": "The status code.",
+            },
             "detail": { "type": "string", "description": "What is wrong and what to do." },
             "errors": {
                 "type": "array",
@@ -163,7 +173,10 @@ fn problem_schema(is_v2: bool) -> Json {
         "required": ["type", "title", "status", "detail"],
     });
     if is_v2 {
-        schema["properties"]["error"] = json!({ "type": "string", "description": "The same as detail, as the protocol has it." });
+        schema["properties"]["error"] = json!({
+            "type": "string",
+            "description": "The same as detail, as the protocol has it.",
+        });
         schema["required"] = json!(["type", "title", "status", "detail", "error"]);
     }
     schema
@@ -174,10 +187,20 @@ fn field_error_schema() -> Json {
         "type": "object",
         "description": "One mistake.",
         "properties": {
-            "field": { "type": "string", "description": "The member or parameter; empty where all of a row or body is meant." },
+            "field": {
+                "type": "string",
+                "description": "The member or parameter; empty where all of a row or body is \
+                    meant.",
+            },
             "pointer": { "type": "string", "description": "Where it is in the body (RFC 6901)." },
-            "parameter": { "type": "string", "description": "The query parameter, where it is one." },
-            "value": { "type": ["string", "null"], "description": "What was found, as text; long ones are cut." },
+            "parameter": {
+                "type": "string",
+                "description": "The query parameter, where it is one.",
+            },
+            "value": {
+                "type": ["string", "null"],
+                "description": "What was found, as text; long ones are cut.",
+            },
             "expected": { "type": "string", "description": "What is expected." },
             "detail": { "type": "string", "description": "The whole sentence." },
         },
@@ -191,7 +214,11 @@ fn status_schemas(manifest: &Manifest) -> Map<String, Json> {
         "Alive": object(json!({ "status": { "type": "string", "const": "alive" } }), &["status"]),
         "Ready": object(
             json!({
-                "status": { "type": "string", "enum": ["ready", "degraded"], "description": "degraded: the store is away, and every prediction is computed." },
+                "status": {
+                    "type": "string",
+                    "enum": ["ready", "degraded"],
+                    "description": "degraded: the store is away, and every prediction is computed.",
+                },
                 "model": { "type": "string", "const": manifest.name },
                 "store": { "type": "string", "enum": ["available", "unavailable"] },
             }),
