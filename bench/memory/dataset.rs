@@ -7,7 +7,7 @@ use foretold_core::cache::key::{KeyLayout, ModelId};
 use foretold_core::cache::python;
 use foretold_core::model::feature::{Domain, Feature, Value};
 use foretold_core::model::manifest::Manifest;
-use foretold_core::settings::KeyKind;
+use foretold_core::settings::KeyFormat;
 
 const MANIFEST: &str = include_str!("../../models/credit/manifest.toml");
 /// Length of `pickle.dumps` of the sample request, as `tests/python/key_sizes.py` prints it.
@@ -17,7 +17,7 @@ const PICKLE_BYTES: usize = 334;
 #[derive(Clone)]
 pub(super) enum Key {
     /// As Foretold does.
-    Foretold(KeyKind),
+    Foretold(KeyFormat),
     /// As Python services do, one for each endpoint.
     Python(PythonKey),
 }
@@ -60,7 +60,7 @@ impl Dataset {
         let endpoint = &self.manifest.endpoints[0];
         match kind {
             Key::Foretold(kind) => {
-                let key = self.layout.key(kind, Some(endpoint), &self.layout.pack(&row));
+                let key = self.layout.key(*kind, None, Some(endpoint), &self.layout.pack(&row));
                 let outputs = vec![number as f32 / self.len() as f32];
                 let value = Entry { written_at: self.written_at, outputs }.encode(&key, None);
                 (key, value.into())
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(count, 401 * 110 * 2 * 5 * 4);
         let keys: std::collections::BTreeSet<String> = (0..count)
             .step_by(101)
-            .map(|number| data.entry(&Key::Foretold(KeyKind::Packed), number).0)
+            .map(|number| data.entry(&Key::Foretold(KeyFormat::Packed), number).0)
             .collect();
         assert_eq!(keys.len() as u64, count.div_ceil(101));
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use foretold::unstable::{Inventory, Layout, StoreSettings, StoreUrl};
-use foretold_core::settings::KeyKind;
+use foretold_core::settings::KeyFormat;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::dataset::{Dataset, Key, PythonKey};
@@ -183,9 +183,9 @@ enum Operation {
 
 fn cases() -> Vec<Case> {
     let kinds = [
-        ("packed", KeyKind::Packed),
-        ("digest", KeyKind::Digest { secret: None }),
-        ("readable", KeyKind::Readable),
+        ("packed", KeyFormat::Packed),
+        ("digest", KeyFormat::Digest),
+        ("readable", KeyFormat::Readable),
     ];
     let ours = [Layout::Packed, Layout::Hash, Layout::String].into_iter().flat_map(|layout| {
         kinds.clone().map(|(keys, kind)| {

@@ -94,7 +94,7 @@ const COMPONENT: &str = r#"
     (field "cors" (list string))))
   (type $description' (record
     (field "model" string) (field "model-id" string) (field "ttl-seconds" u32)
-    (field "endpoints" (list string)) (field "request-headers" (list string))))
+    (field "paths" (list (tuple string u32))) (field "request-headers" (list string))))
   (type $header' (record (field "name" string) (field "value" string)))
   (export $settings "settings" (type $settings'))
   (export $description "description" (type $description'))

@@ -1,13 +1,13 @@
 //! The host's clocks.
 
-use foretold_core::pipeline::Moment;
+use foretold_core::service::Now;
 
 use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 
 /// The time of a request.
-pub(crate) fn now() -> Moment {
+pub(crate) fn now() -> Now {
     let seconds = u32::try_from(wall_clock::now().seconds).unwrap_or(u32::MAX);
-    Moment { seconds, entropy: monotonic_clock::now() }
+    Now { seconds, entropy: monotonic_clock::now() }
 }
 
 /// Nanoseconds since some moment.

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 
 use foretold_core::http::{Headers, REQUEST_HEADERS, Request};
-use foretold_core::pipeline::Description;
-use foretold_core::settings::{Allowed, KeyKind, Secret, Settings};
+use foretold_core::service::Description;
+use foretold_core::settings::{Allowed, KeyFormat, Secret, Settings, SettingsError};
 use foretold_core::timed::{self, TimedResponse};
 use foretold_inference::baked::Baked;
 use foretold_inference::guest::store::LabelledStore;
@@ -32,7 +32,7 @@ fn with_instance<T>(call: impl FnOnce(&Instance) -> T) -> Option<T> {
 impl Instance {
     pub(crate) fn new(store: String, settings: Settings) -> Result<Instance, String> {
         let baked = baked()?;
-        settings.check(baked.service.manifest())?;
+        settings.check(baked.service.manifest()).map_err(|error| error.to_string())?;
         Ok(Instance { baked, store: LabelledStore::new(store, store::open), settings })
     }
 
@@ -54,7 +54,8 @@ pub(crate) fn describe() -> Result<Description, String> {
 impl Guest for Component {
     fn configure(settings: handler::Settings) -> Result<(), String> {
         let store = settings.store.clone();
-        let instance = Instance::new(store, read(settings)?)?;
+        let settings = read(settings).map_err(|error| error.to_string())?;
+        let instance = Instance::new(store, settings)?;
         let again = |_| "this instance is configured already".to_owned();
         INSTANCE.with(|cell| cell.set(instance).map_err(again))
     }
@@ -103,19 +104,18 @@ impl Guest for Component {
 }
 
 /// The settings as the pipeline takes them.
-fn read(settings: handler::Settings) -> Result<Settings, String> {
-    let secret = settings.key_secret.as_deref().map(Secret::for_keys).transpose()?;
-    let kind = match settings.key_kind {
-        handler::KeyKind::Packed => "packed",
-        handler::KeyKind::Digest => "digest",
-        handler::KeyKind::Readable => "readable",
-        handler::KeyKind::Repr => "repr",
-    };
+fn read(settings: handler::Settings) -> Result<Settings, SettingsError> {
     let allowed = settings.allowed;
     Ok(Settings {
         ttl_seconds: settings.ttl_seconds,
         endpoint_ttl_seconds: settings.endpoint_ttl_seconds,
-        keys: KeyKind::new(kind, secret)?,
+        keys: match settings.key_kind {
+            handler::KeyKind::Packed => KeyFormat::Packed,
+            handler::KeyKind::Digest => KeyFormat::Digest,
+            handler::KeyKind::Readable => KeyFormat::Readable,
+            handler::KeyKind::Repr => KeyFormat::Repr,
+        },
+        key_secret: settings.key_secret.as_deref().map(Secret::for_keys).transpose()?,
         mac: settings.mac_secret.as_deref().map(Secret::for_entries).transpose()?,
         allowed: Allowed {
             no_cache: allowed.no_cache,

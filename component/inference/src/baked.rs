@@ -10,7 +10,7 @@ use foretold_core::Model;
 use foretold_core::cache::key::ModelId;
 use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::Manifest;
-use foretold_core::pipeline::Service;
+use foretold_core::service::Service;
 
 use crate::{OnnxModel, SEMANTICS};
 

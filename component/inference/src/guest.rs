@@ -49,7 +49,11 @@ macro_rules! export_about {
                     model: description.model,
                     model_id: description.version,
                     ttl_seconds: description.ttl_seconds,
-                    endpoints: description.endpoints,
+                    paths: description
+                        .paths
+                        .into_iter()
+                        .map(|path| (path.path, path.endpoint as u32))
+                        .collect(),
                     request_headers: description.request_headers,
                 })
             }

@@ -7,7 +7,7 @@ use foretold_core::http::problem::Problem;
 use foretold_core::model::answer::{Answer, Precision};
 use foretold_core::model::feature::{Domain, Feature};
 use foretold_core::pipeline::{self, Prediction};
-use foretold_core::settings::{KeyKind, Settings};
+use foretold_core::settings::{KeyFormat, Settings};
 use foretold_inference::baked::Baked;
 use foretold_inference::guest::clock;
 use foretold_inference::guest::store::LabelledStore;
@@ -45,7 +45,7 @@ impl Instance {
             Ok(found.map(|(_, value)| value.clone()))
         };
         let settings = Settings::from_variables(variable).map_err(|error| error.to_string())?;
-        if settings.keys == KeyKind::Repr {
+        if settings.keys == KeyFormat::Repr {
             return Err("keys: expected packed, digest or readable: entries of a Python service \
                         are answers and hold no outputs"
                 .to_owned());

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use foretold_core::http::Request;
-use foretold_core::pipeline::Description;
-use foretold_core::settings::{KeyKind, Settings};
+use foretold_core::service::Description;
+use foretold_core::settings::{KeyFormat, Settings};
 use foretold_core::timed::{self, TimedResponse};
 use foretold_inference::baked::Baked;
 use foretold_inference::guest::clock;
@@ -24,7 +24,7 @@ impl Instance {
     pub(crate) fn new() -> Result<Instance, String> {
         let baked = baked()?;
         let settings = Settings::from_variables(variable).map_err(|error| error.to_string())?;
-        if let KeyKind::Readable | KeyKind::Repr = settings.keys {
+        if let KeyKind::Readable | KeyFormat::Repr = settings.keys {
             return Err("keys: expected packed or digest: readable and repr keys can be longer \
                         than the 255 bytes that Spin's stores guarantee"
                 .to_owned());

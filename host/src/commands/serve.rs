@@ -130,7 +130,7 @@ async fn mount(
         bail!(
             "the route {shown} leads to no endpoint of {}; expected {shown}/... or one of {}",
             description.model,
-            description.endpoints.join(", ")
+            description.endpoints().join(", ")
         );
     }
     Ok((mount, description))

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use foretold_core::settings::Secret;
+use foretold_core::settings::{Allowed, KeyFormat, Secret};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// The only label a store is opened under.
@@ -19,7 +19,7 @@ pub struct Settings {
     /// The same for single endpoints, by path.
     pub endpoint_ttl_seconds: Vec<(String, u32)>,
     /// How keys are made of requests.
-    pub key_kind: KeyKind,
+    pub keys: KeyFormat,
     /// Secret under which digests are made.
     pub key_secret: Option<Vec<u8>>,
     /// Secret under which entries are authenticated.
@@ -30,82 +30,53 @@ pub struct Settings {
     pub cors: Vec<String>,
 }
 
-/// How keys are made of requests; `foretold_core::settings::KeyKind` explains them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ComponentType, Lower)]
+/// The enum `key-kind`.
+#[derive(Clone, Copy, ComponentType, Lower)]
 #[component(enum)]
 #[repr(u8)]
-pub enum KeyKind {
-    /// The request packed to bits.
-    #[default]
+pub(crate) enum KeyKind {
     #[component(name = "packed")]
     Packed,
-    /// A digest of it.
     #[component(name = "digest")]
     Digest,
-    /// JSON.
     #[component(name = "readable")]
     Readable,
-    /// What Python's `repr` gives.
     #[component(name = "repr")]
     Repr,
 }
 
-/// What clients may ask of the cache, and see of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lower)]
-#[component(record)]
-pub struct Allowed {
-    /// `Cache-Control: no-cache` is followed.
-    #[component(name = "no-cache")]
-    pub no_cache: bool,
-    /// `Cache-Control: no-store` is followed.
-    #[component(name = "no-store")]
-    pub no_store: bool,
-    /// `Cache-Control: max-age` is followed.
-    #[component(name = "max-age")]
-    pub max_age: bool,
-    /// `Cache-Control: only-if-cached` is followed.
-    #[component(name = "only-if-cached")]
-    pub only_if_cached: bool,
-    /// Responses say whether they came from the cache.
-    #[component(name = "cache-status")]
-    pub cache_status: bool,
-    /// The method QUERY is answered.
-    pub query: bool,
-}
-
-impl From<foretold_core::settings::Allowed> for Allowed {
-    fn from(allowed: foretold_core::settings::Allowed) -> Allowed {
-        Allowed {
-            no_cache: allowed.no_cache,
-            no_store: allowed.no_store,
-            max_age: allowed.max_age,
-            only_if_cached: allowed.only_if_cached,
-            cache_status: allowed.cache_status,
-            query: allowed.query,
+impl From<KeyFormat> for KeyKind {
+    fn from(format: KeyFormat) -> KeyKind {
+        match format {
+            KeyFormat::Packed => KeyKind::Packed,
+            KeyFormat::Digest => KeyKind::Digest,
+            KeyFormat::Readable => KeyKind::Readable,
+            KeyFormat::Repr => KeyKind::Repr,
         }
     }
 }
 
-impl Allowed {
-    /// As `--allow` takes it.
-    fn list(self) -> String {
-        let names = [
-            ("no-cache", self.no_cache),
-            ("no-store", self.no_store),
-            ("max-age", self.max_age),
-            ("only-if-cached", self.only_if_cached),
-            ("cache-status", self.cache_status),
-            ("query", self.query),
-        ];
-        let names: Vec<&str> = names.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(",") }
-    }
+/// The record `allowed`.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Permissions {
+    #[component(name = "no-cache")]
+    no_cache: bool,
+    #[component(name = "no-store")]
+    no_store: bool,
+    #[component(name = "max-age")]
+    max_age: bool,
+    #[component(name = "only-if-cached")]
+    only_if_cached: bool,
+    #[component(name = "cache-status")]
+    cache_status: bool,
+    query: bool,
 }
 
-/// Everything.
-impl Default for Allowed {
-    fn default() -> Allowed {
-        Allowed::from(foretold_core::settings::Allowed::ALL)
+impl From<Allowed> for Permissions {
+    fn from(allowed: Allowed) -> Permissions {
+        let Allowed { no_cache, no_store, max_age, only_if_cached, cache_status, query } = allowed;
+        Permissions { no_cache, no_store, max_age, only_if_cached, cache_status, query }
     }
 }
 
@@ -121,11 +92,29 @@ pub struct Description {
     /// Seconds that a store needs to keep an entry.
     #[component(name = "ttl-seconds")]
     pub ttl_seconds: u32,
-    /// The paths that answer with predictions.
-    pub endpoints: Vec<String>,
+    /// Every path that answers with predictions, and the position of its endpoint; of several for
+    /// one endpoint the usual one first.
+    pub paths: Vec<(String, u32)>,
     /// The request headers that the component reads, in lower case.
     #[component(name = "request-headers")]
     pub request_headers: Vec<String>,
+}
+
+impl Description {
+    /// The usual path of each endpoint, by its position.
+    pub(crate) fn endpoints(&self) -> Vec<&str> {
+        let mut usual: BTreeMap<u32, &str> = BTreeMap::new();
+        for (path, endpoint) in &self.paths {
+            usual.entry(*endpoint).or_insert(path);
+        }
+        usual.into_values().collect()
+    }
+
+    /// The position of the endpoint that a path means.
+    pub(crate) fn endpoint(&self, path: &str) -> Option<u32> {
+        let found = self.paths.iter().find(|(known, _)| known == path);
+        found.map(|(_, endpoint)| *endpoint)
+    }
 }
 
 /// One header on its way into the component.
@@ -186,7 +175,7 @@ pub struct Response {
 #[derive(Clone, Copy, Debug, Default, ComponentType, Lift)]
 #[component(record)]
 pub struct Report {
-    /// Position in [`Description::endpoints`]; `None` where no endpoint was meant.
+    /// Position of the endpoint, as [`Description::paths`] has it; `None` where no endpoint was meant.
     pub endpoint: Option<u32>,
     /// Predictions that derive from an entry.
     pub hits: u32,
@@ -229,7 +218,7 @@ pub(crate) struct ComponentSettings<'a> {
     key_secret: Option<&'a [u8]>,
     #[component(name = "mac-secret")]
     mac_secret: Option<&'a [u8]>,
-    allowed: Allowed,
+    allowed: Permissions,
     cors: &'a [String],
 }
 
@@ -239,10 +228,10 @@ impl Settings {
             store: LABEL,
             ttl_seconds: self.ttl_seconds,
             endpoint_ttl_seconds: &self.endpoint_ttl_seconds,
-            key_kind: self.key_kind,
+            key_kind: self.keys.into(),
             key_secret: self.key_secret.as_deref(),
             mac_secret: self.mac_secret.as_deref(),
-            allowed: self.allowed,
+            allowed: self.allowed.into(),
             cors: &self.cors,
         }
     }
@@ -256,29 +245,19 @@ impl Settings {
             })
         };
         // As a variable an empty one would count as none.
-        self.key_secret.as_deref().map(Secret::for_keys).transpose().map_err(anyhow::Error::msg)?;
-        self.mac_secret
-            .as_deref()
-            .map(Secret::for_entries)
-            .transpose()
-            .map_err(anyhow::Error::msg)?;
+        self.key_secret.as_deref().map(Secret::for_keys).transpose()?;
+        self.mac_secret.as_deref().map(Secret::for_entries).transpose()?;
         let all = self.ttl_seconds.map(|seconds| seconds.to_string());
         let single = self.endpoint_ttl_seconds.iter();
         let single = single.map(|(path, seconds)| format!("{path}={seconds}"));
         let times: Vec<String> = all.into_iter().chain(single).collect();
-        let kind = match self.key_kind {
-            KeyKind::Packed => None,
-            KeyKind::Digest => Some("digest"),
-            KeyKind::Readable => Some("readable"),
-            KeyKind::Repr => Some("repr"),
-        };
         let variables = [
             ("ttl_seconds", Some(times.join(",")).filter(|times| !times.is_empty())),
-            ("keys", kind.map(str::to_owned)),
+            ("keys", (self.keys != KeyFormat::default()).then(|| self.keys.to_string())),
             ("key_secret", text("key_secret", &self.key_secret)?),
             ("mac_secret", text("mac_secret", &self.mac_secret)?),
             ("cors", Some(self.cors.join(",")).filter(|origins| !origins.is_empty())),
-            ("allow", (self.allowed != Allowed::default()).then(|| self.allowed.list())),
+            ("allow", (self.allowed != Allowed::default()).then(|| self.allowed.to_string())),
         ];
         let set = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Ok(set.collect())

@@ -105,10 +105,10 @@ impl Histogram {
 impl Metrics {
     /// All counts are 0 at first, and there: a scrape shows every series from the start.
     pub(crate) fn new(description: &Description) -> Metrics {
-        let paths = description.endpoints.iter().cloned().chain([String::new()]);
+        let paths = description.endpoints().into_iter().chain([""]);
         let counts = Counts {
             endpoints: paths
-                .map(|path| EndpointCounts { path, ..EndpointCounts::default() })
+                .map(|path| EndpointCounts { path: path.to_owned(), ..EndpointCounts::default() })
                 .collect(),
             model_time: ModelTime::default(),
             cache_bypassed: false,
@@ -188,7 +188,7 @@ mod tests {
             model: "m".into(),
             model_id: "id".into(),
             ttl_seconds: 1,
-            endpoints: vec!["/a".into(), "/b".into()],
+            paths: vec![("/a".into(), 0), ("/b".into(), 1), ("/b/again".into(), 1)],
             request_headers: vec![],
         })
     }

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
-use crate::guest::contract::{self, Description, Report};
+use crate::guest::contract::{self, Report};
 use crate::guest::pool::{CallError, Pool};
 use crate::serve::accept;
 use crate::serve::auto::{Auto, Reason};
@@ -104,7 +104,8 @@ impl Mount {
 
     /// The paths that answer with predictions, as clients know them.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = String> {
-        self.pool.description().endpoints.iter().filter_map(|path| self.route.outer(path))
+        let endpoints = self.pool.description().endpoints().into_iter();
+        endpoints.filter_map(|path| self.route.outer(path))
     }
 }
 
@@ -332,13 +333,6 @@ impl Mount {
 
     /// The endpoint that a target means.
     fn endpoint(&self, target: &str) -> Option<u32> {
-        let path = target.split('?').next().unwrap_or_default();
-        let Description { model, model_id, endpoints, .. } = self.pool.description();
-        let position = endpoints.iter().position(|endpoint| endpoint == path).or_else(|| {
-            // With its version it is the last of them.
-            let versioned = format!("/v2/models/{model}/versions/{model_id}/infer");
-            (path == versioned).then(|| endpoints.len() - 1)
-        });
-        position.map(|position| position as u32)
+        self.pool.description().endpoint(target.split('?').next().unwrap_or_default())
     }
 }

@@ -1,9 +1,7 @@
 //! What stores know of a component's keys: the model, and the rest.
 
-/// Characters of a model id: 11 bytes in base64url.
-const MODEL_CHARACTERS: usize = 15;
-/// What every structured key begins with.
-pub(super) const OURS: &str = "foretold:";
+use foretold_core::cache::key::{self, Parsed};
+pub(super) use foretold_core::cache::key::{PREFIX, is_model_id};
 
 /// A key as a component gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +14,9 @@ pub(super) enum Key<'a> {
 
 impl<'a> Key<'a> {
     pub(super) fn parse(key: &'a str) -> Key<'a> {
-        let parts = key.strip_prefix(OURS).and_then(|key| key.split_once(':'));
-        match parts {
-            Some((model, rest)) if is_model_id(model) && !rest.is_empty() => {
-                Key::Model { model, rest }
-            }
-            _ => Key::Plain(key),
+        match key::parse(key) {
+            Some(Parsed::Model { model, rest }) => Key::Model { model, rest },
+            Some(Parsed::Python { .. }) | None => Key::Plain(key),
         }
     }
 
@@ -35,13 +30,8 @@ impl<'a> Key<'a> {
 
     /// The text of a model's key.
     pub(super) fn join(model: &str, rest: &str) -> String {
-        format!("{OURS}{model}:{rest}")
+        key::join(model, rest)
     }
-}
-
-/// Whether a text has the form of a model's id.
-pub(super) fn is_model_id(text: &str) -> bool {
-    text.len() == MODEL_CHARACTERS && is_base64url(text)
 }
 
 pub(super) fn is_base64url(text: &str) -> bool {

@@ -1,5 +1,7 @@
 //! What clients may do.
 
+use std::fmt;
+
 use crate::settings::error::SettingsError;
 
 /// What clients may ask of the cache and see of it. One that may bypass the cache can load the
@@ -47,6 +49,16 @@ impl Allowed {
         query: false,
     };
 
+    /// Each permission by its name.
+    const PERMISSIONS: [(&str, fn(&mut Allowed) -> &mut bool); 6] = [
+        ("no-cache", |it| &mut it.no_cache),
+        ("no-store", |it| &mut it.no_store),
+        ("max-age", |it| &mut it.max_age),
+        ("only-if-cached", |it| &mut it.only_if_cached),
+        ("cache-status", |it| &mut it.cache_status),
+        ("query", |it| &mut it.query),
+    ];
+
     /// Reads a list like `no-cache,max-age`, `all` or `none`.
     ///
     /// # Errors
@@ -59,15 +71,10 @@ impl Allowed {
         }
         let mut allowed = Allowed::NONE;
         for name in list.split(',').map(str::trim) {
-            *match name {
-                "no-cache" => &mut allowed.no_cache,
-                "no-store" => &mut allowed.no_store,
-                "max-age" => &mut allowed.max_age,
-                "only-if-cached" => &mut allowed.only_if_cached,
-                "cache-status" => &mut allowed.cache_status,
-                "query" => &mut allowed.query,
-                _ => return Err(SettingsError::UnknownPermission { found: name.to_owned() }),
-            } = true;
+            let known = Allowed::PERMISSIONS.iter().find(|(known, _)| *known == name);
+            let (_, permission) =
+                known.ok_or_else(|| SettingsError::UnknownPermission { found: name.to_owned() })?;
+            *permission(&mut allowed) = true;
         }
         Ok(allowed)
     }
@@ -75,5 +82,32 @@ impl Allowed {
     /// The methods that endpoints answer, for the `Allow` header.
     pub fn methods(self) -> &'static str {
         if self.query { "POST, QUERY, OPTIONS" } else { "POST, OPTIONS" }
+    }
+}
+
+/// As [`Allowed::parse`] reads it.
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut allowed = *self;
+        let names: Vec<&str> = Allowed::PERMISSIONS
+            .iter()
+            .filter(|(_, permission)| *permission(&mut allowed))
+            .map(|(name, _)| *name)
+            .collect();
+        f.write_str(&if names.is_empty() { "none".to_owned() } else { names.join(",") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_permissions_is_read_as_it_is_written() {
+        for list in ["none", "no-cache", "max-age,query", "no-store,only-if-cached,cache-status"] {
+            assert_eq!(Allowed::parse(list).unwrap().to_string(), list);
+        }
+        assert_eq!(Allowed::parse(&Allowed::ALL.to_string()), Ok(Allowed::ALL));
+        assert!(Allowed::parse("all,query").is_err());
     }
 }

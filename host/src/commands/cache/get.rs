@@ -8,7 +8,7 @@ use crate::store::{Cursor, Selection};
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
-use foretold_core::cache::key::ModelId;
+use foretold_core::cache::key::{self, Parsed};
 use foretold_core::http::request;
 
 use self::found::Found;
@@ -103,12 +103,10 @@ fn keys_of(model: &Model, json: &str) -> Result<Vec<String>> {
 /// Goes through all entries that may be meant: without the time to live it is not known where a
 /// key lies.
 async fn search(store: &OpenStore, key: &str) -> Result<Option<(Bytes, Option<Duration>)>> {
-    let model = key.strip_prefix("foretold:").and_then(|rest| rest.split(':').next());
-    let model = model.filter(|id| id.parse::<ModelId>().is_ok());
-    let selection = model.map_or_else(
-        || Selection::Prefix(key.to_owned()),
-        |model| Selection::Model(model.to_owned()),
-    );
+    let selection = match key::parse(key) {
+        Some(Parsed::Model { model, .. }) => Selection::Model(model.to_owned()),
+        Some(Parsed::Python { .. }) | None => Selection::Prefix(key.to_owned()),
+    };
     let mut cursor = Some(Cursor::default());
     while let Some(from) = cursor {
         let page = store.inventory.page(&selection, from).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::artefact::compiled_cache::CacheFolder;
 use crate::artefact::program::{Program, Source};
-use crate::guest::contract::{self, KeyKind};
+use crate::guest::contract;
 use crate::guest::pool::{Pool, PoolConfig};
 use crate::store::Inventory;
 use anyhow::Result;
@@ -15,7 +15,7 @@ use clap::Args;
 use foretold_core::cache::key::ModelId;
 use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::{Endpoint, Manifest};
-use foretold_core::pipeline::Service;
+use foretold_core::service::Service;
 use foretold_core::settings::{Secret, Settings};
 
 /// A tool sends many rows at once, and nobody waits for them.
@@ -116,26 +116,18 @@ impl Model {
     /// The key of a row; only keys of the kind `repr` tell endpoints apart.
     pub(super) fn key(&self, endpoint: &Endpoint, row: &[Value]) -> String {
         let layout = self.service.key_layout();
-        layout.key(&self.settings.keys, Some(endpoint), &layout.pack(row))
+        let Settings { keys, key_secret, .. } = &self.settings;
+        layout.key(*keys, key_secret.as_ref(), Some(endpoint), &layout.pack(row))
     }
 }
 
 /// What the component is told, as `core` has it.
 fn core_settings(settings: &contract::Settings) -> Result<Settings> {
-    let key_secret = settings.key_secret.as_deref().map(Secret::for_keys).transpose();
-    let kind = match settings.key_kind {
-        KeyKind::Packed => "packed",
-        KeyKind::Digest => "digest",
-        KeyKind::Readable => "readable",
-        KeyKind::Repr => "repr",
-    };
-    let keys = key_secret
-        .and_then(|secret| foretold_core::settings::KeyKind::new(kind, secret))
-        .map_err(anyhow::Error::msg)?;
     Ok(Settings {
         ttl_seconds: settings.ttl_seconds,
         endpoint_ttl_seconds: settings.endpoint_ttl_seconds.clone(),
-        keys,
+        keys: settings.keys,
+        key_secret: settings.key_secret.as_deref().map(Secret::for_keys).transpose()?,
         mac: mac_secret(settings)?,
         ..Settings::default()
     })
@@ -143,6 +135,5 @@ fn core_settings(settings: &contract::Settings) -> Result<Settings> {
 
 /// The secret that entries are authenticated with.
 pub(super) fn mac_secret(settings: &contract::Settings) -> Result<Option<Secret>> {
-    let secret = settings.mac_secret.as_deref().map(Secret::for_entries).transpose();
-    secret.map_err(anyhow::Error::msg)
+    Ok(settings.mac_secret.as_deref().map(Secret::for_entries).transpose()?)
 }

@@ -9,7 +9,7 @@ use crate::guest::contract::{Report, Request, RequestHeader};
 use crate::guest::pool::CallError;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use foretold_core::settings::KeyKind;
+use foretold_core::settings::KeyFormat;
 use serde_json::{Value, json};
 
 use self::rows::{Row, Rows};
@@ -109,7 +109,7 @@ impl<'a> Warming<'a> {
     fn new(model: &'a Model) -> Warming<'a> {
         let manifest = model.manifest();
         let endpoints = 0..manifest.endpoints.len();
-        let paths = if model.settings.keys == KeyKind::Repr {
+        let paths = if model.settings.keys == KeyFormat::Repr {
             endpoints.collect()
         } else {
             // What is young enough for this one is so for all.

@@ -11,7 +11,7 @@ use crate::store::StoreUrl;
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, value_parser};
-use foretold_core::settings::Allowed;
+use foretold_core::settings::{Allowed, SettingsError};
 
 use crate::commands::options::settings::SettingsOptions;
 
@@ -68,7 +68,7 @@ pub(crate) struct ServeOptions {
 #[derive(Clone)]
 struct Origins(Vec<String>);
 
-fn origins(list: &str) -> Result<Origins, String> {
+fn origins(list: &str) -> Result<Origins, SettingsError> {
     foretold_core::settings::origins(list).map(Origins)
 }
 
@@ -85,7 +85,7 @@ impl ServeOptions {
     pub(crate) fn pool_config(&self) -> Result<PoolConfig> {
         Ok(PoolConfig {
             settings: Settings {
-                allowed: self.allow.into(),
+                allowed: self.allow,
                 cors: self.cors.clone().map_or(Vec::new(), |Origins(origins)| origins),
                 ..self.settings.settings()?
             },

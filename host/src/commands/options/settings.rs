@@ -5,20 +5,21 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::guest::contract::{KeyKind, Settings};
-use crate::store::{Layout, StoreUrl};
+use std::str::FromStr;
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use foretold_core::settings::{KeyFormat, Ttl, Ttls};
 
-/// Longest time to live: ten years.
-const MAX_TTL_SECONDS: u32 = 315_360_000;
+use crate::guest::contract::Settings;
+use crate::store::{Layout, StoreUrl};
 
 /// How keys and entries are made, and how long they are served.
 #[derive(Args)]
 pub(crate) struct SettingsOptions {
     /// Seconds that a cached prediction is served, for all endpoints or, with a path, for one; may
     /// be repeated, e.g. `--ttl 600 --ttl /decisions=60` [default: the manifest's ttl_seconds].
-    #[arg(long, value_name = "[PATH=]SECONDS", value_parser = ttl)]
+    #[arg(long, value_name = "[PATH=]SECONDS", value_parser = Ttl::from_str)]
     ttl: Vec<Ttl>,
 
     /// How the keys of entries are made of requests. Hosts with different ones share no entries.
@@ -50,12 +51,15 @@ enum Keys {
     Repr,
 }
 
-/// One `--ttl`.
-#[derive(Clone, Debug, PartialEq)]
-struct Ttl {
-    /// Of the endpoint, if it is meant for one.
-    path: Option<String>,
-    seconds: u32,
+impl From<Keys> for KeyFormat {
+    fn from(keys: Keys) -> KeyFormat {
+        match keys {
+            Keys::Packed => KeyFormat::Packed,
+            Keys::Digest => KeyFormat::Digest,
+            Keys::Readable => KeyFormat::Readable,
+            Keys::Repr => KeyFormat::Repr,
+        }
+    }
 }
 
 impl SettingsOptions {
@@ -66,17 +70,18 @@ impl SettingsOptions {
         if key_secret.is_some() && self.keys != Keys::Digest {
             bail!("a key secret is given; it is of use only with --keys digest");
         }
-        let key_kind = match self.keys {
-            Keys::Packed => KeyKind::Packed,
-            Keys::Digest => KeyKind::Digest,
-            Keys::Readable => KeyKind::Readable,
-            Keys::Repr => KeyKind::Repr,
-        };
         let file = self.mac_secret_file.as_deref();
         let mac_secret = secret("--mac-secret-file", file, "FORETOLD_MAC_SECRET")?;
-        let mut settings = Settings { key_kind, key_secret, mac_secret, ..Settings::default() };
-        self.set_ttls(&mut settings)?;
-        Ok(settings)
+        let ttls = Ttls::new(self.ttl.iter().cloned());
+        let ttls = ttls.map_err(|error| anyhow::anyhow!("--ttl is {error}"))?;
+        Ok(Settings {
+            ttl_seconds: ttls.all,
+            endpoint_ttl_seconds: ttls.endpoints,
+            keys: self.keys.into(),
+            key_secret,
+            mac_secret,
+            ..Settings::default()
+        })
     }
 
     /// Checks the options against the store.
@@ -105,36 +110,6 @@ impl SettingsOptions {
              check, so that damage goes unseen",
         )
     }
-
-    /// Sets the time to live of all endpoints, and those of single ones.
-    fn set_ttls(&self, settings: &mut Settings) -> Result<()> {
-        let Settings { ttl_seconds: all, endpoint_ttl_seconds: endpoints, .. } = settings;
-        for Ttl { path, seconds } in &self.ttl {
-            match path {
-                None if all.is_some() => bail!("--ttl is given twice for all endpoints"),
-                None => *all = Some(*seconds),
-                Some(path) if endpoints.iter().any(|(other, _)| other == path) => {
-                    bail!("--ttl is given twice for {path}")
-                }
-                Some(path) => endpoints.push((path.clone(), *seconds)),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn ttl(text: &str) -> Result<Ttl, String> {
-    let (path, seconds) = match text.rsplit_once('=') {
-        Some((path, seconds)) => (Some(path.to_owned()), seconds),
-        None => (None, text),
-    };
-    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-        return Err("expected the path of an endpoint before `=`, like /decisions=60".to_owned());
-    }
-    match seconds.parse() {
-        Ok(seconds @ 1..=MAX_TTL_SECONDS) => Ok(Ttl { path, seconds }),
-        _ => Err(format!("expected whole seconds from 1 to {MAX_TTL_SECONDS}, not {seconds:?}")),
-    }
 }
 
 /// A secret from a file or the environment; never from an option, which every process list shows.
@@ -162,20 +137,6 @@ fn without_line_break(mut secret: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_to_live_may_be_an_endpoints() {
-        let of = |path: &str, seconds| Ok(Ttl { path: Some(path.to_owned()), seconds });
-        assert_eq!(ttl("600"), Ok(Ttl { path: None, seconds: 600 }));
-        assert_eq!(ttl("/decisions=60"), of("/decisions", 60));
-        assert_eq!(ttl("/a=b=60"), of("/a=b", 60));
-        for wrong in ["", "0", "-1", "1.5", "1h", "/decisions", "/decisions=", "/a=0", "315360001"]
-        {
-            let message = ttl(wrong).unwrap_err();
-            assert!(message.contains("from 1 to 315360000"), "{wrong}: {message}");
-        }
-        assert!(ttl("decisions=60").unwrap_err().contains("/decisions=60"));
-    }
 
     #[test]
     fn one_line_break_at_the_end_is_not_part_of_a_secret() {

@@ -1,19 +1,20 @@
 //! The one thread that changes the file: it commits all that waits as one transaction, so that
 //! many callers share the time that a disk takes.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use foretold_core::cache::key;
 use redb::{Database, ReadableDatabase};
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::store::clock::{Expiry, SteadyClock};
 use crate::store::file::table::{ENTRIES, store_error};
-use crate::store::key::Key;
 use crate::store::sweep::{self, Step, Turn};
 use crate::store::{Purge, StoreError};
 
@@ -145,10 +146,8 @@ impl Worker {
                         false
                     })?,
                     Change::Purge(Purge::Model(model)) => {
-                        let first = Key::join(model, "");
-                        // The character after the colon.
-                        let end = format!("{}{}", first.trim_end_matches(':'), ';');
-                        entries.retain_in::<&str, _>(&*first..&*end, |_, stored| {
+                        let Range { start, end } = key::range(model);
+                        entries.retain_in::<&str, _>(&*start..&*end, |_, stored| {
                             removed += u64::from(!is_over(stored));
                             false
                         })?;

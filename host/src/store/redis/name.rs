@@ -3,20 +3,20 @@
 //! REST is the entry's own in the layout `string`, where it begins with a small letter, and names
 //! a hash in the others, where it begins with a capital one: `H` in `hash`, `P` or `D` in `packed`.
 
-use crate::store::key::{OURS, is_base64url, is_model_id};
+use crate::store::key::{PREFIX, is_base64url, is_model_id};
 
 /// Characters of a generation's tag.
 pub(super) const TAG_CHARACTERS: usize = 6;
 
 /// The hash that holds the generations' tags.
 pub(super) fn generations(prefix: &str) -> String {
-    format!("{prefix}{OURS}generations")
+    format!("{prefix}{PREFIX}generations")
 }
 
 /// What the names of a model's entries begin with.
 pub(super) fn stem(prefix: &str, model: &str, tag: &str) -> String {
     let dot = if tag.is_empty() { "" } else { "." };
-    format!("{prefix}{OURS}{model}{dot}{tag}")
+    format!("{prefix}{PREFIX}{model}{dot}{tag}")
 }
 
 /// A name that is ours, taken apart.
@@ -30,7 +30,7 @@ pub(super) struct Name<'a> {
 
 impl<'a> Name<'a> {
     pub(super) fn parse(prefix: &str, name: &'a [u8]) -> Option<Name<'a>> {
-        let name = std::str::from_utf8(name).ok()?.strip_prefix(prefix)?.strip_prefix(OURS)?;
+        let name = std::str::from_utf8(name).ok()?.strip_prefix(prefix)?.strip_prefix(PREFIX)?;
         let (stem, rest) = name.split_once(':')?;
         let (model, tag) = match stem.split_once('.') {
             Some((model, tag)) if is_tag(tag) => (model, tag),

@@ -2,7 +2,8 @@
 
 use crate::math::Float;
 use crate::node::{Node, axis};
-use crate::ops::{Built, Kernel};
+use crate::ops::built::Built;
+use crate::ops::kernel::Kernel;
 use crate::tensor::{View, ViewMut};
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 use foretold_core::cache::entry::{Entry, Header};
+use foretold_core::cache::key::{self, Parsed};
 use foretold_core::cache::python;
 use foretold_core::model::answer::{self, Answer, Precision};
 use foretold_core::model::manifest::Endpoint;
@@ -54,8 +55,9 @@ impl<'a> Found<'a> {
         mac: Option<&Secret>,
     ) -> Found<'a> {
         // Only the model that the key names can read the entry.
-        let model = model.filter(|model| !key.starts_with("foretold:") || key.contains(model.id()));
-        let content = if key.starts_with("foretold:") {
+        let ours = key.starts_with(key::PREFIX);
+        let model = model.filter(|model| !ours || key.contains(model.id()));
+        let content = if ours {
             entry(key, &value, model, mac).unwrap_or_else(Content::Unreadable)
         } else {
             std::str::from_utf8(&value).map_or_else(
@@ -216,8 +218,11 @@ fn protection(has_mac: bool) -> &'static str {
 
 /// Whether a Python service's key is one of an endpoint.
 fn is_for(endpoint: &Endpoint, key: &str) -> bool {
-    let class = endpoint.python_class.as_deref();
-    class.is_some_and(|class| key.strip_prefix(class).is_some_and(|rest| rest.starts_with('(')))
+    let class = match key::parse(key) {
+        Some(Parsed::Python { class }) => Some(class),
+        Some(Parsed::Model { .. }) | None => None,
+    };
+    class.is_some() && class == endpoint.python_class.as_deref()
 }
 
 /// With the digits of a 32-bit float.

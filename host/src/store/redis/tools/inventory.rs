@@ -8,7 +8,7 @@ use bytes::Bytes;
 use redis::{RedisError, Value};
 
 use crate::store::inventory::{Counts, Position};
-use crate::store::key::{Key, OURS, is_model_id};
+use crate::store::key::{Key, PREFIX, is_model_id};
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
 use crate::store::redis::connection::generations::{ALL, View, new_tag};
@@ -105,8 +105,8 @@ impl RedisStore {
             return Ok(Page { entries, next: position(scan, hashes, next) });
         }
         let pattern = match selection {
-            Selection::All => name::pattern(&format!("{}{OURS}", self.prefix())),
-            Selection::Model(model) => name::pattern(&format!("{}{OURS}{model}", self.prefix())),
+            Selection::All => name::pattern(&format!("{}{PREFIX}", self.prefix())),
+            Selection::Model(model) => name::pattern(&format!("{}{PREFIX}{model}", self.prefix())),
             Selection::Prefix(prefix) => name::pattern(&format!("{}{prefix}", self.prefix())),
         };
         let plain = matches!(selection, Selection::Prefix(_));
@@ -291,7 +291,7 @@ impl RedisStore {
     }
 
     async fn free(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Result<u64, StoreError> {
-        let pattern = name::pattern(&format!("{}{OURS}", self.prefix()));
+        let pattern = name::pattern(&format!("{}{PREFIX}", self.prefix()));
         let (mut cursor, mut freed) = (0, 0);
         loop {
             let session = self.shared.session()?;
@@ -326,7 +326,7 @@ impl RedisStore {
 
     async fn count(&self) -> Result<Statistics, StoreError> {
         let (session, generation) = self.current().await?;
-        let pattern = name::pattern(&format!("{}{OURS}", self.prefix()));
+        let pattern = name::pattern(&format!("{}{PREFIX}", self.prefix()));
         let data_type = session.layout.data_type();
         let type_name = Some(data_type.name());
         let mut counts = Counts::default();
