@@ -54,7 +54,7 @@ fn configured() -> Result<Instance, String> {
     // A host with a single store may know it by an empty label.
     let store = variable("store")?.unwrap_or_else(|| "default".to_owned());
     let settings = Settings::from_variables(variable)
-        .map_err(|error| format!("{}: {}", name(error.name), error.message))?;
+        .map_err(|error| format!("{}: {}", name(error.name), error.error))?;
     Instance::new(store, settings)
 }
 

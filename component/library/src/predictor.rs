@@ -50,7 +50,7 @@ impl Instance {
                         are answers and hold no outputs"
                 .to_owned());
         }
-        settings.check(baked.service.manifest())?;
+        settings.check(baked.service.manifest()).map_err(|error| error.to_string())?;
         let store = variable("store")?.unwrap_or_else(|| "default".to_owned());
         Ok(Instance { baked, store: LabelledStore::new(store, store::open), settings })
     }

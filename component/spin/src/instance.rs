@@ -24,12 +24,12 @@ impl Instance {
     pub(crate) fn new() -> Result<Instance, String> {
         let baked = baked()?;
         let settings = Settings::from_variables(variable).map_err(|error| error.to_string())?;
-        if let KeyKind::Readable | KeyFormat::Repr = settings.keys {
+        if let KeyFormat::Readable | KeyFormat::Repr = settings.keys {
             return Err("keys: expected packed or digest: readable and repr keys can be longer \
                         than the 255 bytes that Spin's stores guarantee"
                 .to_owned());
         }
-        settings.check(baked.service.manifest())?;
+        settings.check(baked.service.manifest()).map_err(|error| error.to_string())?;
         Ok(Instance { baked, settings, store: DefaultStore::default() })
     }
 
