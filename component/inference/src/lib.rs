@@ -23,25 +23,24 @@
 //! would be only the messages of the file and a walk over its nodes.
 //!
 //! # Why own operators
-//! The operators of `ai.onnx`, which neural networks are made of, are wired from tract's building
-//! blocks. Those of `ai.onnx.ml`, which scikit-learn exports, are written here:
+//! All operators that compute are written here; tract wires those that only move elements.
 //!
-//! - tract finds the votes of a leaf by walking over all leaves before it, so that a forest of 200
-//!   deep trees takes a tenth of a second for one row; and it refuses `base_values` that are legal.
-//! - It has no `TreeEnsembleRegressor`, `OneHotEncoder`, `Scaler`, `LabelEncoder`, `Imputer`,
-//!   `FeatureVectorizer` or `Binarizer`.
+//! - tract's drop NaN in one place and keep it in another, natively otherwise than in WebAssembly;
+//!   its kernels for matrices and activations are picked by processor and differ in the last bits;
+//!   and its optimiser rewrites them, as `x · 0` to 0.
+//! - It finds the votes of a leaf by walking over all leaves before it, so that a forest of 200 deep
+//!   trees takes a tenth of a second for one row; and it lacks most of `ai.onnx.ml`.
 //!
-//! Their formulas are those of the [ONNX ai.onnx.ml specification][spec]. Where it leaves something
-//! open, they do what onnxruntime does, and `tests/operators` holds them against it.
+//! Their formulas are those of the [ONNX specification][spec]. Where it leaves something open, they
+//! do what onnxruntime does on x86-64, and `tests/operators` holds them against it.
 //!
 //! [spec]: https://onnx.ai/onnx/operators/index.html
 //!
 //! # Bits
 //! A cache that serves one answer in place of another must know when they could differ, so answers
-//! are the same to the last bit wherever possible: a row does not see the rows beside it, sums are
-//! made in the file's order, and logistic, softmax and probit do not call the platform's C library.
-//! [`SEMANTICS`] counts the changes. The exception is neural networks: tract picks its kernels for
-//! matrices and activations by processor, and they may differ in the last bits between two.
+//! are the same to the last bit on every processor, natively and in WebAssembly: a row does not see
+//! the rows beside it, sums are made in the file's order, and no function calls the platform's C
+//! library. [`SEMANTICS`] counts the changes.
 
 pub mod baked;
 mod binding;
