@@ -14,7 +14,7 @@ pub struct Allowed {
     pub no_store: bool,
     /// `Cache-Control: max-age` is followed.
     pub max_age: bool,
-    /// `Cache-Control: only-if-cached` is followed.
+    /// `Cache-Control: only-if-cached` is followed, where [`Allowed::cache_status`] is allowed, too.
     pub only_if_cached: bool,
     /// Responses say whether they came from the cache: `Cache-Status`, `Age`, `Server-Timing`.
     pub cache_status: bool,
@@ -77,6 +77,11 @@ impl Allowed {
             *permission(&mut allowed) = true;
         }
         Ok(allowed)
+    }
+
+    /// Whether `only-if-cached` is followed: its 504 tells a hit from a miss, too.
+    pub fn only_if_cached(self) -> bool {
+        self.only_if_cached && self.cache_status
     }
 
     /// The methods that endpoints answer, for the `Allow` header.
