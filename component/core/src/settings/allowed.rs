@@ -22,6 +22,9 @@ pub struct Allowed {
     pub query: bool,
 }
 
+/// One of them.
+type Permission = fn(&mut Allowed) -> &mut bool;
+
 /// Everything.
 impl Default for Allowed {
     fn default() -> Allowed {
@@ -50,7 +53,7 @@ impl Allowed {
     };
 
     /// Each permission by its name.
-    const PERMISSIONS: [(&str, fn(&mut Allowed) -> &mut bool); 6] = [
+    const PERMISSIONS: [(&str, Permission); 6] = [
         ("no-cache", |it| &mut it.no_cache),
         ("no-store", |it| &mut it.no_store),
         ("max-age", |it| &mut it.max_age),
