@@ -86,7 +86,9 @@ pub fn answer(
 /// What a request means, if it may be asked so.
 fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
     let path = paths::of(request.target);
-    let Some(resource) = Resource::at(path, service.manifest(), service.version()) else {
+    let Some(resource) =
+        Resource::at(&paths::resolved(path), service.manifest(), service.version())
+    else {
         return Err(Problem::NotFound {
             path: shorten(path).into_owned(),
             endpoints: service.endpoints(),

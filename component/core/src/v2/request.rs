@@ -420,12 +420,11 @@ fn texts<'a>(
                 if element.get().starts_with('[') {
                     let nested = list(element)?;
                     found = found + nested.count - 1;
-                    texts.extend(nested.items.into_iter().map(text));
+                    // More than one too many need not be kept.
+                    let room = (count + 1).saturating_sub(texts.len());
+                    texts.extend(nested.items.into_iter().take(room).map(text));
                 } else {
                     texts.push(text(element));
-                }
-                if texts.len() > count {
-                    break;
                 }
             }
             if texts.len() != count || found != count {
