@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::http::Request;
 use crate::http::accept;
-use crate::http::excerpt::{self, shorten};
+use crate::http::excerpt::{self, shorten, visible};
 use crate::http::field_errors::{FieldErrors, MAX_ERRORS};
 use crate::http::problem::{FieldError, Problem};
 use crate::http::request::{self, MAX_ROWS, malformed};
@@ -200,8 +200,10 @@ fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut FieldErrors) -> Ve
         let parameters = parameters.as_ref();
         if parameter(parameters, |it| it.classification).is_some() {
             errors.add(|| {
-                let detail =
-                    format!("{}: classification is not supported; leave it out", shorten(name));
+                let detail = format!(
+                    "{}: classification is not supported; leave it out",
+                    visible(&shorten(name))
+                );
                 let pointer = format!("/outputs/{i}/parameters/classification");
                 mistake(pointer, name, None, "an output without classification", detail)
             });
@@ -269,7 +271,7 @@ fn rows(
             Err(detail) => {
                 errors.add(|| {
                     let pointer = at("parameters/binary_data_size");
-                    let detail = format!("{}: {detail}", shorten(name));
+                    let detail = format!("{}: {detail}", visible(&shorten(name)));
                     mistake(pointer, name, None, "the tensor's size in bytes", detail)
                 });
                 return Vec::new();
@@ -299,8 +301,8 @@ fn rows(
                 errors.add(|| {
                     let expected = format!("[n] or [n,1] with n from 1 to {MAX_ROWS}");
                     let shape = input.shape.get();
-                    let detail =
-                        format!("{name}: expected the shape {expected}, got {}", shorten(shape));
+                    let shown = visible(&shorten(shape)).into_owned();
+                    let detail = format!("{name}: expected the shape {expected}, got {shown}");
                     mistake(at("shape"), name, Some(shape), &expected, detail)
                 });
                 continue;
@@ -386,7 +388,7 @@ fn take<'b>(input: &Tensor<'_>, rest: &mut &'b [u8]) -> Result<Option<&'b [u8]>,
     let left = rest.len();
     let split = size.parse().ok().and_then(|size| rest.split_at_checked(size));
     let (bytes, after) = split.ok_or_else(|| {
-        format!("binary_data_size is {}, and {left} bytes are left", shorten(size))
+        format!("binary_data_size is {}, and {left} bytes are left", visible(&shorten(size)))
     })?;
     *rest = after;
     Ok(Some(bytes))
@@ -438,5 +440,5 @@ fn texts<'a>(
 
 fn list(json: &RawValue) -> Result<List<&RawValue, MAX_ROWS>, String> {
     serde_json::from_str(json.get())
-        .map_err(|_| format!("data is {}; expected a list", shorten(json.get())))
+        .map_err(|_| format!("data is {}; expected a list", visible(&shorten(json.get()))))
 }
