@@ -102,10 +102,13 @@ impl<'a> Headers<'a> {
 
 /// The values of a header as one list; `None` where it is not there.
 pub fn list<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, str>> {
-    let first = String::from_utf8_lossy(values.next()?);
-    Some(values.fold(first, |list, value| {
-        Cow::Owned(format!("{list}, {}", String::from_utf8_lossy(value)))
-    }))
+    let mut list = String::from_utf8_lossy(values.next()?);
+    for value in values {
+        let list = list.to_mut();
+        list.push_str(", ");
+        list.push_str(&String::from_utf8_lossy(value));
+    }
+    Some(list)
 }
 
 /// A response with its whole body.

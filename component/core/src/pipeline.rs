@@ -86,12 +86,17 @@ pub fn answer(
 /// What a request means, if it may be asked so.
 fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<Resource, Problem> {
     let path = paths::of(request.target);
-    let Some(resource) = Resource::at(path, service.manifest(), service.version()) else {
-        return Err(Problem::NotFound { path: path.to_owned(), endpoints: service.endpoints() });
+    let Some(resource) =
+        Resource::at(&paths::resolved(path), service.manifest(), service.version())
+    else {
+        return Err(Problem::NotFound {
+            path: shorten(path).into_owned(),
+            endpoints: service.endpoints(),
+        });
     };
     let allow = resource.methods(allowed);
     if !allow.split(", ").any(|known| known == request.method) {
-        let method = request.method.to_owned();
+        let method = shorten(request.method).into_owned();
         return Err(Problem::MethodNotAllowed { method, allow });
     }
     let Headers { accept, content_type, .. } = request.headers;

@@ -28,7 +28,7 @@ impl CacheControl {
             } else if is("no-store") {
                 control.no_store |= allowed.no_store;
             } else if is("only-if-cached") {
-                control.only_if_cached |= allowed.only_if_cached;
+                control.only_if_cached |= allowed.only_if_cached();
             } else if is("max-age") && allowed.max_age {
                 let seconds = seconds(value);
                 control.max_age = control.max_age.into_iter().chain(seconds).min();

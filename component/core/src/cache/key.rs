@@ -10,7 +10,7 @@
 //! | format | key |
 //! |---|---|
 //! | packed | `foretold:MODEL:p…`: the packed row; where it has more than 16 bytes, as digest |
-//! | digest | `foretold:MODEL:d…`: the first 16 bytes of its BLAKE3 hash; with a secret `k…`, keyed |
+//! | digest | `foretold:MODEL:d…`: the first 16 bytes of its BLAKE3 hash; with a secret `k…`, keyed and over the bytes of the model id before it |
 //! | readable | `foretold:MODEL:r{"age":30,"job":"none"}`: the row as JSON, floats with a point |
 //! | repr | `DecisionRequest(age=30, job='none')`: what Python's `repr` gives, without a model |
 //!
@@ -149,6 +149,7 @@ impl Fields {
 /// How the rows of one model are packed, and the start of all its keys.
 #[derive(Clone, Debug)]
 pub struct KeyLayout {
+    model: ModelId,
     prefix: String,
     features: Vec<Feature>,
     columns: Vec<Column>,
@@ -172,6 +173,7 @@ impl KeyLayout {
         let columns: Vec<Column> = features.iter().map(Column::new).collect();
         let bits: usize = columns.iter().map(|column| column.bits as usize).sum();
         KeyLayout {
+            model,
             prefix: join(&model.to_string(), ""),
             features: features.to_vec(),
             columns,
@@ -220,7 +222,10 @@ impl KeyLayout {
         match (format, secret) {
             (KeyFormat::Packed, _) if packed.len() <= MAX_PACKED_BYTES => self.text('p', packed),
             (KeyFormat::Digest, Some(secret)) => {
-                self.text('k', &first::<DIGEST_BYTES>(secret.hasher().update(packed).finalize()))
+                let mut hash = secret.hasher();
+                // Or a row would have one digest in all models, and a person could be followed.
+                hash.update(&self.model.0).update(packed);
+                self.text('k', &first::<DIGEST_BYTES>(hash.finalize()))
             }
             (KeyFormat::Packed | KeyFormat::Digest, _) => {
                 self.text('d', &first::<DIGEST_BYTES>(blake3::hash(packed)))

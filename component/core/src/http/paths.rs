@@ -1,6 +1,8 @@
 //! The paths of a service, apart from those that its manifest gives to endpoints. Nothing else in
 //! Foretold spells them.
 
+use std::borrow::Cow;
+
 /// What there is: for browsers a page.
 pub const INDEX: &str = "/";
 /// The answers of all endpoints in one.
@@ -36,6 +38,31 @@ pub(crate) fn of(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
+/// A path whose escapes are resolved where they mean the same as what they stand for: those of letters,
+/// digits and `-._~` (RFC 3986, section 6.2.2.2). `%2F` is no slash.
+pub(crate) fn resolved(path: &str) -> Cow<'_, str> {
+    let mut pieces = path.split('%');
+    let first = pieces.next().unwrap_or_default();
+    if first.len() == path.len() {
+        return path.into();
+    }
+    let mut resolved = first.to_owned();
+    for piece in pieces {
+        let byte = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                resolved.push(char::from(byte));
+                resolved.push_str(&piece[2..]);
+            }
+            _ => {
+                resolved.push('%');
+                resolved.push_str(piece);
+            }
+        }
+    }
+    resolved.into()
+}
+
 /// What is below a path, from its slash on; empty for the path itself.
 pub(crate) fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
     path.strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -48,7 +75,7 @@ pub(crate) fn reserved(path: &str) -> Option<&'static str> {
 
 /// Whether a target is one of the Open Inference Protocol, whose clients read errors their own way.
 pub(crate) fn is_v2(target: &str) -> bool {
-    below(of(target), V2).is_some()
+    below(&resolved(of(target)), V2).is_some()
 }
 
 /// The path of a model in the Open Inference Protocol.
@@ -68,5 +95,25 @@ pub(crate) fn below_model<'p>(path: &'p str, name: &str, version: &str) -> Optio
     match rest.strip_prefix(VERSIONS) {
         Some(versioned) => versioned.strip_prefix(version),
         None => Some(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_resolved_once_and_where_they_mean_the_same() {
+        for (path, expected) in [
+            ("/decisions", "/decisions"),
+            ("/%64ecision%73", "/decisions"),
+            ("/%2e%2E/%7e%5F%2d", "/../~_-"),
+            ("/a%2Fb%2fc", "/a%2Fb%2fc"),
+            ("/%2564%3f%20%00%c3%bc", "/%2564%3f%20%00%c3%bc"),
+            ("/%zz%+5%6%", "/%zz%+5%6%"),
+            ("/%6é", "/%6é"),
+        ] {
+            assert_eq!(resolved(path), expected, "{path}");
+        }
     }
 }

@@ -6,6 +6,7 @@ pub mod table;
 
 use serde_json::json;
 
+use crate::http::excerpt;
 use crate::http::paths;
 use crate::http::problem::table::Kind;
 use crate::http::{Header, Response};
@@ -72,7 +73,7 @@ pub enum Problem {
         /// One entry per field, all of them.
         errors: Vec<FieldError>,
     },
-    /// 422: a row among too many with mistakes to explain them all.
+    /// 422: a row among too many with mistakes to explain them all. Its document is short.
     InvalidRow,
     /// 504: the client asked for an answer from the cache only, and there is none.
     NotCached,
@@ -129,7 +130,7 @@ impl Problem {
     pub fn detail(&self) -> String {
         match self {
             Problem::NotFound { path, endpoints } => {
-                format!("there is no {path}; the endpoints are {}", endpoints.join(", "))
+                format!("there is no {path}; the endpoints are {}", excerpt::names(endpoints))
             }
             Problem::MethodNotAllowed { method, allow } => {
                 format!("{method} is not allowed here; use {allow}")
@@ -145,9 +146,7 @@ impl Problem {
             Problem::UnsupportedEncoding { content_encoding } => {
                 format!("the content encoding is {content_encoding:?}; send gzip, deflate or none")
             }
-            Problem::InvalidRow => {
-                "the row has mistakes; they are explained for the first rows only".into()
-            }
+            Problem::InvalidRow => "the row has mistakes".into(),
             Problem::NotCached => {
                 "the request asks for an answer from the cache only, and there is none that may \
                  be used"

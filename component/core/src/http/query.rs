@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::http::excerpt::shorten;
-use crate::http::field_errors::MAX_ERRORS;
+use crate::http::excerpt::{self, shorten};
+use crate::http::field_errors::FieldErrors;
 use crate::http::paths;
 use crate::http::problem::{FieldError, Problem};
 use crate::model::manifest::Manifest;
@@ -14,28 +14,22 @@ use crate::model::manifest::Manifest;
 /// If a name is not one of the endpoints' fields, or another parameter is there.
 pub(crate) fn included(target: &str, manifest: &Manifest) -> Result<Vec<usize>, Problem> {
     let fields: Vec<&str> = manifest.endpoints.iter().map(|e| e.field.as_str()).collect();
-    let (mut included, mut errors) = (vec![false; fields.len()], Vec::new());
+    let (mut included, mut errors) = (vec![false; fields.len()], FieldErrors::default());
     let mut is_given = false;
     for (name, value) in parameters(target) {
         if name != "include" {
-            errors.push(unknown(&name, &value, "the only parameter is include"));
+            errors.add(|| unknown(&name, &value, "the only parameter is include"));
             continue;
         }
         is_given = true;
         for field in value.split(',').map(str::trim) {
             match fields.iter().position(|known| *known == field) {
                 Some(position) => included[position] = true,
-                None => {
-                    let names = fields.join(", ");
-                    let shown = shorten(field);
-                    let expected = format!("some of {names}, with commas between them");
-                    let detail = format!("include: there is no {shown:?}; the names are {names}");
-                    errors.push(FieldError::parameter("include", expected, detail).found(shown));
-                }
+                None => errors.add(|| not_included(field, &fields)),
             }
         }
     }
-    refuse(errors)?;
+    errors.refuse()?;
     Ok((0..fields.len()).filter(|i| !is_given || included[*i]).collect())
 }
 
@@ -44,16 +38,21 @@ pub(crate) fn included(target: &str, manifest: &Manifest) -> Result<Vec<usize>, 
 /// # Errors
 /// If there are some.
 pub(crate) fn none(target: &str) -> Result<(), Problem> {
-    let unknown = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-        let known = format!("there are no parameters here; {} has include", paths::PREDICTIONS);
-        unknown(&name, &value, &known)
-    };
-    refuse(parameters(target).map(unknown).collect())
+    let mut errors = FieldErrors::default();
+    for (name, value) in parameters(target) {
+        errors.add(|| {
+            let known = format!("there are no parameters here; {} has include", paths::PREDICTIONS);
+            unknown(&name, &value, &known)
+        });
+    }
+    errors.refuse()
 }
 
-fn refuse(mut errors: Vec<FieldError>) -> Result<(), Problem> {
-    errors.truncate(MAX_ERRORS);
-    if errors.is_empty() { Ok(()) } else { Err(Problem::InvalidRequest { errors }) }
+fn not_included(field: &str, fields: &[&str]) -> FieldError {
+    let (shown, names) = (shorten(field), excerpt::names(fields));
+    let expected = format!("some of {names}, with commas between them");
+    let detail = format!("include: there is no {shown:?}; the names are {names}");
+    FieldError::parameter("include", expected, detail).found(shown)
 }
 
 fn unknown(name: &str, value: &str, known: &str) -> FieldError {

@@ -8,10 +8,10 @@ use std::fmt;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::http::excerpt::{self, shorten};
-use crate::http::field_errors::FieldErrors;
+use crate::http::excerpt::{self, shorten, visible};
+use crate::http::field_errors::{FieldErrors, MAX_ERROR_BYTES};
 use crate::http::problem::{FieldError, Problem};
-use crate::json::Text;
+use crate::json::{List, Text};
 use crate::model::feature::read::{self, ValueError};
 use crate::model::feature::{Feature, Value};
 
@@ -21,6 +21,14 @@ pub const MAX_ROWS: usize = 10_000;
 /// Rows whose mistakes are explained; of more it is only said that they have some. It bounds the
 /// answer to a short hostile body.
 const MAX_EXPLAINED_ROWS: usize = 100;
+
+/// Bytes of the document of a row whose mistakes are not explained.
+const UNEXPLAINED_ROW_BYTES: usize = 119;
+
+/// Bytes that all problem documents in an array may take, and how many times the body's where that is
+/// more. Rows of more than a few bytes each stay below that, even where all are wrong.
+const MAX_ARRAY_ERROR_BYTES: usize = 256 << 10;
+const MAX_AMPLIFICATION: usize = 16;
 
 /// What a body asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,37 +42,76 @@ pub enum Rows {
 /// The row or rows that a request's body describes.
 ///
 /// # Errors
-/// If it is neither an object nor an array, or an object with mistakes. Mistakes in a row of an
-/// array are in its place.
+/// If it is neither an object nor an array, or an object with mistakes, or an array whose mistakes
+/// would take much more room than itself. Other mistakes in a row of an array are in its place.
 pub fn rows(body: &[u8], features: &[Feature]) -> Result<Rows, Problem> {
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
-        return parse(body, features).map(Rows::One);
+    let text = text(body)?;
+    if !text.trim_ascii_start().starts_with('[') {
+        return row(text, features, MAX_ERROR_BYTES).map(Rows::One);
     }
-    let text = utf8(body)?;
-    let rows: Vec<&RawValue> =
+    let List { items, count }: List<&RawValue, MAX_ROWS> =
         serde_json::from_str(text).map_err(|error| malformed(&error, None))?;
-    if rows.len() > MAX_ROWS {
+    if count > MAX_ROWS {
         let detail = format!(
-            "the array has {} rows; expected at most {MAX_ROWS}: send them in several requests",
-            rows.len()
+            "the array has {count} rows; expected at most {MAX_ROWS}: send them in several requests"
         );
-        let expected = format!("an array of at most {MAX_ROWS} rows");
-        return Err(Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail)] });
+        return Err(invalid_array(format!("an array of at most {MAX_ROWS} rows"), detail));
     }
-    let mut wrong = 0;
-    let rows = rows.into_iter().map(|row| {
-        parse(row.get().as_bytes(), features).map_err(|problem| {
-            wrong += 1;
-            if wrong > MAX_EXPLAINED_ROWS { Problem::InvalidRow } else { problem }
-        })
-    });
-    Ok(Rows::Many(rows.collect()))
+    let (mut explained, mut unexplained, mut bytes_left) = (0, 0, MAX_ERROR_BYTES);
+    let mut rows = Vec::with_capacity(count);
+    for (i, item) in items.into_iter().enumerate() {
+        let may_take = if explained < MAX_EXPLAINED_ROWS { bytes_left } else { 0 };
+        let row = row(item.get(), features, may_take);
+        match &row {
+            Ok(_) => {}
+            Err(Problem::InvalidRow) => unexplained += 1,
+            Err(problem) => {
+                explained += 1;
+                let bytes = problem.document(Some(i)).to_string().len();
+                bytes_left = bytes_left.saturating_sub(bytes);
+            }
+        }
+        rows.push(row);
+    }
+    let error_bytes = MAX_ERROR_BYTES - bytes_left + unexplained * UNEXPLAINED_ROW_BYTES;
+    if error_bytes > MAX_ARRAY_ERROR_BYTES.max(MAX_AMPLIFICATION * body.len()) {
+        let wrong = explained + unexplained;
+        let detail = format!(
+            "{wrong} of {count} rows have mistakes, too many for rows as short as these; send \
+             some of them alone to see what is wrong"
+        );
+        return Err(invalid_array("an array of rows".to_owned(), detail));
+    }
+    Ok(Rows::Many(rows))
 }
 
-pub(crate) fn utf8(body: &[u8]) -> Result<&str, Problem> {
-    std::str::from_utf8(body).map_err(|error| Problem::MalformedJson {
-        detail: format!("the body is not UTF-8 from byte {} on", error.valid_up_to()),
+fn invalid_array(expected: String, detail: String) -> Problem {
+    Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail)] }
+}
+
+/// The text of a body. A byte order mark in front of it counts for nothing.
+pub(crate) fn text(body: &[u8]) -> Result<&str, Problem> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    let refuse = |detail| Err(Problem::MalformedJson { detail });
+    if let Some(encoding) = other_encoding(body) {
+        return refuse(format!("the body is {encoding}; send JSON as UTF-8"));
+    }
+    let text = body.strip_prefix(MARK).unwrap_or(body);
+    std::str::from_utf8(text).or_else(|error| {
+        let at = body.len() - text.len() + error.valid_up_to();
+        refuse(format!("the body is not UTF-8 from byte {at} on"))
     })
+}
+
+/// The encoding of a text that is not UTF-8, by its mark or by the zeros around its first character,
+/// which JSON has from ASCII (RFC 4627, section 3).
+fn other_encoding(body: &[u8]) -> Option<&'static str> {
+    match body {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [_, 0, 0, 0, ..] | [0, 0, 0, _, ..] => Some("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..] => Some("UTF-16"),
+        _ => None,
+    }
 }
 
 /// The row that a request's body describes: one value per feature, in the features' order.
@@ -73,18 +120,27 @@ pub(crate) fn utf8(body: &[u8]) -> Result<&str, Problem> {
 /// [`Problem::MalformedJson`] with the position, or [`Problem::InvalidRequest`] with every field
 /// that is wrong.
 pub fn parse(body: &[u8], features: &[Feature]) -> Result<Vec<Value>, Problem> {
-    let text = utf8(body)?;
+    row(text(body)?, features, MAX_ERROR_BYTES)
+}
+
+/// The row that a text describes. Its mistakes may take so many bytes; where none are left, it is
+/// only said that there are some.
+fn row(text: &str, features: &[Feature], error_bytes: usize) -> Result<Vec<Value>, Problem> {
     let mut reader = Reader {
         features,
         found: vec![None; features.len()],
-        errors: FieldErrors::default(),
+        errors: FieldErrors::within(error_bytes),
         current: None,
     };
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json.deserialize_any(&mut reader).and_then(|()| json.end());
     match read {
         Ok(()) => reader.row(),
-        Err(error) if error.is_data() => Err(not_an_object(text)),
+        Err(error) if error.is_data() => {
+            let mut errors = FieldErrors::within(error_bytes);
+            errors.add(|| not_an_object(text));
+            errors.refuse().map(|()| Vec::new())
+        }
         Err(error) => Err(malformed(&error, reader.current)),
     }
 }
@@ -94,11 +150,11 @@ pub(crate) fn malformed(error: &serde_json::Error, field: Option<String>) -> Pro
     Problem::MalformedJson { detail: format!("the body is not JSON: {error}{place}") }
 }
 
-fn not_an_object(text: &str) -> Problem {
+fn not_an_object(text: &str) -> FieldError {
     let shown = shorten(text.trim());
     let expected = "an object with a member per feature";
-    let detail = format!("expected {expected}, got {shown}");
-    Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail).found(shown)] }
+    let detail = format!("expected {expected}, got {}", visible(&shown));
+    FieldError::body(expected, detail).found(shown)
 }
 
 /// Collects the members of the object, and what is wrong with them.
@@ -148,15 +204,11 @@ impl Reader<'_, '_> {
     fn row(mut self) -> Result<Vec<Value>, Problem> {
         let mut row = Vec::with_capacity(self.features.len());
         for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
-            let value = match raw {
-                Some(raw) => read::value(feature, raw.get())
-                    .map_err(|error| invalid(feature, raw.get(), error)),
-                None if feature.optional => Ok(Value::Missing),
-                None => Err(missing(feature)),
-            };
-            match value {
-                Ok(value) => row.push(value),
-                Err(error) => self.errors.add(|| error),
+            match raw.map(|raw| (raw.get(), read::value(feature, raw.get()))) {
+                Some((_, Ok(value))) => row.push(value),
+                Some((json, Err(error))) => self.errors.add(|| invalid(feature, json, error)),
+                None if feature.optional => row.push(Value::Missing),
+                None => self.errors.add(|| missing(feature)),
             }
         }
         self.errors.refuse().map(|()| row)
@@ -164,8 +216,8 @@ impl Reader<'_, '_> {
 }
 
 fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
-    let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
-    let (name, names) = (shorten(name), names.join(", "));
+    let names = excerpt::names(features.iter().map(|feature| &feature.name));
+    let name = shorten(name);
     let detail = format!("{name:?} is not a field; the fields are {names}");
     FieldError::field(name, format!("one of the fields {names}"), detail)
         .found(excerpt::of_json(raw.get()))
@@ -182,11 +234,19 @@ fn missing(feature: &Feature) -> FieldError {
 }
 
 /// What is wrong with a value that is not one of its feature's.
-pub(crate) fn invalid(
-    feature: &Feature,
-    json: &str,
-    ValueError { expected }: ValueError,
-) -> FieldError {
-    let detail = format!("{}: expected {expected}, got {}", feature.name, shorten(json));
-    FieldError::field(&feature.name, expected, detail).found(excerpt::of_json(json))
+pub(crate) fn invalid(feature: &Feature, json: &str, error: ValueError<'_>) -> FieldError {
+    let shown = shorten(json);
+    let detail = format!("{}: expected {error}, got {}", feature.name, visible(&shown));
+    FieldError::field(&feature.name, error.to_string(), detail).found(excerpt::of_json(json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unexplained_row_takes_as_many_bytes_as_are_counted() {
+        let document = Problem::InvalidRow.document(Some(7)).to_string() + ",";
+        assert_eq!(document.len(), UNEXPLAINED_ROW_BYTES, "{document}");
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    /// What a path means, if anything. `version` is the model's, in paths of the protocol V2.
+    /// What a path means, if anything; its escapes are resolved. `version` is the model's, in paths of the protocol V2.
     pub(crate) fn at(path: &str, manifest: &Manifest, version: &str) -> Option<Resource> {
         // First what is asked most.
         if let Some(endpoint) = manifest.endpoints.iter().position(|known| known.path == path) {

@@ -4,6 +4,7 @@ pub mod read;
 
 use std::fmt;
 
+use crate::http::excerpt::visible;
 use crate::model::step::Step;
 
 /// Categories that a message lists.
@@ -119,7 +120,8 @@ impl fmt::Display for Domain {
                 f.write_str("one of ")?;
                 for (i, category) in categories.iter().take(MAX_SHOWN_CATEGORIES).enumerate() {
                     let separator = if i == 0 { "" } else { ", " };
-                    write!(f, "{separator}{}", serde_json::Value::from(category.as_str()))?;
+                    let category = serde_json::Value::from(category.as_str()).to_string();
+                    write!(f, "{separator}{}", visible(&category))?;
                 }
                 match categories.len().saturating_sub(MAX_SHOWN_CATEGORIES) {
                     0 => Ok(()),

@@ -14,13 +14,16 @@ pub struct Allowed {
     pub no_store: bool,
     /// `Cache-Control: max-age` is followed.
     pub max_age: bool,
-    /// `Cache-Control: only-if-cached` is followed.
+    /// `Cache-Control: only-if-cached` is followed, where [`Allowed::cache_status`] is allowed, too.
     pub only_if_cached: bool,
     /// Responses say whether they came from the cache: `Cache-Status`, `Age`, `Server-Timing`.
     pub cache_status: bool,
     /// The method QUERY is answered.
     pub query: bool,
 }
+
+/// One of them.
+type Permission = fn(&mut Allowed) -> &mut bool;
 
 /// Everything.
 impl Default for Allowed {
@@ -50,7 +53,7 @@ impl Allowed {
     };
 
     /// Each permission by its name.
-    const PERMISSIONS: [(&str, fn(&mut Allowed) -> &mut bool); 6] = [
+    const PERMISSIONS: [(&str, Permission); 6] = [
         ("no-cache", |it| &mut it.no_cache),
         ("no-store", |it| &mut it.no_store),
         ("max-age", |it| &mut it.max_age),
@@ -77,6 +80,11 @@ impl Allowed {
             *permission(&mut allowed) = true;
         }
         Ok(allowed)
+    }
+
+    /// Whether `only-if-cached` is followed: its 504 tells a hit from a miss, too.
+    pub fn only_if_cached(self) -> bool {
+        self.only_if_cached && self.cache_status
     }
 
     /// The methods that endpoints answer, for the `Allow` header.

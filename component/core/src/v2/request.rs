@@ -1,22 +1,21 @@
 //! An infer request: tensors in, rows out.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use crate::http::Request;
 use crate::http::accept;
-use crate::http::excerpt::{self, shorten};
+use crate::http::excerpt::{self, shorten, visible};
 use crate::http::field_errors::{FieldErrors, MAX_ERRORS};
 use crate::http::problem::{FieldError, Problem};
-use crate::http::request::{self, MAX_ROWS, malformed, utf8};
+use crate::http::request::{self, MAX_ROWS, malformed};
+use crate::json::List;
 use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::Manifest;
@@ -42,19 +41,41 @@ pub(crate) struct Output {
     pub(crate) is_binary: bool,
 }
 
-type Parameters = BTreeMap<String, Json>;
+/// Inputs that a request may have, and outputs that it may ask for. More are counted only.
+const MAX_TENSORS: usize = 10_000;
 
-/// The JSON of a request; members that are not here are ignored, since clients send some.
+type Tensors<T> = List<Object<T>, MAX_TENSORS>;
+
+/// The JSON of a request; members that are not here are ignored while they are read, since clients
+/// send some.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(default)]
     id: Option<String>,
-    #[serde(default)]
-    parameters: Option<Parameters>,
-    #[serde(borrow)]
-    inputs: Vec<Object<Tensor<'a>>>,
     #[serde(borrow, default)]
-    outputs: Option<Vec<Object<Requested<'a>>>>,
+    parameters: Option<Object<Parameters<'a>>>,
+    #[serde(borrow)]
+    inputs: Tensors<Tensor<'a>>,
+    #[serde(borrow, default)]
+    outputs: Option<Tensors<Requested<'a>>>,
+}
+
+/// The parameters that count, of a request, an input or an output.
+#[derive(Deserialize)]
+struct Parameters<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    binary_data_output: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    binary_data_size: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    binary_data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    classification: Option<&'a RawValue>,
+}
+
+/// A member that is there, even where it is null.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -65,8 +86,8 @@ struct Tensor<'a> {
     shape: &'a RawValue,
     #[serde(borrow)]
     datatype: Cow<'a, str>,
-    #[serde(default)]
-    parameters: Option<Parameters>,
+    #[serde(borrow, default)]
+    parameters: Option<Object<Parameters<'a>>>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
 }
@@ -75,8 +96,8 @@ struct Tensor<'a> {
 struct Requested<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(default)]
-    parameters: Option<Parameters>,
+    #[serde(borrow, default)]
+    parameters: Option<Object<Parameters<'a>>>,
 }
 
 /// An object of JSON. Without it an array of the members' values would be taken for one.
@@ -114,7 +135,7 @@ impl InferRequest {
         manifest: &Manifest,
     ) -> Result<InferRequest, Problem> {
         let (json, binary) = split(request, body)?;
-        let text = utf8(json)?;
+        let text = request::text(json)?;
         let Object(head): Object<Head<'_>> = serde_json::from_str(text).map_err(|error| {
             if !error.is_data() {
                 return malformed(&error, None);
@@ -152,15 +173,24 @@ fn split<'b>(request: &Request<'_>, body: &'b [u8]) -> Result<(&'b [u8], &'b [u8
     })
 }
 
-fn flag(parameters: Option<&Parameters>, name: &str) -> Option<bool> {
-    parameters?.get(name)?.as_bool()
+/// What a parameter says, where it is there.
+fn parameter<'a>(
+    parameters: Option<&Object<Parameters<'a>>>,
+    member: impl Fn(&Parameters<'a>) -> Option<&'a RawValue>,
+) -> Option<&'a str> {
+    parameters.and_then(|Object(parameters)| member(parameters)).map(RawValue::get)
+}
+
+fn flag(text: Option<&str>) -> Option<bool> {
+    text?.parse().ok()
 }
 
 /// The outputs that are asked for; all where none is named.
 fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut FieldErrors) -> Vec<Output> {
-    let all_binary = flag(head.parameters.as_ref(), "binary_data_output").unwrap_or(false);
+    let all_binary = flag(parameter(head.parameters.as_ref(), |it| it.binary_data_output));
+    let all_binary = all_binary.unwrap_or(false);
 
-    let requested = head.outputs.as_deref().unwrap_or_default();
+    let requested = head.outputs.as_ref().map_or(&[][..], |outputs| &outputs.items);
     if requested.is_empty() {
         let endpoints = 0..manifest.endpoints.len();
         return endpoints.map(|endpoint| Output { endpoint, is_binary: all_binary }).collect();
@@ -168,36 +198,50 @@ fn outputs(head: &Head<'_>, manifest: &Manifest, errors: &mut FieldErrors) -> Ve
     let mut outputs = Vec::new();
     for (i, Object(Requested { name, parameters })) in requested.iter().enumerate() {
         let parameters = parameters.as_ref();
-        if parameters.is_some_and(|parameters| parameters.contains_key("classification")) {
-            let detail =
-                format!("{}: classification is not supported; leave it out", shorten(name));
-            let pointer = format!("/outputs/{i}/parameters/classification");
-            errors.add_at(pointer, name, None, "an output without classification", detail);
+        if parameter(parameters, |it| it.classification).is_some() {
+            errors.add(|| {
+                let detail = format!(
+                    "{}: classification is not supported; leave it out",
+                    visible(&shorten(name))
+                );
+                let pointer = format!("/outputs/{i}/parameters/classification");
+                mistake(pointer, name, None, "an output without classification", detail)
+            });
         }
-        let is_binary = flag(parameters, "binary_data").unwrap_or(all_binary);
+        let is_binary = flag(parameter(parameters, |it| it.binary_data)).unwrap_or(all_binary);
+        let pointer = || format!("/outputs/{i}/name");
         match manifest.endpoints.iter().position(|endpoint| endpoint.field == *name) {
             Some(endpoint) if outputs.iter().any(|other: &Output| other.endpoint == endpoint) => {
-                let detail = format!("the output {name} is asked for more than once");
-                errors.add_at(
-                    format!("/outputs/{i}/name"),
-                    name,
-                    Some(name),
-                    "another output",
-                    detail,
-                );
+                errors.add(|| {
+                    let detail = format!("the output {name} is asked for more than once");
+                    mistake(pointer(), name, Some(name), "another output", detail)
+                });
             }
             Some(endpoint) => outputs.push(Output { endpoint, is_binary }),
-            None => {
-                let names: Vec<&str> = manifest.endpoints.iter().map(|e| &*e.field).collect();
-                let names = names.join(", ");
+            None => errors.add(|| {
+                let names = excerpt::names(manifest.endpoints.iter().map(|e| &e.field));
                 let detail =
                     format!("there is no output {:?}; the outputs are {names}", shorten(name));
-                let expected = format!("one of {names}");
-                errors.add_at(format!("/outputs/{i}/name"), name, Some(name), &expected, detail);
-            }
+                mistake(pointer(), name, Some(name), &format!("one of {names}"), detail)
+            }),
         }
     }
     outputs
+}
+
+/// A mistake at a pointer (RFC 6901) into the body; long names and values are cut.
+fn mistake(
+    pointer: String,
+    field: &str,
+    value: Option<&str>,
+    expected: &str,
+    detail: String,
+) -> FieldError {
+    let error = FieldError::field(shorten(field), expected, detail).at(pointer);
+    match value {
+        Some(value) => error.found(shorten(value)),
+        None => error,
+    }
 }
 
 /// The rows: one per element of the inputs.
@@ -209,70 +253,89 @@ fn rows(
 ) -> Vec<Vec<Value>> {
     let mut columns: Vec<Option<Vec<Value>>> = features.iter().map(|_| None).collect();
     let (mut rest, mut count) = (binary, None);
-    if head.inputs.len() > features.len() + MAX_ERRORS {
-        let (found, expected) = (head.inputs.len(), format!("{} inputs", features.len()));
-        let detail = format!("there are {found} inputs; expected {expected}");
-        errors.add_at("/inputs".to_owned(), "", None, &expected, detail);
+    let List { items: inputs, count: found } = &head.inputs;
+    if *found > features.len() + MAX_ERRORS || *found > inputs.len() {
+        errors.add(|| {
+            let expected = format!("{} inputs", features.len());
+            let detail = format!("there are {found} inputs; expected {expected}");
+            mistake("/inputs".to_owned(), "", None, &expected, detail)
+        });
         return Vec::new();
     }
-    for (i, Object(input)) in head.inputs.iter().enumerate() {
+    for (i, Object(input)) in inputs.iter().enumerate() {
         let at = |member: &str| format!("/inputs/{i}/{member}");
         let name = &*input.name;
         // First, so that the bytes of the next input are found whatever is wrong with this one.
         let bytes = match take(input, &mut rest) {
             Ok(bytes) => bytes,
             Err(detail) => {
-                let pointer = at("parameters/binary_data_size");
-                let detail = format!("{}: {detail}", shorten(name));
-                errors.add_at(pointer, name, None, "the tensor's size in bytes", detail);
+                errors.add(|| {
+                    let pointer = at("parameters/binary_data_size");
+                    let detail = format!("{}: {detail}", visible(&shorten(name)));
+                    mistake(pointer, name, None, "the tensor's size in bytes", detail)
+                });
                 return Vec::new();
             }
         };
         let Some(position) = features.iter().position(|feature| feature.name == name) else {
-            let names: Vec<&str> = features.iter().map(|feature| &*feature.name).collect();
-            let names = names.join(", ");
-            let detail = format!("there is no input {:?}; the inputs are {names}", shorten(name));
-            errors.add_at(at("name"), name, Some(name), &format!("one of {names}"), detail);
+            errors.add(|| {
+                let names = excerpt::names(features.iter().map(|feature| &feature.name));
+                let detail =
+                    format!("there is no input {:?}; the inputs are {names}", shorten(name));
+                mistake(at("name"), name, Some(name), &format!("one of {names}"), detail)
+            });
             continue;
         };
-        if head.inputs[..i].iter().any(|Object(earlier)| earlier.name == name) {
-            let detail = format!("{name} is there more than once; send one tensor");
-            errors.add_at(at("name"), name, Some(name), "one tensor", detail);
+        if inputs[..i].iter().any(|Object(earlier)| earlier.name == name) {
+            errors.add(|| {
+                let detail = format!("{name} is there more than once; send one tensor");
+                mistake(at("name"), name, Some(name), "one tensor", detail)
+            });
             continue;
         }
-        let shape = serde_json::from_str::<Vec<u64>>(input.shape.get()).unwrap_or_default();
+        let shape = serde_json::from_str::<List<u64, 3>>(input.shape.get());
+        let shape = shape.map_or_else(|_| Vec::new(), |shape| shape.items);
         let length = match shape[..] {
             [length] | [length, 1] if (1..=MAX_ROWS as u64).contains(&length) => length as usize,
             _ => {
-                let expected = format!("[n] or [n,1] with n from 1 to {MAX_ROWS}");
-                let shape = input.shape.get();
-                let detail =
-                    format!("{name}: expected the shape {expected}, got {}", shorten(shape));
-                errors.add_at(at("shape"), name, Some(shape), &expected, detail);
+                errors.add(|| {
+                    let expected = format!("[n] or [n,1] with n from 1 to {MAX_ROWS}");
+                    let shape = input.shape.get();
+                    let shown = visible(&shorten(shape)).into_owned();
+                    let detail = format!("{name}: expected the shape {expected}, got {shown}");
+                    mistake(at("shape"), name, Some(shape), &expected, detail)
+                });
                 continue;
             }
         };
-        if *count.get_or_insert(length) != length {
-            let first = count.unwrap_or_default();
-            let detail = format!("{name} has {length} rows, and the inputs before it {first}");
-            let (shape, expected) = (length.to_string(), format!("{first} rows"));
-            errors.add_at(at("shape"), name, Some(&shape), &expected, detail);
+        let first = *count.get_or_insert(length);
+        if first != length {
+            errors.add(|| {
+                let detail = format!("{name} has {length} rows, and the inputs before it {first}");
+                let (shape, expected) = (length.to_string(), format!("{first} rows"));
+                mistake(at("shape"), name, Some(&shape), &expected, detail)
+            });
             continue;
         }
         let feature = &features[position];
         let known = tensor::datatypes(&feature.domain);
         if !known.contains(&&*input.datatype) {
-            let (found, known) = (shorten(&input.datatype), known.join(", "));
-            let detail = format!("{name}: the datatype is {found:?}; expected one of {known}");
-            let expected = format!("one of {known}");
-            errors.add_at(at("datatype"), name, Some(&input.datatype), &expected, detail);
+            errors.add(|| {
+                let (found, known) = (shorten(&input.datatype), known.join(", "));
+                let detail = format!("{name}: the datatype is {found:?}; expected one of {known}");
+                let expected = format!("one of {known}");
+                mistake(at("datatype"), name, Some(&input.datatype), &expected, detail)
+            });
             continue;
         }
         let texts = match texts(&feature.domain, input, bytes, length) {
             Ok(texts) => texts,
             Err(detail) => {
-                let expected = format!("{length} elements");
-                errors.add_at(at("data"), name, None, &expected, format!("{name}: {detail}"));
+                errors.add(|| {
+                    let (expected, detail) =
+                        (format!("{length} elements"), format!("{name}: {detail}"));
+                    mistake(at("data"), name, None, &expected, detail)
+                });
                 continue;
             }
         };
@@ -281,30 +344,32 @@ fn rows(
             let text = tensor::missing_for_nan(text, feature.optional);
             match read::value(feature, &text) {
                 Ok(value) => column.push(value),
-                Err(error) => {
-                    let pointer = format!("/inputs/{i}/data/{row}");
+                Err(error) => errors.add(|| {
                     let error = request::invalid(feature, &text, error);
                     let detail = format!("row {row}: {}", error.detail);
-                    let shown = excerpt::of_json(&text);
-                    errors.add_at(pointer, name, Some(&shown), &error.expected, detail);
-                }
+                    FieldError { detail, ..error }.at(format!("/inputs/{i}/data/{row}"))
+                }),
             }
         }
         columns[position] = Some(column);
     }
     if !rest.is_empty() {
-        let detail = format!("{} bytes are left behind the last tensor", rest.len());
-        errors.add_at("/inputs".to_owned(), "", None, "as many bytes as the inputs say", detail);
+        errors.add(|| {
+            let detail = format!("{} bytes are left behind the last tensor", rest.len());
+            mistake("/inputs".to_owned(), "", None, "as many bytes as the inputs say", detail)
+        });
     }
     let count = count.unwrap_or(0);
     for (column, feature) in columns.iter_mut().zip(features) {
         match column {
             None if feature.optional => *column = Some(vec![Value::Missing; count]),
-            None if head.inputs.iter().all(|Object(input)| input.name != feature.name) => {
-                let name = &feature.name;
-                let expected = feature.domain.to_string();
-                let detail = format!("the input {name} is missing: expected {expected}");
-                errors.add_at("/inputs".to_owned(), name, None, &expected, detail);
+            None if inputs.iter().all(|Object(input)| input.name != feature.name) => {
+                errors.add(|| {
+                    let name = &feature.name;
+                    let expected = feature.domain.to_string();
+                    let detail = format!("the input {name} is missing: expected {expected}");
+                    mistake("/inputs".to_owned(), name, None, &expected, detail)
+                });
             }
             _ => {}
         }
@@ -318,13 +383,12 @@ fn rows(
 
 /// The bytes of an input that is binary, taken from those that are left.
 fn take<'b>(input: &Tensor<'_>, rest: &mut &'b [u8]) -> Result<Option<&'b [u8]>, String> {
-    let size = input.parameters.as_ref().and_then(|parameters| parameters.get("binary_data_size"));
+    let size = parameter(input.parameters.as_ref(), |it| it.binary_data_size);
     let Some(size) = size else { return Ok(None) };
     let left = rest.len();
-    let split = size.as_u64().and_then(|size| rest.split_at_checked(usize::try_from(size).ok()?));
+    let split = size.parse().ok().and_then(|size| rest.split_at_checked(size));
     let (bytes, after) = split.ok_or_else(|| {
-        let size = size.to_string();
-        format!("binary_data_size is {}, and {left} bytes are left", shorten(&size))
+        format!("binary_data_size is {}, and {left} bytes are left", visible(&shorten(size)))
     })?;
     *rest = after;
     Ok(Some(bytes))
@@ -348,23 +412,33 @@ fn texts<'a>(
             let text =
                 |json: &'a RawValue| tensor::narrowed(domain, &input.datatype, json.get().into());
             let mut texts = Vec::with_capacity(count);
-            for element in list(data)? {
+            let List { items, count: mut found } = list(data)?;
+            let wrong = |found: usize| format!("expected {count} elements in data, got {found}");
+            if found > items.len() {
+                return Err(wrong(found));
+            }
+            for element in items {
                 // The protocol allows nested lists.
-                match element.get().starts_with('[') {
-                    true => texts.extend(list(element)?.into_iter().map(text)),
-                    false => texts.push(text(element)),
+                if element.get().starts_with('[') {
+                    let nested = list(element)?;
+                    found = found + nested.count - 1;
+                    // More than one too many need not be kept.
+                    let room = (count + 1).saturating_sub(texts.len());
+                    texts.extend(nested.items.into_iter().take(room).map(text));
+                } else {
+                    texts.push(text(element));
                 }
+            }
+            if texts.len() != count || found != count {
+                return Err(wrong(found));
             }
             texts
         }
     };
-    match texts.len() == count {
-        true => Ok(texts),
-        false => Err(format!("expected {count} elements in data, got {}", texts.len())),
-    }
+    Ok(texts)
 }
 
-fn list(json: &RawValue) -> Result<Vec<&RawValue>, String> {
+fn list(json: &RawValue) -> Result<List<&RawValue, MAX_ROWS>, String> {
     serde_json::from_str(json.get())
-        .map_err(|_| format!("data is {}; expected a list", shorten(json.get())))
+        .map_err(|_| format!("data is {}; expected a list", visible(&shorten(json.get()))))
 }

@@ -79,7 +79,9 @@ fn elements<const SIZE: usize>(
 fn strings(bytes: &[u8], count: usize) -> Result<Vec<String>, String> {
     let mut rest = bytes;
     let mut texts = Vec::new();
-    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+    while texts.len() < count
+        && let Some((length, tail)) = rest.split_first_chunk::<4>()
+    {
         let length = u32::from_le_bytes(*length) as usize;
         let Some((text, tail)) = tail.split_at_checked(length) else {
             return Err(format!("element {} ends beyond the tensor's bytes", texts.len()));
@@ -89,8 +91,11 @@ fn strings(bytes: &[u8], count: usize) -> Result<Vec<String>, String> {
         texts.push(serde_json::Value::from(text).to_string());
         rest = tail;
     }
-    if !rest.is_empty() || texts.len() != count {
+    if texts.len() < count {
         return Err(format!("expected {count} elements, got {}", texts.len()));
+    }
+    if !rest.is_empty() {
+        return Err(format!("expected {count} elements, got {} bytes more", rest.len()));
     }
     Ok(texts)
 }

@@ -76,6 +76,18 @@ fn what_the_operator_does_not_allow_is_ignored() {
 }
 
 #[test]
+fn who_may_not_see_hits_cannot_find_them_with_only_if_cached() {
+    let allowed = Allowed { cache_status: false, ..Allowed::ALL };
+    let world = World { settings: Settings { allowed, ..Settings::default() }, ..World::default() };
+    let miss = asking(&world, "only-if-cached");
+    let hit = asking(&world, "only-if-cached");
+    assert_eq!((miss.status, miss.headers, miss.body), (200, hit.headers, hit.body));
+    assert_eq!((hit.report.hits, world.model.runs.get()), (1, 1));
+    let document = world.send("GET", "/openapi.json", None, "");
+    assert!(!body(&document).contains("only-if-cached"));
+}
+
+#[test]
 fn a_host_that_finds_the_model_cheaper_leaves_the_store_alone() {
     let world = World::default();
     let response = world.answer(&Request { bypass_store: true, ..post("/decisions") });

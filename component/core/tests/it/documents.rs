@@ -213,6 +213,7 @@ fn compressed_requests_are_read_and_wrong_ones_refused() {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(&vec![b' '; 5 << 20]).unwrap();
     let bomb = bomb.finish().unwrap();
+    let nothing = nothing_compressed();
     for (encoding, body, status) in [
         ("gzip", &gzip[..], 200),
         ("deflate", &zlib, 200),
@@ -221,11 +222,28 @@ fn compressed_requests_are_read_and_wrong_ones_refused() {
         ("gzip", &gzip[..20], 400),
         ("br", &gzip, 415),
         ("gzip", &bomb, 413),
+        ("gzip", &[&*gzip, b"garbage"].concat(), 400),
+        ("gzip", &[&*nothing.repeat(999), &*gzip].concat(), 200),
     ] {
         let headers = Headers { content_encoding: Some(encoding), ..Headers::default() };
         let request = Request { method: "POST", body, ..get("/decisions", headers) };
         assert_eq!(world.answer(&request).status, status, "{encoding}, {} bytes", body.len());
     }
+}
+
+fn nothing_compressed() -> Vec<u8> {
+    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()).finish().unwrap()
+}
+
+#[test]
+fn a_body_of_a_great_many_empty_members_is_not_read_to_its_end() {
+    let body = nothing_compressed().repeat(200_000);
+    let headers = Headers { content_encoding: Some("gzip"), ..Headers::default() };
+    let request = Request { method: "POST", body: &body, ..get("/decisions", headers) };
+    let response = World::default().answer(&request);
+    let text = std::str::from_utf8(&response.body).unwrap();
+    assert!(text.contains("the body has more than 1000 gzip members"), "{text}");
+    assert_eq!(response.status, 400);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn the_sample_has_golden_keys_of_all_kinds() {
     for ((format, secret), expected) in [
         ((KeyFormat::Packed, None), "foretold:oqOYiB-NH-T4wBA:pGRgA"),
         ((KeyFormat::Digest, None), "foretold:oqOYiB-NH-T4wBA:d1LqKSr35o8PiL5c08D3WPA"),
-        ((KeyFormat::Digest, secret), "foretold:oqOYiB-NH-T4wBA:k63Jtjtf4vrcyCmWCMsQXnw"),
+        ((KeyFormat::Digest, secret), "foretold:oqOYiB-NH-T4wBA:krKJibJ8ICAa2udP0fV6-fg"),
         (
             (KeyFormat::Readable, None),
             "foretold:oqOYiB-NH-T4wBA:r\
@@ -139,6 +139,21 @@ fn the_sample_has_golden_keys_of_all_kinds() {
         let row = layout.row(&key).map(|row| layout.pack(&row));
         assert_eq!(row, readable.then(|| packed.clone()));
     }
+}
+
+/// Who reads a store of several models does not see which of their entries are one person's.
+#[test]
+fn a_row_has_another_keyed_digest_in_each_model() {
+    let manifest = credit();
+    let secret = Secret::for_keys(&[3; 16]).ok();
+    let digest = |model: &[u8]| {
+        let layout = layout(&manifest, model);
+        let packed = layout.pack(&request::parse(SAMPLE.as_bytes(), &manifest.features).unwrap());
+        let key = layout.key(KeyFormat::Digest, secret.as_ref(), None, &packed);
+        key.rsplit_once(":k").unwrap().1.to_owned()
+    };
+    assert_eq!(digest(b"one"), digest(b"one"));
+    assert_ne!(digest(b"one"), digest(b"another"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the public interface, natively: the same code runs in every component.
 
+mod bounds;
 mod cache;
 mod control;
 mod decoders;

@@ -203,6 +203,17 @@ fn an_empty_manifest_lists_what_is_needed() {
 }
 
 /// With FORETOLD_UPDATE in the environment it is written anew.
+/// Without a feature there would be no column, and without an output no width to cut rows by.
+#[test]
+fn an_empty_list_of_tables_is_as_none() {
+    for key in ["feature", "output", "endpoint"] {
+        let text = TEXT.replace(&format!("[[{key}]]"), &format!("[[x.{key}]]"));
+        let errors = Manifest::parse(&format!("{key} = []\n{text}")).unwrap_err().0;
+        let message = format!("the manifest has no [[{key}]]; add at least one");
+        assert!(errors.iter().any(|e| e.line == 1 && e.message == message), "{errors:?}");
+    }
+}
+
 #[test]
 fn the_reference_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manifest.md");

@@ -111,6 +111,19 @@ fn other_methods_paths_and_types_are_refused() {
 }
 
 #[test]
+fn an_escaped_path_is_the_path_and_a_slash_is_never_escaped() {
+    let world = World::default();
+    let response = world.post("/%64ecisions?");
+    assert_eq!((response.status, body(&response)), (200, r#"{"decision":"ACCEPT"}"#));
+    assert_eq!(response.report.endpoint, Some(0));
+    assert_eq!(world.send("GET", "/v2/models/%63redit", None, "").status, 200);
+    assert_eq!(world.send("GET", "/v2%2Fmodels/credit", None, "").status, 404);
+    assert_eq!(world.send("GET", "/docs/..%2fhealthz", None, "").status, 404);
+    let missing = world.send("GET", "/%76%32/%78", None, "");
+    assert!(body(&missing).contains(r#""error":"there is no /%76%32/%78; "#), "{}", body(&missing));
+}
+
+#[test]
 fn a_problem_document_has_a_pointer_per_field() {
     let world = World::default();
     let response = world.send(

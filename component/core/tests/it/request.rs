@@ -1,7 +1,7 @@
 //! Requests: every mistake gets its own message, all at once, and nothing panics.
 
 use foretold_core::http::problem::{FieldError, Problem};
-use foretold_core::http::request;
+use foretold_core::http::request::{self, Rows};
 use foretold_core::model::feature::{Domain, Value};
 use foretold_core::model::step::Step;
 use proptest::prelude::*;
@@ -96,6 +96,69 @@ fn malformed_json_names_the_position_and_the_field() {
     let not_utf8 = request::parse(b"{\"a\": \"\xff\"}", &credit().features);
     let Err(Problem::MalformedJson { detail }) = not_utf8 else { panic!("{not_utf8:?}") };
     assert!(detail.contains("byte 7"), "{detail}");
+}
+
+#[test]
+fn a_byte_order_mark_counts_for_nothing() {
+    let features = credit().features;
+    let row = request::parse(SAMPLE.as_bytes(), &features).unwrap();
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    assert_eq!(request::parse(&marked(SAMPLE), &features), Ok(row.clone()));
+    let array = marked(&format!(" [{SAMPLE}]"));
+    assert_eq!(request::rows(&array, &features), Ok(Rows::Many(vec![Ok(row)])));
+    // One only, and in front only.
+    for wrong in [marked(&format!("\u{feff}{SAMPLE}")), format!("[\u{feff}{SAMPLE}]").into()] {
+        assert!(matches!(request::rows(&wrong, &features), Err(Problem::MalformedJson { .. })));
+    }
+    let not_utf8 = request::parse(b"\xef\xbb\xbf{\"a\": \"\xff\"}", &features);
+    let Err(Problem::MalformedJson { detail }) = not_utf8 else { panic!("{not_utf8:?}") };
+    assert!(detail.contains("byte 10"), "{detail}");
+}
+
+#[test]
+fn another_encoding_is_named() {
+    let units: Vec<u16> = SAMPLE.encode_utf16().collect();
+    let wide: Vec<u32> = SAMPLE.chars().map(u32::from).collect();
+    let bytes = [
+        (units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>(), &[0xff, 0xfe][..]),
+        (units.iter().flat_map(|unit| unit.to_be_bytes()).collect(), &[0xfe, 0xff]),
+        (wide.iter().flat_map(|c| c.to_le_bytes()).collect(), &[0xff, 0xfe, 0, 0]),
+        (wide.iter().flat_map(|c| c.to_be_bytes()).collect(), &[0, 0, 0xfe, 0xff]),
+    ];
+    for (i, (bytes, mark)) in bytes.into_iter().enumerate() {
+        let name = if i < 2 { "UTF-16" } else { "UTF-32" };
+        let expected = format!("the body is {name}; send JSON as UTF-8");
+        for body in [&bytes, &[mark, &bytes].concat()] {
+            let problem = request::rows(body, &credit().features).unwrap_err();
+            assert_eq!((problem.status(), problem.detail()), (400, expected.clone()));
+        }
+    }
+}
+
+/// Texts that look the same and are not.
+#[test]
+fn what_cannot_be_seen_is_shown() {
+    let features = |categories: [&str; 2]| {
+        let categories = categories.map(str::to_owned).to_vec();
+        [feature("drink", Domain::Category { categories }, false)]
+    };
+    let detail = |categories, json: &str| {
+        request::parse(json.as_bytes(), &features(categories)).unwrap_err().detail()
+    };
+    let one = ["caf\u{e9}", "tea"];
+    for (json, expected) in [
+        ("{\"drink\": \"cafe\u{301}\"}", r#"one of "café", "tea", got "cafe\u0301""#),
+        ("{\"drink\": \"tea\u{200b}\"}", r#"one of "café", "tea", got "tea\u200b""#),
+        ("{\"drink\": \"\u{a0}tea\"}", r#"one of "café", "tea", got "\u00a0tea""#),
+        ("{\"drink\u{200b}\": 1}", r#""drink\u{200b}" is not a field; the fields are drink"#),
+        ("{\"dri\u{301}nk\": 1}", r#""dri\u{301}nk" is not a field; the fields are drink"#),
+        ("\"\u{200b}\"", r#"got "\u200b""#),
+    ] {
+        let detail = detail(one, json);
+        assert!(detail.contains(expected), "{detail}");
+    }
+    let two = detail(["cafe\u{301}", "tea"], "{\"drink\": \"caf\u{e9}\"}");
+    assert!(two.contains(r#"one of "cafe\u0301", "tea", got "café""#), "{two}");
 }
 
 #[test]

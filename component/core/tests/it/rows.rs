@@ -125,9 +125,18 @@ fn mistakes_are_explained_for_the_first_rows_and_said_of_all() {
     let response = send(&world, &rows);
     assert_eq!(response.report.refused as usize, MAX_ROWS);
     let answers: Vec<serde_json::Value> = serde_json::from_slice(&response.body).unwrap();
-    assert_eq!(answers[99]["errors"][0]["pointer"], "/99/x");
+    assert_eq!(answers[39]["errors"][0]["pointer"], "/39/x");
     assert_eq!(answers[100]["errors"], serde_json::Value::Null);
+    assert_eq!(answers[MAX_ROWS - 1]["detail"], "the row has mistakes");
     assert!(answers.iter().all(|answer| answer["status"] == 422));
     let bytes = response.body.len();
-    assert!(bytes < 3_000_000, "{bytes}");
+    assert!(bytes < 1_400_000, "{bytes}");
+}
+
+#[test]
+fn a_mistake_in_each_of_a_hundred_rows_is_explained() {
+    let response = send(&World::default(), &vec![aged(7); 101]);
+    let answers: Vec<serde_json::Value> = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(answers[99]["errors"][0]["pointer"], "/99/age_in_years");
+    assert_eq!(answers[100]["errors"], serde_json::Value::Null);
 }

@@ -235,6 +235,57 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_json_counts_for_nothing() {
+    let world = World::default();
+    let request = json!({ "inputs": inputs() }).to_string();
+    let marked = world.send("POST", INFER, None, &format!("\u{feff}{request}"));
+    assert_eq!(marked.status, 200);
+    assert_eq!(marked.body, world.send("POST", INFER, None, &request).body);
+}
+
+#[test]
+fn parameters_count_whatever_stands_around_them() {
+    let world = World::default();
+    let outputs =
+        json!([{ "name": "decision", "parameters": { "x": [{}], "classification": null } }]);
+    let (_, problem) = infer(&world, &json!({ "inputs": inputs(), "outputs": outputs }));
+    assert_eq!(problem["errors"][0]["pointer"], "/outputs/0/parameters/classification");
+    let parameters = json!({ "a": { "b": [] }, "binary_data_output": true, "c": null });
+    let request = json!({ "inputs": inputs(), "parameters": parameters }).to_string();
+    let response = world.send("POST", INFER, None, &request);
+    assert_eq!(header(&response, "content-type"), Some("application/octet-stream"));
+    let mut sized = inputs();
+    sized[0]["parameters"] = json!({ "binary_data_size": null });
+    let (_, problem) = infer(&world, &json!({ "inputs": sized }));
+    assert_eq!(problem["errors"][0]["pointer"], "/inputs/0/parameters/binary_data_size");
+}
+
+#[test]
+fn nested_lists_of_elements_are_counted_as_one() {
+    let world = World::default();
+    let with_ages = |data: Value| {
+        let mut inputs = inputs();
+        inputs[1]["data"] = data;
+        infer(&world, &json!({ "inputs": inputs }))
+    };
+    for data in [json!([[30, 22]]), json!([[], [30], 22, []]), json!([[30], [22]])] {
+        assert_eq!(with_ages(data).0.status, 200);
+    }
+    let mut empty = vec![json!([]); 10_000];
+    empty.extend([json!(30), json!(22)]);
+    for (data, got) in [
+        (json!([[], []]), "got 0"),
+        (json!([[30, 22], [23]]), "got 3"),
+        (json!(vec![json!([30, 22, 23]); 4]), "got 12"),
+        (json!(empty), "got 10002"),
+    ] {
+        let (response, problem) = with_ages(data);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(response.status == 422 && detail.contains(got), "{detail}");
+    }
+}
+
+#[test]
 fn the_metadata_is_what_infer_takes() {
     let world = World::default();
     let response = world.send("GET", "/v2/models/credit", None, "");

@@ -42,7 +42,7 @@ impl Document<'_> {
             (allowed.no_store, "`no-store`: compute, and store nothing"),
             (allowed.max_age, "`max-age=60`: take an answer that is at most so many seconds old"),
             (
-                allowed.only_if_cached,
+                allowed.only_if_cached(),
                 "`only-if-cached`: compute nothing; 504 where nothing is there",
             ),
         ];

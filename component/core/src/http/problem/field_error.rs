@@ -70,6 +70,11 @@ impl FieldError {
         FieldError { value: Some(value.into()), ..self }
     }
 
+    /// Bytes that it takes in a problem document, where its sentence stands twice.
+    pub(crate) fn bytes(&self) -> usize {
+        self.to_json(None).to_string().len() + self.detail.len()
+    }
+
     /// The member `errors[i]`: the pointer is RFC 6901.
     pub(super) fn to_json(&self, row: Option<usize>) -> serde_json::Value {
         let row = row.map_or(String::new(), |row| format!("/{row}"));

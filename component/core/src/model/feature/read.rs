@@ -1,21 +1,32 @@
 //! Reads a value from its JSON text. Numbers are read from the text: `30`, `30.0` and `3e1` are one
 //! value.
 
+use std::fmt;
+
 use crate::json::Text;
 use crate::model::feature::{Domain, Feature, Value};
 
 /// A text that is not one of a feature's values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValueError {
-    /// What is expected instead, e.g. `an integer from 18 to 127 or null`.
-    pub expected: String,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValueError<'f> {
+    feature: &'f Feature,
 }
+
+/// What is expected instead, e.g. `an integer from 18 to 127 or null`.
+impl fmt::Display for ValueError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let null = if self.feature.optional { " or null" } else { "" };
+        write!(f, "{}{null}", self.feature.domain)
+    }
+}
+
+impl std::error::Error for ValueError<'_> {}
 
 /// The value of a feature from its JSON text.
 ///
 /// # Errors
 /// If it is not one of the feature's values.
-pub fn value(feature: &Feature, json: &str) -> Result<Value, ValueError> {
+pub fn value<'f>(feature: &'f Feature, json: &str) -> Result<Value, ValueError<'f>> {
     match (&feature.domain, json.as_bytes()) {
         (_, b"null") if feature.optional => Some(Value::Missing),
         (Domain::Number { .. }, [b'-' | b'0'..=b'9', ..]) => number(&feature.domain, json),
@@ -30,10 +41,7 @@ pub fn value(feature: &Feature, json: &str) -> Result<Value, ValueError> {
             .map(Value::Category),
         _ => None,
     }
-    .ok_or_else(|| {
-        let null = if feature.optional { " or null" } else { "" };
-        ValueError { expected: format!("{}{null}", feature.domain) }
-    })
+    .ok_or(ValueError { feature })
 }
 
 fn number(domain: &Domain, json: &str) -> Option<Value> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use crate::model::feature::read::{self, ValueError};
+use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::read::toml::{Member, Reader, Table, json_number};
 use crate::model::manifest::reference::{self, Kind};
@@ -141,8 +141,7 @@ impl<'a> Reader<'a> {
             }
         };
         read::value(feature, &json)
-            .map_err(|error| {
-                let ValueError { expected } = error;
+            .map_err(|expected| {
                 let message = format_args!("the example must be {expected}, not {json}");
                 self.refuse(table, "example", message);
             })

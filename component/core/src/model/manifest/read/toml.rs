@@ -86,13 +86,14 @@ impl<'a> Reader<'a> {
 
     /// The tables of `[[key]]`, at least one.
     pub(super) fn tables<'t>(&mut self, parent: &Table<'t, 'a>, key: &str) -> Vec<Table<'t, 'a>> {
-        match parent.table.get(key) {
-            Some(member) => self.array_of_tables(member, key),
-            None => {
-                self.error(
-                    parent.span.clone(),
-                    format!("{} has no [[{key}]]; add at least one", parent.name),
-                );
+        let member = parent.table.get(key);
+        match member {
+            Some(member) if !member.get_ref().as_array().is_some_and(|array| array.is_empty()) => {
+                self.array_of_tables(member, key)
+            }
+            _ => {
+                let message = format!("{} has no [[{key}]]; add at least one", parent.name);
+                self.error(member.map_or(parent.span.clone(), Spanned::span), message);
                 Vec::new()
             }
         }
