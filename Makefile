@@ -19,7 +19,7 @@ WASMTIME = $(PYTHON) tests/wasmtime.py run --dir $(CURDIR) --dir .
 SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
-	test-clients test-docs test-operators test-homes test-spin artefacts faults bench bench-memory clean
+	test-clients test-docs test-operators test-homes test-container test-spin artefacts faults bench bench-memory clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -31,6 +31,7 @@ help:
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make test-homes   the same requests under wasmtime serve'
+	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
 	@echo 'make test-spin    the same requests under spin up, where there is a spin'
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
@@ -97,7 +98,7 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	cargo test --locked --release --package foretold-inference
 	$(MAKE) test-operators
 	cargo test --locked --release --package foretold
-	$(MAKE) test-homes
+	$(MAKE) test-homes test-container
 	$(PYTHON) models/credit/train.py --check
 	$(PYTHON) models/credit-full/train.py --check
 	$(PYTHON) component/inference/tests/models/generate.py --check
@@ -162,6 +163,10 @@ test-full: test
 test-homes: build .venv/installed
 	PATH="$(CURDIR)/tests/homes/bin:$$PATH" cargo test --locked --release --package foretold --test end_to_end -- \
 		--ignored --exact http_suite::wasmtime_serve_answers_the_same
+
+# The image from nothing, built and run; needs root and buildah, and says so where one is missing.
+test-container: build
+	tests/homes/container.sh $(TARGET)/release/foretold $(MODEL)
 
 # The suite of requests under `spin up`, where there is a spin.
 test-spin: spin
