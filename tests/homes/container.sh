@@ -27,17 +27,22 @@ done
 
 work=$(mktemp -d)
 engine() { buildah --root "$work/storage" --runroot "$work/runroot" --storage-driver vfs "$@"; }
-service='' mounted='' redis_port='' container=''
+service='' mounted='' redis_port='' port='' container=''
 # shellcheck disable=SC2317
 clean_up() {
-    [ -z "$service" ] || kill "$service" 2>/dev/null || true
-    wait
+    # The engine does not pass signals on, and ends with what it runs.
+    if [ -n "$service" ]; then
+        process=$(of_the_image) && kill "$process" || true
+        wait "$service" 2>/dev/null || true
+    fi
     [ -z "$redis_port" ] || redis-cli -p "$redis_port" shutdown nosave >/dev/null 2>&1 || true
     [ -z "$mounted" ] || umount "$mounted"
     [ -z "$container" ] || engine rm "$container" >/dev/null
     rm -rf "$work"
 }
 trap clean_up EXIT
+# The newest process with this command line: the engine's own have it, too.
+of_the_image() { pgrep --full --newest "serve /model.wasm --listen 127.0.0.1:$port"; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 "$repository/deploy/rootfs" "$foretold" "$model" "$work/files" >"$work/bake.log" 2>&1 || fail "the files"
@@ -84,7 +89,7 @@ second=$(ask) || fail "no answer"
 [ "$(redis-cli -p "$redis_port" dbsize)" -gt 0 ] || fail "there is nothing in Redis"
 
 # What the kernel says of the process.
-process=$(pgrep --full --newest "serve /model.wasm --listen 127.0.0.1:$port")
+process=$(of_the_image)
 status() { sed -n "s/^$1:\t*//p" "/proc/$process/status"; }
 [ "$(status Uid | cut -f1)" = 65532 ] || fail "it runs as $(status Uid)"
 [ "$(status CapEff)" = 0000000000000000 ] || fail "it has the capabilities $(status CapEff)"
