@@ -102,7 +102,7 @@ fuzz:
 	python3 fuzz/seeds.py $(TARGET)/fuzz-seeds
 	cargo_fuzz=$$(.ci/tool cargo-fuzz 0.13.2) && for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$target fuzz/regressions/$$target && \
-		$$cargo_fuzz run --sanitizer none --target-dir $(TARGET)/fuzz $$target \
+		$$cargo_fuzz run --sanitizer none --target-dir $(abspath $(TARGET))/fuzz $$target \
 			fuzz/corpus/$$target $(TARGET)/fuzz-seeds/$$target fuzz/regressions/$$target -- \
 			-max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
@@ -181,8 +181,10 @@ test-homes: build .venv/installed
 	PATH="$(CURDIR)/tests/homes/bin:$$PATH" cargo test --locked --release --package foretold --test end_to_end -- \
 		--ignored --exact http_suite::wasmtime_serve_answers_the_same
 
-# The image from nothing, built and run; needs root and buildah, and says so where one is missing.
+# The image from nothing, built and run. Needs buildah and root, which installs it; else it says so and
+# does nothing.
 test-container: build
+	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,buildah); }
 	tests/homes/container.sh $(TARGET)/release/foretold $(MODEL)
 
 # The suite of requests under `spin up`, where there is a spin.

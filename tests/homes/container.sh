@@ -32,7 +32,7 @@ service='' mounted='' redis_port='' port='' container=''
 clean_up() {
     # The engine does not pass signals on, and ends with what it runs.
     if [ -n "$service" ]; then
-        process=$(of_the_image) && kill "$process" || true
+        if process=$(of_the_image); then kill "$process" || true; fi
         wait "$service" 2>/dev/null || true
     fi
     [ -z "$redis_port" ] || redis-cli -p "$redis_port" shutdown nosave >/dev/null 2>&1 || true
@@ -94,5 +94,5 @@ status() { sed -n "s/^$1:\t*//p" "/proc/$process/status"; }
 [ "$(status Uid | cut -f1)" = 65532 ] || fail "it runs as $(status Uid)"
 [ "$(status CapEff)" = 0000000000000000 ] || fail "it has the capabilities $(status CapEff)"
 awk '$5 == "/" && $6 ~ /^ro/ { found = 1 } END { exit !found }' "/proc/$process/mountinfo" || fail "its root can be written"
-ls -A "$root/cache" | grep -q . && fail "something was written into the image"
+[ -z "$(ls -A "$root/cache")" ] || fail "something was written into the image"
 echo "the container: $(du -sm "$work/files" | cut -f1) MB, user $user, read-only root, no capabilities: $first, then $second"
