@@ -19,7 +19,8 @@ WASMTIME = $(PYTHON) tests/wasmtime.py run --dir $(CURDIR) --dir .
 SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
-	test-clients test-docs test-operators test-spin artefacts faults bench bench-memory clean
+	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
+	faults bench bench-memory clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -30,7 +31,11 @@ help:
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
+	@echo 'make test-homes   the same requests under wasmtime serve'
+	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
 	@echo 'make test-spin    the same requests under spin up, where there is a spin'
+	@echo 'make licences     licence texts of all that is shipped, and an SBOM, into dist/licences'
+	@echo 'make fuzz         fuzz each reader of bytes from outside for SECONDS (60)'
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
@@ -89,6 +94,19 @@ request:
 	@curl --silent --show-error --include --header 'content-type: application/json' --data @$(SAMPLE) \
 		--write-out '\n\nanswered in %{time_total} s\n' http://$(LISTEN)/decisions
 
+# Guided by coverage, each target for SECONDS; what fails is kept in fuzz/artifacts, and what was found
+# in fuzz/corpus, for the next time.
+SECONDS ?= 60
+FUZZ_TARGETS ?= entry head json key manifest onnx v2
+fuzz:
+	python3 fuzz/seeds.py $(TARGET)/fuzz-seeds
+	cargo_fuzz=$$(.ci/tool cargo-fuzz 0.13.2) && for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target fuzz/regressions/$$target && \
+		$$cargo_fuzz run --sanitizer none --target-dir $(abspath $(TARGET))/fuzz $$target \
+			fuzz/corpus/$$target $(TARGET)/fuzz-seeds/$$target fuzz/regressions/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
+
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
 test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs
 	@$(call need,redis-server)
@@ -96,6 +114,7 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	cargo test --locked --release --package foretold-inference
 	$(MAKE) test-operators
 	cargo test --locked --release --package foretold
+	$(MAKE) test-homes test-container
 	$(PYTHON) models/credit/train.py --check
 	$(PYTHON) models/credit-full/train.py --check
 	$(PYTHON) component/inference/tests/models/generate.py --check
@@ -155,6 +174,18 @@ test-full: GRAPHS_SEED = $(shell date +%s)
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
+	$(MAKE) fuzz SECONDS=120
+
+# The suite of requests under the real `wasmtime serve`, of the environment's package.
+test-homes: build .venv/installed
+	PATH="$(CURDIR)/tests/homes/bin:$$PATH" cargo test --locked --release --package foretold --test end_to_end -- \
+		--ignored --exact http_suite::wasmtime_serve_answers_the_same
+
+# The image from nothing, built and run. Needs buildah and root, which installs it; else it says so and
+# does nothing.
+test-container: build
+	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,buildah); }
+	tests/homes/container.sh $(TARGET)/release/foretold $(MODEL)
 
 # The suite of requests under `spin up`, where there is a spin.
 test-spin: spin
@@ -164,6 +195,10 @@ test-spin: spin
 		echo 'SKIPPED: there is no spin on PATH, so nothing was tested under it;'; \
 		echo 'our own host runs the same artefact and the same suite in make test'; \
 	fi
+
+# What belongs beside a shipped command or component, in dist/licences.
+licences:
+	python3 deploy/licences.py dist/licences
 
 # Size, fresh instance and first prediction of each artefact, as a table.
 artefacts: build
