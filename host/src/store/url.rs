@@ -70,12 +70,12 @@ impl StoreUrl {
     /// background, and predictions go on without it.
     ///
     /// # Errors
-    /// If a file cannot be used.
+    /// If a file cannot be used, or a server answers that cannot have the layout.
     pub async fn open(&self) -> Result<Arc<dyn Inventory>, StoreError> {
         Ok(match self {
             StoreUrl::Memory { max_bytes } => Arc::new(MemoryStore::new(*max_bytes)),
             StoreUrl::File(path) => Arc::new(FileStore::open(path)?),
-            StoreUrl::Redis(url) => Arc::new(RedisStore::connect(url).await),
+            StoreUrl::Redis(url) => Arc::new(RedisStore::connect(url).await?),
         })
     }
 }

@@ -3,17 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
-};
+use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
+use crate::store::redis::connection::tls::{Tls, TlsFiles};
 use crate::store::redis::error::describe;
 use crate::store::redis::layout::Layout;
-use crate::store::settings::StoreSettings;
+use crate::store::settings::{Password, StoreSettings};
 
 const EXPECTED: &str = "expected redis://[user[:password]@]host[:port][/db] or rediss://…";
-const PARAMETERS: &str = "layout, capacity, prefix; with rediss:// also ca, cert, key";
+const PARAMETERS: &str =
+    "layout, capacity, prefix; with rediss:// also ca, cert, key, server_name, insecure";
 /// Entries per time to live that the packed layout is made for, unless the operator says.
 const DEFAULT_CAPACITY: u64 = 1_000_000;
 /// Beyond this a server has no memory for them anyway.
@@ -22,21 +21,19 @@ const MAX_CAPACITY: u64 = 10_000_000_000;
 /// Where a server is, how entries lie in it, and how long a command to it may take.
 #[derive(Clone)]
 pub struct RedisUrl {
-    pub(super) info: Box<ConnectionInfo>,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: Option<Tls>,
+    /// User, password as in the URL, and database.
+    pub(super) login: RedisConnectionInfo,
+    /// Instead of the one in the URL.
+    pub(super) password: Option<Password>,
     pub(super) timeout: Duration,
     pub(super) layout: Layout,
     /// Entries per time to live, for the packed layout.
     pub(super) capacity: u64,
     /// In front of every key of ours.
     pub(super) prefix: String,
-}
-
-/// Files of the URL's parameters.
-#[derive(Default)]
-struct Files {
-    ca: Option<Vec<u8>>,
-    cert: Option<Vec<u8>>,
-    key: Option<Vec<u8>>,
 }
 
 impl RedisUrl {
@@ -56,7 +53,7 @@ impl RedisUrl {
             return Err(format!("{EXPECTED}, with nothing after a #"));
         }
         let (mut layout, mut capacity, mut prefix) = (None, DEFAULT_CAPACITY, String::new());
-        let mut files = Files::default();
+        let mut files = TlsFiles::default();
         for (name, value) in url.query_pairs() {
             match &*name {
                 "layout" => layout = Some(value.parse::<Layout>()?),
@@ -65,6 +62,14 @@ impl RedisUrl {
                 "ca" => files.ca = Some(read_pem("ca", &value)?),
                 "cert" => files.cert = Some(read_pem("cert", &value)?),
                 "key" => files.key = Some(read_pem("key", &value)?),
+                "server_name" => files.server_name = Some(value.into_owned()),
+                "insecure" if value == "true" => files.is_insecure = true,
+                "insecure" => {
+                    return Err(format!(
+                        "insecure={value}: expected true, which switches off that the server's \
+                         certificate is verified"
+                    ));
+                }
                 _ => {
                     return Err(format!("unknown parameter {name:?}: expected {PARAMETERS}"));
                 }
@@ -80,40 +85,39 @@ impl RedisUrl {
         let info = url
             .into_connection_info()
             .map_err(|error| format!("{EXPECTED}; {}", describe(&error)))?;
-        let info = files.apply(info)?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let info = match &settings.password {
-            Some(password) => {
-                let redis = info.redis_settings().clone().set_password(password);
-                info.set_redis_settings(redis)
+        let (host, port, tls) = match info.addr() {
+            ConnectionAddr::Tcp(..) if files.is_needed() => {
+                return Err("the parameters ca, cert, key, server_name and insecure need \
+                            rediss://"
+                    .to_owned());
             }
-            None => info,
+            ConnectionAddr::Tcp(host, port) => (host.clone(), *port, None),
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                (host.clone(), *port, Some(Tls::new(host, files)?))
+            }
+            _ => return Err(EXPECTED.to_owned()),
         };
-        let info = Box::new(info);
-        Ok(RedisUrl { info, timeout: settings.timeout, layout, capacity, prefix })
+        Ok(RedisUrl {
+            host,
+            port,
+            tls,
+            login: info.redis_settings().clone(),
+            password: settings.password.clone(),
+            timeout: settings.timeout,
+            layout,
+            capacity,
+            prefix,
+        })
     }
-}
 
-impl Files {
-    /// Gives a connection with TLS its certificates.
-    fn apply(self, info: ConnectionInfo) -> Result<ConnectionInfo, String> {
-        let client_tls = match (self.cert, self.key) {
-            (Some(client_cert), Some(client_key)) => {
-                Some(ClientTlsConfig { client_cert, client_key })
-            }
-            (None, None) => None,
-            _ => return Err("the parameters cert and key belong together".to_owned()),
-        };
-        if client_tls.is_none() && self.ca.is_none() {
-            return Ok(info);
-        }
-        if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Err("the parameters ca, cert and key need rediss://".to_owned());
-        }
-        let certificates = TlsCertificates { client_tls, root_cert: self.ca };
-        let client = Client::build_with_tls(info, certificates)
-            .map_err(|error| format!("ca, cert or key is unusable: {}", describe(&error)))?;
-        Ok(client.get_connection_info().clone())
+    /// What the log has to say of it before anything is sent.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.tls.as_ref().filter(|tls| tls.is_insecure).map(|_| {
+            format!(
+                "insecure=true: the certificate of {self} is not verified, and whoever answers \
+                 there gets the password"
+            )
+        })
     }
 }
 
@@ -137,10 +141,9 @@ fn read_pem(parameter: &str, path: &str) -> Result<Vec<u8>, String> {
 /// Address, database and layout; never user and password.
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tls = matches!(self.info.addr(), ConnectionAddr::TcpTls { .. });
-        let tls = if tls { " (TLS)" } else { "" };
-        let database = self.info.redis_settings().db();
-        write!(f, "redis at {}{tls}, database {database}", self.info.addr())?;
+        let tls = if self.tls.is_some() { " (TLS)" } else { "" };
+        let database = self.login.db();
+        write!(f, "redis at {}:{}{tls}, database {database}", self.host, self.port)?;
         if self.layout == Layout::default() {
             return Ok(());
         }
