@@ -19,6 +19,8 @@ const RETURN_LIMIT: Duration = Duration::from_secs(5);
 /// A connection that has lived so long is replaced at once when it ends.
 const A_WHILE: Duration = Duration::from_millis(1200);
 
+const REPLICATES_AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
 /// Tries until it succeeds.
 async fn until<F: Future<Output = bool>>(mut attempt: impl FnMut() -> F, what: &str) {
     let start = Instant::now();
@@ -31,6 +33,15 @@ async fn until<F: Future<Output = bool>>(mut attempt: impl FnMut() -> F, what: &
 async fn until_stored(store: &Arc<dyn Inventory>, what: &str) {
     let key = row_key(MODEL, 77, 3);
     until(async || store.set(&key, value(7), LONG).await.is_ok(), what).await;
+}
+
+async fn until_it_says(store: &Arc<dyn Inventory>, reason: &str) {
+    let key = row_key(MODEL, 1, 3);
+    let says = async || {
+        let answer = store.get(&key, LONG).await;
+        answer.is_err_and(|error| error.to_string().contains(reason))
+    };
+    until(says, reason).await;
 }
 
 /// The servers' own ways to end connections, by hand.
@@ -109,7 +120,8 @@ async fn nothing_that_was_purged_comes_back_with_a_new_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fail_over_that_keeps_the_connection_is_found_out() {
-    let (a, b) = (Redis::start(), Redis::start());
+    let start = || Redis::start_with(free_port(), &REPLICATES_AT_ONCE);
+    let (a, b) = (start(), start());
     b.cli(&["REPLICAOF", "127.0.0.1", &a.port().to_string()]);
     let proxy = Proxy::start(a.port());
     let mut stores = vec![];
@@ -130,7 +142,7 @@ async fn a_fail_over_that_keeps_the_connection_is_found_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_stays_one_is_read_from() {
-    let (redis, primary) = (Redis::start(), Redis::start());
+    let (redis, primary) = (Redis::start(), Redis::start_with(free_port(), &REPLICATES_AT_ONCE));
     let key = row_key(MODEL, 1, 3);
     open(&primary.url()).await.set(&key, value(1), LONG).await.unwrap();
     redis.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
@@ -155,9 +167,7 @@ async fn a_changed_password_is_read_from_its_file() {
     redis.cli(&["-a", "first", "CONFIG", "SET", "requirepass", "second"]);
     redis.cli(&["-a", "second", "CLIENT", "KILL", "TYPE", "normal"]);
     let key = row_key(MODEL, 1, 3);
-    until(async || store.get(&key, LONG).await.is_err(), "refused").await;
-    let error = store.get(&key, LONG).await.unwrap_err().to_string();
-    assert!(error.contains("authentication failed"), "{error}");
+    until_it_says(&store, "authentication failed").await;
     std::fs::write(file.path(), "second\n").unwrap();
     until_stored(&store, "second").await;
 }
@@ -172,10 +182,7 @@ async fn a_server_that_pauses_or_is_full_of_clients_is_found_again() {
     let mut run = |command: &[&str]| redis::cmd(command[0]).arg(&command[1..]).exec(&mut busy);
     run(&["CONFIG", "SET", "maxclients", "1"]).unwrap();
     run(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
-    let key = row_key(MODEL, 1, 3);
-    until(async || store.get(&key, LONG).await.is_err(), "clients").await;
-    let error = store.get(&key, LONG).await.unwrap_err().to_string();
-    assert!(error.contains("max number of clients"), "{error}");
+    until_it_says(&store, "max number of clients").await;
     run(&["CONFIG", "SET", "maxclients", "1000"]).unwrap();
     until_stored(&store, "clients").await;
     redis.cli(&["CLIENT", "PAUSE", "1500"]);

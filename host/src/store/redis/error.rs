@@ -1,6 +1,7 @@
 //! What errors of Redis mean, and how they are told.
 
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError};
 
@@ -102,25 +103,25 @@ fn advice(error: &RedisError, url: &RedisUrl) -> Option<&'static str> {
     }
 }
 
+/// What the system or TLS said.
+fn io_error(error: &RedisError) -> Option<&io::Error> {
+    let source = std::error::Error::source(error)?;
+    let shared: Option<&Arc<dyn std::error::Error + Send + Sync>> = source.downcast_ref();
+    match shared {
+        Some(error) => error.downcast_ref(),
+        None => source.downcast_ref(),
+    }
+}
+
 fn tls_error(error: &RedisError) -> Option<&rustls::Error> {
-    let io = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
-    io.get_ref()?.downcast_ref()
+    io_error(error)?.get_ref()?.downcast_ref()
 }
 
 /// Whether the peer has closed the connection, or sent what is no reply.
 fn is_end(error: &RedisError) -> bool {
-    let source = std::error::Error::source(error).and_then(|error| error.downcast_ref());
-    match source.map(io::Error::kind) {
-        Some(kind) => {
-            matches!(
-                kind,
-                io::ErrorKind::UnexpectedEof
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::BrokenPipe
-            )
-        }
-        None => true,
-    }
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let kind = io_error(error).map(io::Error::kind);
+    kind.is_none_or(|kind| matches!(kind, UnexpectedEof | ConnectionReset | BrokenPipe))
 }
 
 /// A text of a server for a log or a terminal: without control characters, and not too long.

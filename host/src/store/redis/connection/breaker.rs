@@ -444,7 +444,12 @@ async fn probe_until_closed(shared: Weak<Shared>, mut told: String) {
         let reason = shared.reason(&reason);
         if reason != told {
             info!("{} still fails ({reason})", shared.url);
-            told = reason;
+            told.clone_from(&reason);
+            shared.breaker.send_modify(|breaker| {
+                if let Breaker::Open { reason: known, .. } = breaker {
+                    *known = reason;
+                }
+            });
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::store::redis::url::RedisUrl;
 
 /// A probe may take longer than a command: nobody waits for it.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Less than that, so that it is known what took so long.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(700);
 /// Commands that may be under way on the connection: more than requests may be.
 const PIPELINE_BUFFER: usize = 4096;
 /// A peer that is gone without a word is found out by the system within half a minute.
@@ -141,7 +143,14 @@ async fn stream(url: &RedisUrl) -> io::Result<Pin<Box<dyn Stream>>> {
     SockRef::from(&tcp).set_tcp_keepalive(&keepalive)?;
     let Some(tls) = &url.tls else { return Ok(Box::pin(tcp)) };
     let connector = TlsConnector::from(tls.config.clone());
-    Ok(Box::pin(connector.connect(tls.server_name.clone(), tcp).await?))
+    let handshake = connector.connect(tls.server_name.clone(), tcp);
+    // A server without TLS waits for more of what it takes for a command.
+    let silence = |_| {
+        let text = "no answer in TLS: if it does not speak TLS there, use redis:// or its TLS port";
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    };
+    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(silence)??;
+    Ok(Box::pin(stream))
 }
 
 /// Connects to whichever address of a name answers first.

@@ -8,7 +8,7 @@ use redis::{ErrorKind, Pipeline, RedisError, RedisResult, Value, from_redis_valu
 use crate::store::clock::SteadyClock;
 use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, Link};
 use crate::store::redis::connection::generations::{Generations, Tags};
-use crate::store::redis::error::{is_authentication, printable};
+use crate::store::redis::error::{is_authentication, is_lost, printable};
 use crate::store::redis::layout::arrangement::{Arrangement, Server};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
@@ -75,10 +75,14 @@ impl Session {
         generations_are_spoiled: bool,
     ) -> Result<Opened, NoSession> {
         let generations = Arc::new(Generations::unknown());
-        let (link, can_push) = match Link::dial(url, Some(generations.clone())).await {
-            Err(error) if lacks_resp3(&error) => (Link::dial(url, None).await?, false),
-            link => (link?, true),
+        let (link, refusal) = match Link::dial(url, Some(generations.clone())).await {
+            Err(error) if lacks_resp3(&error) => {
+                let link = Link::dial(url, None).await;
+                (link.map_err(|other| the_plainer(&error, other))?, Some(error))
+            }
+            link => (link?, None),
         };
+        let can_push = refusal.is_none();
         let hash_name = name::generations(&url.prefix);
         if generations_are_spoiled {
             let mut pipeline = redis::pipe();
@@ -97,7 +101,11 @@ impl Session {
         ask_for_slots(&mut pipeline, &url.prefix);
         let kind = url.layout.kind();
         (kind.ask)(&mut pipeline, &url.prefix);
-        let replies = link.send(pipeline, CONNECT_TIMEOUT).await?;
+        let replies =
+            link.send(pipeline, CONNECT_TIMEOUT).await.map_err(|error| match &refusal {
+                Some(refusal) => the_plainer(refusal, error),
+                None => error,
+            })?;
         let mut replies = replies.into_iter();
         let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
         let is_told = next().is_ok() && can_push;
@@ -158,6 +166,11 @@ fn lacks_resp3(error: &RedisError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Of two refusals the one that says more: a server that has too many clients says so and hangs up.
+fn the_plainer(first: &RedisError, second: RedisError) -> RedisError {
+    if is_lost(&second) { first.clone() } else { second }
 }
 
 /// The server's time, or this machine's where it does not tell, or is too far from it; not a

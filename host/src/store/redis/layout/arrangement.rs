@@ -19,9 +19,11 @@ pub(crate) struct Kind {
     /// a prefix.
     pub(crate) ask: fn(&mut Pipeline, &str),
     /// Reads the replies to them. An error says what the server lacks, and what to do.
-    pub(crate) arrange:
-        fn(&Server<'_>, Vec<RedisResult<Value>>) -> Result<Box<dyn Arrangement>, String>,
+    pub(crate) arrange: fn(&Server<'_>, Vec<RedisResult<Value>>) -> Arranged,
 }
+
+/// A layout in a server.
+pub(crate) type Arranged = Result<Box<dyn Arrangement>, String>;
 
 /// What the operator says of a server.
 pub(crate) struct Server<'a> {

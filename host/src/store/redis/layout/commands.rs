@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use redis::{Pipeline, RedisResult, Value, from_redis_value};
+use redis::{FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::store::StoreError;
 use crate::store::key::Key;
@@ -79,8 +79,7 @@ impl<'a> Reading<'a> {
             match group {
                 Group::Strings(names) if !reads_together || names.len() == 1 => {
                     for ((key, _), reply) in names.iter().zip(&mut replies) {
-                        values[*key] = read_reply(reply, |reply| from_redis_value(reply))?
-                            .unwrap_or(Some(Bytes::new()));
+                        values[*key] = read_reply(reply)?.unwrap_or(Some(Bytes::new()));
                     }
                 }
                 Group::Strings(names) => {
@@ -108,12 +107,11 @@ impl<'a> Reading<'a> {
 
 /// What a reply holds; `None` where it is of another type. One that was not read, for another
 /// before it that was too long, holds nothing.
-fn read_reply<T: Default>(
+fn read_reply<T: Default + FromRedisValue>(
     reply: RedisResult<Value>,
-    read: impl FnOnce(Value) -> Result<T, redis::ParsingError>,
 ) -> Result<Option<T>, StoreError> {
     match reply {
-        Ok(reply) => read(reply).map(Some).map_err(|error| store_error(error.into())),
+        Ok(reply) => from_redis_value(reply).map(Some).map_err(|error| store_error(error.into())),
         Err(error) if is_wrong_type(&error) => Ok(None),
         Err(error) if is_cut(&error) => Ok(Some(T::default())),
         Err(error) => Err(store_error(error)),
@@ -126,7 +124,7 @@ fn read_array(
     elements: usize,
 ) -> Result<Vec<Option<Bytes>>, StoreError> {
     let Some(reply) = reply else { return Ok(vec![]) };
-    let found = read_reply(reply, |reply| from_redis_value(reply))?;
+    let found: Option<Vec<Option<Bytes>>> = read_reply(reply)?;
     Ok(found.unwrap_or_else(|| vec![Some(Bytes::new()); elements]))
 }
 
