@@ -25,6 +25,7 @@ mod predictor;
 mod redis_cache;
 mod redis_cluster_mode;
 mod redis_life;
+mod redis_sentinel;
 mod redis_tls;
 mod redis_trust;
 mod reports;

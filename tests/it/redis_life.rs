@@ -200,7 +200,6 @@ async fn mistakes_in_a_url_are_said_plainly() {
         (url.replace("redis://", "redis://scorer:wrong@"), "authentication failed"),
         (url.replace("redis://", "redis://nobody:wrong@"), "authentication failed"),
     ];
-    let key = row_key(MODEL, 1, 3);
     for (url, expected) in cases {
         let store = open(&url).await;
         let error = store.get(&key, LONG).await.unwrap_err().to_string();

@@ -4,6 +4,7 @@ mod bound;
 pub(super) mod breaker;
 mod dial;
 pub(super) mod generations;
+pub(super) mod sentinel;
 pub(super) mod session;
 pub(super) mod tls;
 

@@ -9,8 +9,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,6 +37,8 @@ pub(crate) struct Traffic {
     answered: AtomicU64,
     answered_at_begin: AtomicU64,
     was_cut: AtomicBool,
+    /// The error after which the server hung up.
+    last_words: OnceLock<String>,
 }
 
 impl Traffic {
@@ -55,6 +57,11 @@ impl Traffic {
     pub(crate) fn has_answered(&self) -> bool {
         let at_begin = self.answered_at_begin.load(Ordering::Relaxed);
         self.answered.load(Ordering::Relaxed) > at_begin
+    }
+
+    /// The error after which the server hung up: that it has too many clients, say.
+    pub(crate) fn last_words(&self) -> Option<&str> {
+        self.last_words.get().map(String::as_str)
     }
 
     /// Whether the stream ended for a reply that is too long.
@@ -118,6 +125,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut chunk))?;
             let bytes = chunk.filled();
             if bytes.is_empty() {
+                if !this.replies.last_error.is_empty() {
+                    let words = String::from_utf8_lossy(&this.replies.last_error).into_owned();
+                    let _ = this.traffic.last_words.set(words);
+                }
                 return Poll::Ready(Ok(()));
             }
             let is_good = this.replies.pass(bytes, &mut this.passed);
@@ -160,6 +171,8 @@ struct Replies {
     /// Whether this is a message that nobody asked for.
     is_push: bool,
     answered: u64,
+    /// The last line, if it is an error; without its sign and line break.
+    last_error: Vec<u8>,
 }
 
 impl Replies {
@@ -203,6 +216,10 @@ impl Replies {
             let digits = line.get(1..)?.trim_ascii_end();
             std::str::from_utf8(digits).ok()?.parse::<i64>().ok()
         };
+        self.last_error.clear();
+        if let Some(error) = line.strip_prefix(b"-") {
+            self.last_error.extend_from_slice(error.trim_ascii_end());
+        }
         let elements = match line[0] {
             b'$' | b'!' | b'=' => {
                 let Some(length) = number() else { return false };

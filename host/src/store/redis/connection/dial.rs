@@ -19,6 +19,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::store::redis::connection::bound::{Bounded, Traffic};
 use crate::store::redis::connection::generations::Generations;
+use crate::store::redis::connection::tls::Tls;
+use crate::store::redis::error::is_lost;
 use crate::store::redis::url::RedisUrl;
 
 /// A probe may take longer than a command: nobody waits for it.
@@ -107,9 +109,19 @@ async fn dial(url: &RedisUrl, generations: Option<Arc<Generations>>) -> RedisRes
         });
     }
     let traffic = Arc::new(Traffic::default());
-    let stream = Bounded::new(stream(url).await?, traffic.clone());
-    let (connection, driver) =
-        MultiplexedConnection::new_with_config(&login, stream, config).await?;
+    let (host, port) = match &url.sentinel {
+        Some(sentinel) => sentinel.primary(url.tls.as_ref()).await?,
+        None => (url.host.clone(), url.port),
+    };
+    let stream = stream(&host, port, url.tls.as_ref()).await?;
+    let stream = Bounded::new(stream, traffic.clone());
+    let setup = MultiplexedConnection::new_with_config(&login, stream, config).await;
+    let (connection, driver) = setup.map_err(|error| match traffic.last_words() {
+        Some(words) if is_lost(&error) => {
+            (ErrorKind::Client, "the server hung up", words.to_owned()).into()
+        }
+        _ => error,
+    })?;
     traffic.begin();
     let (sender, ended) = watch::channel(false);
     let driver = tokio::spawn(async move {
@@ -130,20 +142,25 @@ fn login(url: &RedisUrl) -> RedisResult<RedisConnectionInfo> {
     Ok(login.set_password(password))
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
-async fn stream(url: &RedisUrl) -> io::Result<Pin<Box<dyn Stream>>> {
-    let tcp = connect(&url.host, url.port).await?;
+/// A connection without a word said.
+pub(crate) async fn stream(
+    host: &str,
+    port: u16,
+    tls: Option<&Tls>,
+) -> io::Result<Pin<Box<dyn Stream>>> {
+    let tcp = connect(host, port).await?;
     tcp.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_PAUSE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_RETRIES);
     SockRef::from(&tcp).set_tcp_keepalive(&keepalive)?;
-    let Some(tls) = &url.tls else { return Ok(Box::pin(tcp)) };
+    let Some(tls) = tls else { return Ok(Box::pin(tcp)) };
     let connector = TlsConnector::from(tls.config.clone());
-    let handshake = connector.connect(tls.server_name.clone(), tcp);
+    let handshake = connector.connect(tls.name_of(host)?, tcp);
     // A server without TLS waits for more of what it takes for a command.
     let silence = |_| {
         let text = "no answer in TLS: if it does not speak TLS there, use redis:// or its TLS port";

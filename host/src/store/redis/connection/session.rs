@@ -99,6 +99,9 @@ impl Session {
         pipeline.cmd("HGETALL").arg(&hash_name);
         pipeline.cmd("TIME");
         ask_for_slots(&mut pipeline, &url.prefix);
+        if url.sentinel.is_some() {
+            pipeline.cmd("ROLE");
+        }
         let kind = url.layout.kind();
         (kind.ask)(&mut pipeline, &url.prefix);
         let replies =
@@ -112,6 +115,11 @@ impl Session {
         let tags = Tags::read(next())?.filter(|_| !generations_are_spoiled);
         let clock = SteadyClock::new(server_time(next(), last_clock));
         let reads_together = next().is_ok();
+        // A sentinel may not know yet that another is the primary now.
+        if url.sentinel.is_some() && is_replica(next()) {
+            let text = "the sentinel names a server that is a replica";
+            return Err(RedisError::from((ErrorKind::Client, text)).into());
+        }
         let server = Server { name: url, capacity: url.capacity };
         let layout = (kind.arrange)(&server, replies.collect())
             .map_err(|reason| NoSession::Unfit(printable(&reason)))?;
@@ -166,6 +174,13 @@ fn lacks_resp3(error: &RedisError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a server answered ROLE, and is none that takes writes.
+fn is_replica(reply: RedisResult<Value>) -> bool {
+    let role = reply.ok().and_then(|reply| from_redis_value::<Vec<Value>>(reply).ok());
+    let role = role.and_then(|role| from_redis_value::<String>(role.into_iter().next()?).ok());
+    role.is_some_and(|role| role != "master")
 }
 
 /// Of two refusals the one that says more: a server that has too many clients says so and hangs up.

@@ -4,6 +4,7 @@
 //! itself, also where it says of itself that it is an authority (what `openssl req -x509` makes):
 //! the standard verification wants an authority and a server to be two certificates.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -43,21 +44,23 @@ impl TlsFiles {
 #[derive(Clone)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<ClientConfig>,
-    /// What the server's certificate has to be for.
-    pub(crate) server_name: ServerName<'static>,
+    /// What the server's certificate has to be for, if that is not where it is.
+    server_name: Option<ServerName<'static>>,
     /// Whether any certificate will do.
     pub(crate) is_insecure: bool,
 }
 
 impl Tls {
-    pub(crate) fn new(host: &str, files: TlsFiles) -> Result<Tls, String> {
+    pub(crate) fn new(files: TlsFiles) -> Result<Tls, String> {
         let TlsFiles { ca, cert, key, server_name, is_insecure } = files;
         if is_insecure && ca.is_some() {
             return Err("the parameters ca and insecure exclude each other".to_owned());
         }
-        let name = server_name.as_deref().unwrap_or(host);
-        let server_name = parse_name(name)
-            .ok_or_else(|| format!("server_name={name}: expected a host's name or address"))?;
+        let parse = |name: &str| {
+            parse_name(name)
+                .ok_or_else(|| format!("server_name={name}: expected a host's name or address"))
+        };
+        let server_name = server_name.as_deref().map(parse).transpose()?;
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = if is_insecure {
             Arc::new(Anybody(provider.clone()))
@@ -85,6 +88,13 @@ impl Tls {
             _ => return Err("the parameters cert and key belong together".to_owned()),
         };
         Ok(Tls { config: Arc::new(config), server_name, is_insecure })
+    }
+
+    /// What the certificate of a server has to be for that is at a host.
+    pub(crate) fn name_of(&self, host: &str) -> io::Result<ServerName<'static>> {
+        let name = self.server_name.clone().or_else(|| parse_name(host));
+        let text = "its host is no name that a certificate can be for: give ?server_name=";
+        name.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, text))
     }
 }
 
