@@ -166,7 +166,6 @@ async fn a_changed_password_is_read_from_its_file() {
     until_stored(&store, "first").await;
     redis.cli(&["-a", "first", "CONFIG", "SET", "requirepass", "second"]);
     redis.cli(&["-a", "second", "CLIENT", "KILL", "TYPE", "normal"]);
-    let key = row_key(MODEL, 1, 3);
     until_it_says(&store, "authentication failed").await;
     std::fs::write(file.path(), "second\n").unwrap();
     until_stored(&store, "second").await;
@@ -200,6 +199,7 @@ async fn mistakes_in_a_url_are_said_plainly() {
         (url.replace("redis://", "redis://scorer:wrong@"), "authentication failed"),
         (url.replace("redis://", "redis://nobody:wrong@"), "authentication failed"),
     ];
+    let key = row_key(MODEL, 1, 3);
     for (url, expected) in cases {
         let store = open(&url).await;
         let error = store.get(&key, LONG).await.unwrap_err().to_string();
