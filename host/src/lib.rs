@@ -81,7 +81,7 @@ pub mod unstable {
     pub use crate::guest::contract::{Request, RequestHeader, Settings};
     pub use crate::guest::pool::{Pool, PoolConfig};
     pub use crate::store::{
-        Cursor, Entry, Inventory, Layout, MemoryStore, ModelCount, Page, Purge, Selection,
-        ServerStatistics, Statistics, Store, StoreFuture, StoreSettings, StoreUrl,
+        Cursor, Entry, Inventory, Layout, MemoryStore, ModelCount, Page, Password, Purge,
+        Selection, ServerStatistics, Statistics, Store, StoreFuture, StoreSettings, StoreUrl,
     };
 }

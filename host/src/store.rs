@@ -22,7 +22,7 @@ pub use self::inventory::{
 pub use self::memory::MemoryStore;
 pub use self::redis::Layout;
 pub(crate) use self::redis::{RedisStore, RedisUrl};
-pub use self::settings::StoreSettings;
+pub use self::settings::{Password, StoreSettings};
 pub use self::url::StoreUrl;
 
 /// A pending answer of a store.

@@ -17,13 +17,16 @@ pub(crate) const LAYOUTS: [&str; 3] = ["string", "hash", "packed"];
 
 /// Opens a store whose server may be slow, as on a busy test machine.
 pub(crate) async fn open(url: &str) -> Arc<dyn Inventory> {
-    let settings = StoreSettings {
+    StoreUrl::parse(url, &settings()).unwrap().open().await.unwrap()
+}
+
+pub(crate) fn settings() -> StoreSettings {
+    StoreSettings {
         max_bytes: 64 << 20,
         timeout: Duration::from_secs(5),
         layout: None,
         password: None,
-    };
-    StoreUrl::parse(url, &settings).unwrap().open().await.unwrap()
+    }
 }
 
 /// What the tests of all stores run on; the guards keep it alive.
@@ -73,7 +76,7 @@ pub(crate) fn keys() -> Vec<String> {
     keys
 }
 
-fn value(number: usize) -> Bytes {
+pub(crate) fn value(number: usize) -> Bytes {
     let bytes = format!("\u{1}value\0{number}\u{ff}");
     Bytes::from(bytes)
 }

@@ -23,7 +23,7 @@ impl SteadyClock {
 
     /// Since 1970.
     pub(super) fn now(&self) -> Duration {
-        self.start + self.started.elapsed()
+        self.start.saturating_add(self.started.elapsed())
     }
 }
 
@@ -38,7 +38,7 @@ impl Expiry {
 
     pub(super) fn after(now: Duration, time_to_live: Duration) -> Expiry {
         // Beyond the year 2106 it is the last second of it.
-        Expiry(u32::try_from((now + time_to_live).as_secs()).unwrap_or(u32::MAX))
+        Expiry(u32::try_from(now.saturating_add(time_to_live).as_secs()).unwrap_or(u32::MAX))
     }
 
     /// Parts a stored value into expiry and entry, unless it is too short to be ours.
@@ -87,6 +87,10 @@ mod tests {
             assert_eq!(Expiry::read(&stored, at(now)), expected, "{now}");
             assert_eq!(Expiry::is_over(&stored, at(now)), expected.is_none(), "{now}");
         }
+        // A clock that is out of its mind does not end the process.
+        let last = Expiry::after(Duration::MAX, at(1));
+        assert_eq!(last.time_left(at(u32::MAX.into())), None);
+        SteadyClock::new(Duration::MAX).now();
         // Something else wrote these: they are no entries, and may go.
         for stored in [&b""[..], b"abc"] {
             assert_eq!(Expiry::read(stored, at(0)), Some(&b""[..]));

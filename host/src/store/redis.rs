@@ -13,11 +13,12 @@ mod tools;
 mod url;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use self::connection::breaker::Shared;
+use self::connection::MAX_VALUE_BYTES;
+use self::connection::breaker::{Failure, Shared};
 use self::connection::generations::View;
 use self::connection::session::Session;
 use self::error::store_error;
@@ -25,11 +26,18 @@ pub use self::layout::Layout;
 use self::layout::commands::{Reading, Writing, foreign_names};
 use self::layout::place::NameContext;
 pub(crate) use self::url::RedisUrl;
+use crate::store::clock::Expiry;
 use crate::store::{Store, StoreError, StoreFuture};
 
 /// Keys of one round trip. The server answers one command after the other, and so a single look-up
 /// waits behind all the keys of others: with more, it would be late.
 const KEYS_AT_ONCE: usize = 1000;
+
+/// How often commands are sent again whose connection ended, all within their time: once for the
+/// end of one, and once more where the next had to be given up for a reply that is too long.
+const RETRIES: usize = 2;
+/// Longest entry that is written: a layout may put an expiry in front of it.
+const MAX_ENTRY_BYTES: u64 = MAX_VALUE_BYTES - Expiry::BYTES as u64;
 
 /// Entries in a Redis server, in one of the layouts.
 pub(crate) struct RedisStore {
@@ -38,12 +46,15 @@ pub(crate) struct RedisStore {
 
 impl RedisStore {
     /// Connects, or starts probing where the server does not answer.
-    pub(crate) async fn connect(url: &RedisUrl) -> RedisStore {
-        let shared = Shared::connect(url).await;
+    ///
+    /// # Errors
+    /// If the server answers, but cannot have the layout.
+    pub(crate) async fn connect(url: &RedisUrl) -> Result<RedisStore, StoreError> {
+        let shared = Shared::connect(url).await?;
         if url.layout.kind().is_swept {
             tokio::spawn(tools::sweep::sweep(Arc::downgrade(&shared)));
         }
-        RedisStore { shared }
+        Ok(RedisStore { shared })
     }
 
     fn name_context<'a>(
@@ -64,15 +75,31 @@ impl RedisStore {
         if keys.is_empty() {
             return Ok(vec![]);
         }
-        let session = self.shared.session()?;
+        let deadline = self.shared.deadline(keys.len());
+        let mut values = self.read_once(keys, time_to_live, deadline).await;
+        for _ in 0..RETRIES {
+            let Err(Failure::Lost(_)) = values else { break };
+            values = self.read_once(keys, time_to_live, deadline).await;
+        }
+        Ok(values?)
+    }
+
+    async fn read_once(
+        &self,
+        keys: &[&str],
+        time_to_live: Duration,
+        deadline: Instant,
+    ) -> Result<Vec<Option<Bytes>>, Failure> {
+        let session = self.shared.session_until(deadline).await?;
         // Which generation is the current one is being read: nothing is known to be in it.
         let Some(generation) = session.generations.view() else {
             return Ok(vec![None; keys.len()]);
         };
         let context = self.name_context(&session, &generation, time_to_live);
         let reading = Reading::plan(&*session.layout, &context, keys);
-        let replies = self.shared.run(&session, reading.pipeline(), keys.len()).await?;
-        let values = reading.values(replies)?;
+        let pipeline = reading.pipeline(session.reads_together);
+        let replies = self.shared.run_until(&session, pipeline, deadline).await?;
+        let values = reading.values(replies, session.reads_together)?;
         // A purge came in between: these may be of the old generation.
         if !session.generations.is_current(&generation) {
             return Ok(vec![None; keys.len()]);
@@ -88,22 +115,43 @@ impl RedisStore {
         if entries.is_empty() {
             return Ok(());
         }
-        let session = self.shared.session()?;
+        let longest = entries.iter().map(|(_, value)| value.len()).max().unwrap_or_default() as u64;
+        if longest > MAX_ENTRY_BYTES {
+            return Err(StoreError(format!(
+                "an entry has {longest} bytes: expected at most {MAX_ENTRY_BYTES}"
+            )));
+        }
+        let deadline = self.shared.deadline(entries.len());
+        let mut written = self.write_once(entries, time_to_live, deadline).await;
+        for _ in 0..RETRIES {
+            let Err(Failure::Lost(_)) = written else { break };
+            written = self.write_once(entries, time_to_live, deadline).await;
+        }
+        Ok(written?)
+    }
+
+    async fn write_once(
+        &self,
+        entries: &[(&str, Bytes)],
+        time_to_live: Duration,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let session = self.shared.session_until(deadline).await?;
         let Some(generation) = session.generations.view() else {
-            return Err(StoreError("a purge is under way".to_owned()));
+            return Err(StoreError("a purge is under way".to_owned()).into());
         };
         let context = self.name_context(&session, &generation, time_to_live);
         let writing = Writing::plan(&*session.layout, &context, entries);
         let (pipeline, owners) = writing.commands(&writing.names());
-        let replies = self.shared.run(&session, pipeline, entries.len()).await?;
+        let replies = self.shared.run_until(&session, pipeline, deadline).await?;
         let foreign = foreign_names(owners, replies)?;
         if !foreign.is_empty() {
-            self.write_over(&session, &writing, &foreign, entries.len()).await?;
+            self.write_over(&session, &writing, &foreign, deadline).await?;
         }
         if session.generations.is_current(&generation) {
             Ok(())
         } else {
-            Err(StoreError("a purge came in between".to_owned()))
+            Err(StoreError("a purge came in between".to_owned()).into())
         }
     }
 
@@ -113,15 +161,18 @@ impl RedisStore {
         session: &Arc<Session>,
         writing: &Writing<'_>,
         foreign: &[String],
-        entries: usize,
-    ) -> Result<(), StoreError> {
+        deadline: Instant,
+    ) -> Result<(), Failure> {
         let (commands, _) = writing.commands(foreign);
         let mut pipeline = redis::pipe();
-        pipeline.cmd("UNLINK").arg(foreign);
+        // Each by itself: in a cluster they are in different places.
+        for name in foreign {
+            pipeline.cmd("UNLINK").arg(name);
+        }
         for command in commands.cmd_iter() {
             pipeline.add_command(command.clone());
         }
-        let replies = self.shared.run(session, pipeline, entries).await?;
+        let replies = self.shared.run_until(session, pipeline, deadline).await?;
         replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! What an operator says of a store beside its URL.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::store::redis::layout::Layout;
 
 /// What stands beside the URL.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct StoreSettings {
     /// Bound on the memory that entries of the memory store take.
     pub max_bytes: u64,
@@ -15,16 +16,43 @@ pub struct StoreSettings {
     /// How entries lie in Redis, where the URL does not say it.
     pub layout: Option<Layout>,
     /// The password for Redis, instead of one in the URL.
-    pub password: Option<String>,
+    pub password: Option<Password>,
 }
 
-impl fmt::Debug for StoreSettings {
+/// Where a password is. It is read for every connection, so that one that was changed is found.
+#[derive(Clone)]
+pub enum Password {
+    /// Here.
+    Given(String),
+    /// In a file, which may end with a line break.
+    File(PathBuf),
+}
+
+impl Password {
+    /// The password as it is now.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is empty; the message names it.
+    pub fn read(&self) -> Result<String, String> {
+        let path = match self {
+            Password::Given(password) => return Ok(password.clone()),
+            Password::File(path) => path,
+        };
+        let place = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(format!("{place}: expected a password, it is empty")),
+            password => Ok(password.to_owned()),
+        }
+    }
+}
+
+/// Where it is, and never what it is.
+impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreSettings")
-            .field("max_bytes", &self.max_bytes)
-            .field("timeout", &self.timeout)
-            .field("layout", &self.layout)
-            .field("password", &self.password.as_ref().map(|_| "<hidden>"))
-            .finish()
+        match self {
+            Password::Given(_) => f.write_str("<hidden>"),
+            Password::File(path) => write!(f, "in {}", path.display()),
+        }
     }
 }

@@ -18,7 +18,7 @@ pub enum StoreUrl {
     /// In a file of this machine.
     File(PathBuf),
     /// In a Redis or Valkey server.
-    Redis(RedisUrl),
+    Redis(Box<RedisUrl>),
 }
 
 impl StoreUrl {
@@ -29,7 +29,9 @@ impl StoreUrl {
     pub fn parse(url: &str, settings: &StoreSettings) -> Result<StoreUrl, String> {
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         match scheme {
-            "redis" | "rediss" => return Ok(StoreUrl::Redis(RedisUrl::parse(url, settings)?)),
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
+                return Ok(StoreUrl::Redis(Box::new(RedisUrl::parse(url, settings)?)));
+            }
             "memory" | "file" => {}
             _ => return Err(unknown_scheme(url)),
         }
@@ -70,12 +72,12 @@ impl StoreUrl {
     /// background, and predictions go on without it.
     ///
     /// # Errors
-    /// If a file cannot be used.
+    /// If a file cannot be used, or a server answers that cannot have the layout.
     pub async fn open(&self) -> Result<Arc<dyn Inventory>, StoreError> {
         Ok(match self {
             StoreUrl::Memory { max_bytes } => Arc::new(MemoryStore::new(*max_bytes)),
             StoreUrl::File(path) => Arc::new(FileStore::open(path)?),
-            StoreUrl::Redis(url) => Arc::new(RedisStore::connect(url).await),
+            StoreUrl::Redis(url) => Arc::new(RedisStore::connect(url).await?),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub(crate) enum Trouble {
     Replace,
     /// Some replies are random bytes.
     Garbage,
+    /// The server's clock tells other seconds since 1970.
+    Time(u64),
 }
 
 /// A running proxy on a port of its own.
@@ -37,7 +39,7 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    redis_port: u16,
+    redis_port: AtomicU16,
     trouble: Mutex<Trouble>,
     troubles: AtomicUsize,
     stopped: AtomicBool,
@@ -48,7 +50,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            redis_port,
+            redis_port: AtomicU16::new(redis_port),
             trouble: Mutex::new(Trouble::None),
             troubles: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -68,6 +70,11 @@ impl Proxy {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Leads new connections to another server. Those that there are stay where they are.
+    pub(crate) fn lead_to(&self, redis_port: u16) {
+        self.shared.redis_port.store(redis_port, Ordering::Relaxed);
     }
 
     /// Makes trouble from now on, for the connections that there are, too.
@@ -91,7 +98,7 @@ impl Drop for Proxy {
 
 /// Starts the threads of one connection; they end with it.
 fn connect(shared: &Arc<Shared>, client: &TcpStream, seed: u64) -> std::io::Result<()> {
-    let redis = TcpStream::connect(("127.0.0.1", shared.redis_port))?;
+    let redis = TcpStream::connect(("127.0.0.1", shared.redis_port.load(Ordering::Relaxed)))?;
     client.set_nodelay(true)?;
     redis.set_nodelay(true)?;
     let pipe = |from: &TcpStream, to: &TcpStream, seed| -> std::io::Result<Pipe> {
@@ -223,6 +230,10 @@ impl Changes {
                 self.random.bytes(length)
             }
             Trouble::Delay(_) => reply.to_vec(),
+            Trouble::Time(seconds) if is_time(reply) => {
+                let digits = seconds.to_string();
+                format!("*2\r\n${}\r\n{digits}\r\n$1\r\n0\r\n", digits.len()).into_bytes()
+            }
             _ => return reply.to_vec(),
         };
         self.shared.troubles.fetch_add(1, Ordering::Relaxed);
@@ -240,6 +251,12 @@ impl Changes {
             _ => self.last.clone(),
         }
     }
+}
+
+/// Whether a reply looks like that to TIME.
+fn is_time(reply: &[u8]) -> bool {
+    let seconds = reply.strip_prefix(b"*2\r\n$10\r\n").and_then(|rest| rest.get(..10));
+    seconds.is_some_and(|seconds| seconds.iter().all(u8::is_ascii_digit))
 }
 
 /// The length of the first whole reply (RESP 2 or 3), or `None` where it is not there yet.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::store::{Layout, StoreSettings, StoreUrl};
+use crate::store::{Layout, Password, StoreSettings, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
@@ -76,15 +76,14 @@ impl StoreOptions {
         StoreUrl::parse(&url, &settings).map_err(anyhow::Error::msg).context(source)
     }
 
-    fn password(&self) -> Result<Option<String>> {
-        let Some(path) = &self.store_password_file else { return variable(PASSWORD_VARIABLE) };
-        let place = || format!("--store-password-file: {}", path.display());
-        let text = std::fs::read_to_string(path).with_context(place)?;
-        let password = text.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            bail!("{}: expected a password, it is empty", place());
-        }
-        Ok(Some(password.to_owned()))
+    fn password(&self) -> Result<Option<Password>> {
+        let Some(path) = &self.store_password_file else {
+            return Ok(variable(PASSWORD_VARIABLE)?.map(Password::Given));
+        };
+        let password = Password::File(path.clone());
+        // One that cannot be read is a mistake to hear of before anything listens.
+        password.read().map_err(anyhow::Error::msg).context("--store-password-file")?;
+        Ok(Some(password))
     }
 }
 

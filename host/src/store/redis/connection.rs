@@ -1,5 +1,11 @@
 //! The one connection to Redis: how it is made, kept, and found to be broken.
 
+mod bound;
 pub(super) mod breaker;
+mod dial;
 pub(super) mod generations;
+pub(super) mod sentinel;
 pub(super) mod session;
+pub(super) mod tls;
+
+pub(super) use self::bound::{CUT, MAX_VALUE_BYTES};

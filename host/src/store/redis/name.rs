@@ -57,3 +57,8 @@ pub(super) fn pattern(beginning: &str) -> String {
     pattern.push('*');
     pattern
 }
+
+/// A name that is ours, and that nothing is ever under: to ask the server with.
+pub(super) fn probe(prefix: &str, letter: char) -> String {
+    format!("{prefix}{OURS}probe-{letter}")
+}

@@ -1,17 +1,26 @@
 //! The circuit breaker, and the commands that go through it.
+//!
+//! A connection is expected to end: servers and load balancers close those that are quiet. Its end
+//! is noticed when it happens, another one is made at once, and commands wait for that within
+//! their time; only if that fails too it is an outage. A server that answers, but says that it is
+//! the wrong one, gets a new connection as well: behind the same name there may be another.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use redis::{ErrorKind, Pipeline, RedisError, RedisResult, Value};
+use redis::{Pipeline, RedisError, RedisResult, Value};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::store::StoreError;
 use crate::store::clock::SteadyClock;
+use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
 use crate::store::redis::connection::generations::{ALL, Tags, new_tag};
-use crate::store::redis::connection::session::Session;
-use crate::store::redis::error::{describe, is_wrong_type};
+use crate::store::redis::connection::session::{NoSession, Opened, Session};
+use crate::store::redis::error::{
+    describe, explain, is_cut, is_demoted, is_lost, is_outage, is_wrong_type,
+};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
@@ -26,13 +35,21 @@ const POLL_PAUSE: Duration = Duration::from_secs(1);
 const TIME_PER_KEY: Duration = Duration::from_micros(20);
 /// What a command for a tool may take.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that did not last so long is not replaced at once, but by a probe.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+/// How often a connection is replaced at most because the server is the wrong one.
+const REPLACEMENT_PAUSE: Duration = Duration::from_secs(1);
+/// A server that was quiet for so long is asked whether it is there.
+const PING_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the store, its probe and its other tasks share.
 pub(crate) struct Shared {
     pub(crate) url: RedisUrl,
-    breaker: RwLock<Breaker>,
+    breaker: watch::Sender<Breaker>,
     /// When the log last said that the server refused a command.
     refusal_logged: Mutex<Option<Instant>>,
+    /// When a connection was last replaced because the server is the wrong one.
+    replaced: Mutex<Option<Instant>>,
     /// Whether the log has said that generations are polled.
     polling_logged: AtomicBool,
     /// Whether there ever was a purge: then tags that are gone were lost.
@@ -42,6 +59,11 @@ pub(crate) struct Shared {
 enum Breaker {
     /// The server answered last time.
     Closed(Arc<Session>),
+    /// The connection has ended, and another is being made: commands wait for it.
+    Renewing {
+        /// The server's time as it was known last.
+        last_clock: SteadyClock,
+    },
     /// It did not; a probe is under way.
     Open {
         /// The server's time as it was known last.
@@ -54,61 +76,127 @@ enum Breaker {
 pub(crate) enum Failure {
     /// They were not sent: the breaker is open.
     Open(String),
+    /// The connection ended before they were answered: on another one they may be.
+    Lost(String),
     Redis(RedisError),
+    /// The server answered, but not with what was asked for.
+    Store(StoreError),
 }
 
 impl From<RedisError> for Failure {
     fn from(error: RedisError) -> Failure {
-        Failure::Redis(error)
+        if is_lost(&error) { Failure::Lost(describe(&error)) } else { Failure::Redis(error) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Store(error)
     }
 }
 
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> StoreError {
-        StoreError(match failure {
-            Failure::Open(reason) => format!("the circuit breaker is open: {reason}"),
-            Failure::Redis(error) => describe(&error),
-        })
+        match failure {
+            Failure::Open(reason) => StoreError(format!("the circuit breaker is open: {reason}")),
+            Failure::Lost(reason) => StoreError(reason),
+            Failure::Redis(error) => StoreError(describe(&error)),
+            Failure::Store(error) => error,
+        }
+    }
+}
+
+impl Breaker {
+    /// The connection, or why there is none; `None` while one is being made.
+    fn session(&self) -> Option<Result<Arc<Session>, Failure>> {
+        match self {
+            Breaker::Closed(session) => Some(Ok(session.clone())),
+            Breaker::Renewing { .. } => None,
+            Breaker::Open { reason, .. } => Some(Err(Failure::Open(reason.clone()))),
+        }
+    }
+
+    fn is_of(&self, session: &Arc<Session>) -> bool {
+        matches!(self, Breaker::Closed(current) if Arc::ptr_eq(current, session))
+    }
+
+    fn last_clock(&self) -> Option<SteadyClock> {
+        match self {
+            Breaker::Closed(session) => Some(session.clock),
+            Breaker::Renewing { last_clock } => Some(*last_clock),
+            Breaker::Open { last_clock, .. } => *last_clock,
+        }
     }
 }
 
 impl Shared {
     /// Connects, or starts probing where the server does not answer.
-    pub(crate) async fn connect(url: &RedisUrl) -> Arc<Shared> {
+    ///
+    /// # Errors
+    /// If the server answers, but cannot have the layout.
+    pub(crate) async fn connect(url: &RedisUrl) -> Result<Arc<Shared>, StoreError> {
         let shared = Arc::new(Shared {
             url: url.clone(),
-            breaker: RwLock::new(Breaker::Open { last_clock: None, reason: String::new() }),
+            breaker: watch::Sender::new(Breaker::Open { last_clock: None, reason: String::new() }),
             refusal_logged: Mutex::default(),
+            replaced: Mutex::default(),
             polling_logged: AtomicBool::new(false),
             purged: AtomicBool::new(false),
         });
-        if let Err(error) = shared.probe().await {
-            let reason = describe(&error);
-            warn!("{url} does not answer ({reason}); predictions go on without a cache");
-            shared.open(None, reason);
+        if let Some(warning) = url.warning() {
+            warn!("{warning}");
         }
-        shared
+        match shared.probe().await {
+            Ok(()) => {}
+            Err(NoSession::Unfit(reason)) => return Err(StoreError(reason)),
+            Err(NoSession::Redis(error)) => {
+                let reason = explain(&error, url);
+                warn!("{url} does not answer ({reason}); predictions go on without a cache");
+                let told = reason.clone();
+                shared.breaker.send_modify(|breaker| {
+                    *breaker = Breaker::Open { last_clock: None, reason };
+                });
+                tokio::spawn(probe_until_closed(Arc::downgrade(&shared), told));
+            }
+        }
+        Ok(shared)
     }
 
-    /// The connection, unless the breaker is open.
-    pub(crate) fn session(&self) -> Result<Arc<Session>, Failure> {
-        match &*self.breaker.read().expect("nobody panics while holding it") {
-            Breaker::Closed(session) => Ok(session.clone()),
-            Breaker::Open { reason, .. } => Err(Failure::Open(reason.clone())),
+    /// The connection, unless the breaker is open. Where a connection is being made, it is waited
+    /// for until a moment.
+    pub(crate) async fn session_until(&self, deadline: Instant) -> Result<Arc<Session>, Failure> {
+        if let Some(session) = self.breaker.borrow().session() {
+            return session;
         }
+        let mut breaker = self.breaker.subscribe();
+        let settled = breaker.wait_for(|breaker| breaker.session().is_some());
+        let settled = tokio::time::timeout_at(deadline.into(), settled).await;
+        let session = settled.ok().and_then(Result::ok).and_then(|breaker| breaker.session());
+        session.unwrap_or_else(|| Err(Failure::Open("it is connecting".to_owned())))
     }
 
-    /// Sends commands that concern so many keys, in one round trip. A command that the server
-    /// refused has an error in its place.
-    pub(crate) async fn run(
+    /// The same for who can wait.
+    pub(crate) async fn session(&self) -> Result<Arc<Session>, Failure> {
+        self.session_until(Instant::now() + CONNECT_TIMEOUT).await
+    }
+
+    /// When commands that concern so many keys have to be answered.
+    pub(crate) fn deadline(&self, keys: usize) -> Instant {
+        let keys = u32::try_from(keys).unwrap_or(u32::MAX);
+        let time = TIME_PER_KEY.saturating_mul(keys.saturating_sub(1));
+        Instant::now() + self.url.timeout + time
+    }
+
+    /// Sends commands, in one round trip. A command that the server refused has an error in its
+    /// place.
+    pub(crate) async fn run_until(
         self: &Arc<Shared>,
         session: &Arc<Session>,
         pipeline: Pipeline,
-        keys: usize,
+        deadline: Instant,
     ) -> Result<Vec<RedisResult<Value>>, Failure> {
-        let keys = u32::try_from(keys).unwrap_or(u32::MAX);
-        self.run_within(session, pipeline, self.url.timeout + TIME_PER_KEY * keys.saturating_sub(1))
-            .await
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        self.run_within(session, pipeline, timeout).await
     }
 
     /// Sends commands that may take as long as a tool's user waits.
@@ -123,56 +211,92 @@ impl Shared {
     async fn run_within(
         self: &Arc<Shared>,
         session: &Arc<Session>,
-        mut pipeline: Pipeline,
+        pipeline: Pipeline,
         timeout: Duration,
     ) -> Result<Vec<RedisResult<Value>>, Failure> {
-        let mut connection = session.connection.clone();
-        connection.set_response_timeout(timeout);
-        let replies: RedisResult<Vec<RedisResult<Value>>> =
-            pipeline.ignore_errors().query_async(&mut connection).await;
+        let replies = session.link.send(pipeline, timeout).await;
         let replies = replies.inspect_err(|error| self.judge(session, error))?;
         session.note_answer();
         for error in replies.iter().filter_map(|reply| reply.as_ref().err()) {
             self.judge(session, error);
         }
+        let is_all_cut =
+            !replies.is_empty() && replies.iter().all(|reply| reply.as_ref().is_err_and(is_cut));
+        if is_all_cut {
+            return Err(Failure::Lost("a reply was too long".to_owned()));
+        }
         Ok(replies)
     }
 
-    /// Opens the breaker or writes to the log, as an error demands.
+    /// Opens the breaker, asks for another connection or writes to the log, as an error demands.
     fn judge(self: &Arc<Shared>, session: &Arc<Session>, error: &RedisError) {
         // While others get their answers, it is this host that is late: behind many rows, say.
-        let is_late = error.is_timeout() && session.has_answered_within(self.url.timeout / 2);
+        let is_late = error.is_timeout() && session.quiet_for() < self.url.timeout / 2;
         if is_late {
             debug!("{} answers others, but one command was late", self.url);
+        } else if is_lost(error) {
+            self.renew(session, &describe(error));
         } else if is_outage(error) {
-            self.trip(session, error);
+            self.trip(session, &explain(error, &self.url));
+        } else if is_demoted(error) {
+            self.log_refusal(error);
+            self.replace(session);
         } else if !is_wrong_type(error) {
             self.log_refusal(error);
         }
     }
 
-    /// Opens the breaker, unless the connection that failed has been replaced since.
-    fn trip(self: &Arc<Shared>, failed: &Arc<Session>, error: &RedisError) {
-        if self.open(Some(failed), describe(error)) {
-            let url = &self.url;
-            warn!("{url} failed ({}); predictions go on without a cache", describe(error));
+    /// Makes another connection for one that has ended, unless it has been replaced since.
+    fn renew(self: &Arc<Shared>, ended: &Arc<Session>, reason: &str) {
+        if ended.age() < SHORTEST_LIFE && !ended.link.was_cut_in_use() {
+            return self.trip(ended, reason);
+        }
+        let begins = self.breaker.send_if_modified(|breaker| {
+            let is_current = breaker.is_of(ended);
+            if is_current {
+                *breaker = Breaker::Renewing { last_clock: ended.clock };
+            }
+            is_current
+        });
+        if begins {
+            debug!("the connection to {} has ended ({reason})", self.url);
+            tokio::spawn(renew_or_probe(Arc::downgrade(self)));
         }
     }
 
-    /// Opens the breaker, and starts the probe that closes it again, unless the session is not the
-    /// current one.
-    fn open(self: &Arc<Shared>, failed: Option<&Arc<Session>>, reason: String) -> bool {
-        let mut breaker = self.breaker.write().expect("nobody panics while holding it");
-        let last_clock = match (&*breaker, failed) {
-            (Breaker::Closed(session), Some(failed)) if Arc::ptr_eq(session, failed) => {
-                Some(session.clock)
+    /// Opens the breaker, unless the connection that failed has been replaced since.
+    fn trip(self: &Arc<Shared>, failed: &Arc<Session>, reason: &str) {
+        let opens = self.breaker.send_if_modified(|breaker| {
+            let is_current = breaker.is_of(failed);
+            if is_current {
+                let (last_clock, reason) = (Some(failed.clock), reason.to_owned());
+                *breaker = Breaker::Open { last_clock, reason };
             }
-            (Breaker::Open { .. }, None) => None,
-            _ => return false,
-        };
-        *breaker = Breaker::Open { last_clock, reason };
-        tokio::spawn(probe_until_closed(Arc::downgrade(self)));
-        true
+            is_current
+        });
+        if opens {
+            warn!("{} failed ({reason}); predictions go on without a cache", self.url);
+            tokio::spawn(probe_until_closed(Arc::downgrade(self), reason.to_owned()));
+        }
+    }
+
+    /// Makes another connection while this one is used on, if it is time for that.
+    fn replace(self: &Arc<Shared>, session: &Arc<Session>) {
+        {
+            let mut replaced = self.replaced.lock().expect("nobody panics while holding it");
+            if replaced.is_some_and(|replaced| replaced.elapsed() < REPLACEMENT_PAUSE)
+                || !self.breaker.borrow().is_of(session)
+            {
+                return;
+            }
+            *replaced = Some(Instant::now());
+        }
+        let (shared, session) = (self.clone(), session.clone());
+        tokio::spawn(async move {
+            if let Ok(other) = shared.open_session().await {
+                shared.install(other, |breaker| breaker.is_of(&session));
+            }
+        });
     }
 
     /// Says that the server refused a command, unless the log has said so a moment ago.
@@ -185,24 +309,54 @@ impl Shared {
     }
 
     /// Tries to connect, and closes the breaker if the server answers.
-    async fn probe(self: &Arc<Shared>) -> Result<(), RedisError> {
-        let last_clock = match &*self.breaker.read().expect("nobody panics while holding it") {
-            Breaker::Open { last_clock, .. } => *last_clock,
-            Breaker::Closed(session) => Some(session.clock),
-        };
-        let (session, changes, tags) = Session::connect(&self.url, last_clock).await?;
+    async fn probe(self: &Arc<Shared>) -> Result<(), NoSession> {
+        let session = self.open_session().await?;
+        self.install(session, |breaker| !matches!(breaker, Breaker::Closed(_)));
+        Ok(())
+    }
+
+    async fn open_session(self: &Arc<Shared>) -> Result<Arc<Session>, NoSession> {
+        let last_clock = self.breaker.borrow().last_clock();
+        let Opened { session, changes, tags } = Session::connect(&self.url, last_clock).await?;
         let session = Arc::new(session);
         if !session.is_told && !self.polling_logged.swap(true, Ordering::Relaxed) {
             let seconds = POLL_PAUSE.as_secs();
             info!("{} does not tell of purges; asking every {seconds} s", self.url);
         }
         self.take_tags(&session, changes, tags).await;
-        tokio::spawn(keep_current(Arc::downgrade(self), session.clone()));
-        let mut breaker = self.breaker.write().expect("nobody panics while holding it");
-        if let Breaker::Open { .. } = &*breaker {
-            *breaker = Breaker::Closed(session);
+        Ok(session)
+    }
+
+    /// Closes the breaker with a session, if it still is as it has to be.
+    fn install(self: &Arc<Shared>, session: Arc<Session>, is_due: impl FnOnce(&Breaker) -> bool) {
+        let installed = self.breaker.send_if_modified(|breaker| {
+            let is_due = is_due(breaker);
+            if is_due {
+                *breaker = Breaker::Closed(session.clone());
+            }
+            is_due
+        });
+        if installed {
+            // From now on an end of it is noticed; one that came before is seen at once.
+            tokio::spawn(attend(Arc::downgrade(self), session));
         }
-        Ok(())
+    }
+
+    fn reason(&self, failure: &NoSession) -> String {
+        match failure {
+            NoSession::Redis(error) => explain(error, &self.url),
+            NoSession::Unfit(reason) => reason.clone(),
+        }
+    }
+
+    /// Asks whether the server is there. Nobody waits: it may take longer than a command.
+    async fn ping(self: &Arc<Shared>, session: &Arc<Session>) {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("PING");
+        match session.link.send(pipeline, CONNECT_TIMEOUT.max(self.url.timeout)).await {
+            Ok(_) => session.note_answer(),
+            Err(error) => self.renew(session, &describe(&error)),
+        }
     }
 
     /// Reads the generations again; `false` where they are still not known.
@@ -210,7 +364,8 @@ impl Shared {
         let changes = session.generations.changes();
         let mut pipeline = redis::pipe();
         pipeline.cmd("HGETALL").arg(name::generations(&self.url.prefix));
-        let Ok(mut replies) = self.run(session, pipeline, 1).await else { return false };
+        let replies = self.run_until(session, pipeline, self.deadline(1)).await;
+        let Ok(mut replies) = replies else { return false };
         let Some(Ok(tags)) = replies.pop().map(Tags::read) else { return false };
         self.take_tags(session, changes, tags).await
     }
@@ -238,7 +393,8 @@ impl Shared {
                 // Of several hosts that find it so, the first sets the tag.
                 pipeline.cmd("HSETNX").arg(&generations).arg(ALL).arg(new_tag());
                 pipeline.cmd("HGETALL").arg(&generations);
-                let Ok(mut replies) = self.run(session, pipeline, 1).await else { return false };
+                let replies = self.run_until(session, pipeline, self.deadline(1)).await;
+                let Ok(mut replies) = replies else { return false };
                 match replies.pop().map(Tags::read) {
                     Some(Ok(Some(tags))) if !tags.is_empty() => {
                         self.purged.store(true, Ordering::Relaxed);
@@ -252,42 +408,82 @@ impl Shared {
     }
 }
 
+/// Makes another connection at once; where that fails or takes long, it is an outage.
+async fn renew_or_probe(shared: Weak<Shared>) {
+    let Some(shared) = shared.upgrade() else { return };
+    let mut attempt = std::pin::pin!(shared.probe());
+    let reason = match tokio::time::timeout(shared.url.timeout, &mut attempt).await {
+        Ok(Ok(())) => return debug!("connected to {} anew", shared.url),
+        Ok(Err(reason)) => shared.reason(&reason),
+        Err(_) => "it does not answer".to_owned(),
+    };
+    let opens = shared.breaker.send_if_modified(|breaker| {
+        let Breaker::Renewing { last_clock } = *breaker else { return false };
+        *breaker = Breaker::Open { last_clock: Some(last_clock), reason: reason.clone() };
+        true
+    });
+    if opens {
+        warn!("{} failed ({reason}); predictions go on without a cache", shared.url);
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(probe_until_closed(weak, reason));
+    }
+}
+
 /// The one probe that runs while the breaker is open. It ends with the store.
-async fn probe_until_closed(shared: Weak<Shared>) {
+async fn probe_until_closed(shared: Weak<Shared>, mut told: String) {
     let mut pause = FIRST_PAUSE;
     loop {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         let Some(shared) = shared.upgrade() else { return };
-        if shared.probe().await.is_ok() {
+        let Err(reason) = shared.probe().await else {
             info!("{} answers again", shared.url);
             return;
+        };
+        // Another reason is news: first nobody listens, then the password is a wrong one.
+        let reason = shared.reason(&reason);
+        if reason != told {
+            info!("{} still fails ({reason})", shared.url);
+            told.clone_from(&reason);
+            shared.breaker.send_modify(|breaker| {
+                if let Breaker::Open { reason: known, .. } = breaker {
+                    *known = reason;
+                }
+            });
         }
     }
 }
 
-/// Reads the generations when they have changed. It ends with the connection.
-async fn keep_current(shared: Weak<Shared>, session: Arc<Session>) {
+/// Reads the generations when they have changed, asks a quiet server whether it is there, and
+/// notices the end of the connection. It ends with that, or with the session.
+async fn attend(shared: Weak<Shared>, session: Arc<Session>) {
     let generations = session.generations.clone();
     let is_told = session.is_told;
+    let mut ended = std::pin::pin!(session.link.ended());
     let session = {
         let weak = Arc::downgrade(&session);
         drop(session);
         weak
     };
+    let mut pings = tokio::time::interval(PING_PAUSE);
+    pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let wait = !is_told || generations.view().is_none();
+        let (mut has_ended, mut is_ping) = (false, false);
         tokio::select! {
+            () = &mut ended => has_ended = true,
             () = generations.changed.notified() => {}
             () = tokio::time::sleep(POLL_PAUSE), if wait => {}
+            _ = pings.tick() => is_ping = true,
         }
         let (Some(shared), Some(session)) = (shared.upgrade(), session.upgrade()) else { return };
-        shared.refresh(&session).await;
+        if has_ended {
+            return shared.renew(&session, "it was closed");
+        }
+        if !is_ping {
+            shared.refresh(&session).await;
+        } else if session.quiet_for() >= PING_PAUSE / 2 {
+            shared.ping(&session).await;
+        }
     }
-}
-
-/// Whether the server, and not the command, is the trouble. A refused command (out of memory,
-/// read-only replica, wrong type) leaves the connection good for others.
-fn is_outage(error: &RedisError) -> bool {
-    error.is_unrecoverable_error() || matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
 }

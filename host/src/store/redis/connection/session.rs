@@ -3,49 +3,92 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
-    RedisError, RedisResult, Value, from_redis_value,
-};
+use redis::{ErrorKind, Pipeline, RedisError, RedisResult, Value, from_redis_value};
 
 use crate::store::clock::SteadyClock;
+use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, Link};
 use crate::store::redis::connection::generations::{Generations, Tags};
-use crate::store::redis::error::is_authentication;
+use crate::store::redis::error::{is_authentication, is_lost, printable};
 use crate::store::redis::layout::arrangement::{Arrangement, Server};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
-/// A probe may take longer than a command: nobody waits for it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Commands that may be under way on the connection: more than requests may be.
-const PIPELINE_BUFFER: usize = 4096;
+/// A server's time that is further from this machine's is a mistake or malice.
+const MAX_SKEW: Duration = Duration::from_secs(24 * 3600);
+/// Of two servers, one may be behind by so much: then time stands still instead of going back.
+const MAX_STEP_BACK: Duration = Duration::from_secs(60);
 
 pub(crate) struct Session {
-    pub(crate) connection: MultiplexedConnection,
+    pub(crate) link: Link,
     pub(crate) generations: Arc<Generations>,
     /// Whether the server tells when the generations change.
     pub(crate) is_told: bool,
+    /// Whether one command may read names that a cluster would have in different places.
+    pub(crate) reads_together: bool,
     /// The server's time, which all of its hosts share.
     pub(crate) clock: SteadyClock,
     pub(crate) layout: Box<dyn Arrangement>,
+    began: Instant,
     /// When the server answered last.
     answered: Mutex<Instant>,
 }
 
+/// A session, and the generations as they were read when it began.
+pub(crate) struct Opened {
+    pub(crate) session: Session,
+    /// The number of changes that the tags include.
+    pub(crate) changes: u64,
+    pub(crate) tags: Option<Tags>,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(crate) enum NoSession {
+    Redis(RedisError),
+    /// The server answers, but lacks what the layout needs.
+    Unfit(String),
+}
+
+impl From<RedisError> for NoSession {
+    fn from(error: RedisError) -> NoSession {
+        NoSession::Redis(error)
+    }
+}
+
 impl Session {
-    /// Connects and asks what there is to know, in one round trip. Besides the session it gives
-    /// the tags that it read, and the number of changes that they include.
+    /// Connects and asks what there is to know, in one round trip.
     pub(crate) async fn connect(
         url: &RedisUrl,
         last_clock: Option<SteadyClock>,
-    ) -> Result<(Session, u64, Option<Tags>), RedisError> {
+    ) -> Result<Opened, NoSession> {
+        let opened = Session::open(url, last_clock, false).await?;
+        // The generations themselves are too long to be read: nobody can, until they are gone.
+        if opened.tags.is_none() && opened.session.link.was_cut() {
+            return Session::open(url, last_clock, true).await;
+        }
+        Ok(opened)
+    }
+
+    async fn open(
+        url: &RedisUrl,
+        last_clock: Option<SteadyClock>,
+        generations_are_spoiled: bool,
+    ) -> Result<Opened, NoSession> {
         let generations = Arc::new(Generations::unknown());
-        let (mut connection, can_push) = match dial(url, Some(generations.clone())).await {
-            Err(error) if lacks_resp3(&error) => (dial(url, None).await?, false),
-            connection => (connection?, true),
+        let (link, refusal) = match Link::dial(url, Some(generations.clone())).await {
+            Err(error) if lacks_resp3(&error) => {
+                let link = Link::dial(url, None).await;
+                (link.map_err(|other| the_plainer(&error, other))?, Some(error))
+            }
+            link => (link?, None),
         };
+        let can_push = refusal.is_none();
         let hash_name = name::generations(&url.prefix);
+        if generations_are_spoiled {
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("UNLINK").arg(&hash_name);
+            link.send(pipeline, CONNECT_TIMEOUT).await?;
+        }
         let mut pipeline = redis::pipe();
         let changes = generations.changes();
         if can_push {
@@ -55,26 +98,43 @@ impl Session {
         }
         pipeline.cmd("HGETALL").arg(&hash_name);
         pipeline.cmd("TIME");
+        ask_for_slots(&mut pipeline, &url.prefix);
+        if url.sentinel.is_some() {
+            pipeline.cmd("ROLE");
+        }
         let kind = url.layout.kind();
-        (kind.ask)(&mut pipeline);
-        let replies: Vec<RedisResult<Value>> =
-            pipeline.ignore_errors().query_async(&mut connection).await?;
+        (kind.ask)(&mut pipeline, &url.prefix);
+        let replies =
+            link.send(pipeline, CONNECT_TIMEOUT).await.map_err(|error| match &refusal {
+                Some(refusal) => the_plainer(refusal, error),
+                None => error,
+            })?;
         let mut replies = replies.into_iter();
         let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
         let is_told = next().is_ok() && can_push;
-        let tags = Tags::read(next())?;
+        let tags = Tags::read(next())?.filter(|_| !generations_are_spoiled);
         let clock = SteadyClock::new(server_time(next(), last_clock));
+        let reads_together = next().is_ok();
+        // A sentinel may not know yet that another is the primary now.
+        if url.sentinel.is_some() && is_replica(next()) {
+            let text = "the sentinel names a server that is a replica";
+            return Err(RedisError::from((ErrorKind::Client, text)).into());
+        }
         let server = Server { name: url, capacity: url.capacity };
-        let layout = (kind.arrange)(&server, replies.collect());
+        let layout = (kind.arrange)(&server, replies.collect())
+            .map_err(|reason| NoSession::Unfit(printable(&reason)))?;
+        link.begin();
         let session = Session {
-            connection,
+            link,
             generations,
             is_told,
+            reads_together,
             clock,
             layout,
+            began: Instant::now(),
             answered: Mutex::new(Instant::now()),
         };
-        Ok((session, changes, tags))
+        Ok(Opened { session, changes, tags })
     }
 
     /// Notes that the server has answered.
@@ -82,9 +142,13 @@ impl Session {
         *self.answered.lock().expect("nobody panics while holding it") = Instant::now();
     }
 
-    /// Whether the server has answered within a time.
-    pub(crate) fn has_answered_within(&self, time: Duration) -> bool {
-        self.answered.lock().expect("nobody panics while holding it").elapsed() < time
+    /// How long the server has not answered.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        self.answered.lock().expect("nobody panics while holding it").elapsed()
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 }
 
@@ -95,28 +159,10 @@ impl Drop for Session {
     }
 }
 
-/// Makes a connection: with RESP3 where changes of generations are to be told.
-async fn dial(
-    url: &RedisUrl,
-    generations: Option<Arc<Generations>>,
-) -> Result<MultiplexedConnection, RedisError> {
-    let mut config = AsyncConnectionConfig::new()
-        .set_response_timeout(Some(url.timeout))
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_pipeline_buffer_size(PIPELINE_BUFFER);
-    let mut info = ConnectionInfo::clone(&url.info);
-    if let Some(generations) = generations {
-        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        info = info.set_redis_settings(redis);
-        config = config.set_push_sender(move |push: PushInfo| {
-            if push.kind == PushKind::Invalidate {
-                generations.invalidate();
-            }
-            Ok::<(), redis::aio::SendError>(())
-        });
-    }
-    let client = Client::open(info)?;
-    client.get_multiplexed_async_connection_with_config(&config).await
+/// Asks whether one command may have two names. A cluster refuses that where their slots differ,
+/// as those of two names do that differ in the last letter.
+fn ask_for_slots(pipeline: &mut Pipeline, prefix: &str) {
+    pipeline.cmd("MGET").arg(name::probe(prefix, 'a')).arg(name::probe(prefix, 'b'));
 }
 
 /// Whether a server that answers refused the protocol, and not the user.
@@ -130,12 +176,62 @@ fn lacks_resp3(error: &RedisError) -> bool {
     }
 }
 
-/// The server's time, or this machine's where it does not tell; never before an earlier reading.
+/// Whether a server answered ROLE, and is none that takes writes.
+fn is_replica(reply: RedisResult<Value>) -> bool {
+    let role = reply.ok().and_then(|reply| from_redis_value::<Vec<Value>>(reply).ok());
+    let role = role.and_then(|role| from_redis_value::<String>(role.into_iter().next()?).ok());
+    role.is_some_and(|role| role != "master")
+}
+
+/// Of two refusals the one that says more: a server that has too many clients says so and hangs up.
+fn the_plainer(first: &RedisError, second: RedisError) -> RedisError {
+    if is_lost(&second) { first.clone() } else { second }
+}
+
+/// The server's time, or this machine's where it does not tell, or is too far from it; not a
+/// little before an earlier reading, since entries would then live longer than they may.
 fn server_time(reply: RedisResult<Value>, last: Option<SteadyClock>) -> Duration {
-    let time = reply.ok().and_then(|reply| from_redis_value::<(u64, u32)>(reply).ok());
-    let now = match time {
-        Some((seconds, micros)) => Duration::new(seconds, micros % 1_000_000 * 1000),
-        None => SteadyClock::from_wall_clock().now(),
-    };
-    last.map_or(now, |last| last.now().max(now))
+    let here = SteadyClock::from_wall_clock().now();
+    let now = reply
+        .ok()
+        .and_then(|reply| from_redis_value::<(u64, u32)>(reply).ok())
+        .map(|(seconds, micros)| Duration::new(seconds, micros % 1_000_000 * 1000))
+        .filter(|time| time.abs_diff(here) <= MAX_SKEW)
+        .unwrap_or(here);
+    match last.map(|last| last.now()) {
+        Some(last) if last > now && last - now <= MAX_STEP_BACK => last,
+        _ => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_far_from_the_wall_clock_is_none() {
+        let here = SteadyClock::from_wall_clock().now();
+        let reply = |seconds: i128| {
+            let text = |number: String| Value::BulkString(number.into_bytes());
+            Ok(Value::Array(vec![text(seconds.to_string()), text("999999".to_owned())]))
+        };
+        let is_near = |time: Duration, other: Duration| {
+            assert!(time.abs_diff(other) < Duration::from_secs(30), "{time:?} {other:?}");
+        };
+        let ten_years = 10 * 365 * 86_400;
+        for seconds in [0, u64::MAX.into(), here.as_secs() as i128 + ten_years, -1] {
+            is_near(server_time(reply(seconds), None), here);
+        }
+        let an_hour = Duration::from_secs(3600);
+        is_near(server_time(reply(here.as_secs() as i128 + 3600), None), here + an_hour);
+        // A reading that is older by little is not taken, one by much is.
+        let last = |ahead| Some(SteadyClock::new(here + ahead));
+        let now = here.as_secs() as i128;
+        is_near(
+            server_time(reply(now), last(Duration::from_secs(59))),
+            here + Duration::from_secs(59),
+        );
+        is_near(server_time(reply(now), last(an_hour)), here);
+        is_near(server_time(reply(now), Some(SteadyClock::new(Duration::MAX))), here);
+    }
 }

@@ -15,11 +15,15 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// Whether a sweep has to run beside it, for servers that do not free its entries.
     pub(crate) is_swept: bool,
-    /// Adds the commands that ask the server what the layout depends on.
-    pub(crate) ask: fn(&mut Pipeline),
-    /// Reads the replies to them.
-    pub(crate) arrange: fn(&Server<'_>, Vec<RedisResult<Value>>) -> Box<dyn Arrangement>,
+    /// Adds the commands that ask the server what the layout depends on; names of ours begin with
+    /// a prefix.
+    pub(crate) ask: fn(&mut Pipeline, &str),
+    /// Reads the replies to them. An error says what the server lacks, and what to do.
+    pub(crate) arrange: fn(&Server<'_>, Vec<RedisResult<Value>>) -> Arranged,
 }
+
+/// A layout in a server.
+pub(crate) type Arranged = Result<Box<dyn Arrangement>, String>;
 
 /// What the operator says of a server.
 pub(crate) struct Server<'a> {

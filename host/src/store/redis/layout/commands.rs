@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use redis::{Pipeline, RedisResult, Value, from_redis_value};
+use redis::{FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::store::StoreError;
 use crate::store::key::Key;
-use crate::store::redis::error::{is_wrong_type, store_error};
+use crate::store::redis::error::{is_cut, is_wrong_type, store_error};
 use crate::store::redis::layout::arrangement::Arrangement;
 use crate::store::redis::layout::place::{NameContext, Place};
 
@@ -38,18 +38,21 @@ impl<'a> Reading<'a> {
         Reading { layout, context, groups, keys: keys.len() }
     }
 
-    pub(crate) fn pipeline(&self) -> Pipeline {
+    /// The commands; one for all strings where the server can have that.
+    pub(crate) fn pipeline(&self, reads_together: bool) -> Pipeline {
         let mut pipeline = redis::pipe();
         for group in &self.groups {
             match group {
-                // MGET does not tell another type from nothing.
-                Group::Strings(names) if names.len() == 1 => {
-                    pipeline.cmd("GET").arg(&names[0].1);
-                }
-                Group::Strings(names) => {
+                Group::Strings(names) if reads_together && names.len() > 1 => {
                     let command = pipeline.cmd("MGET");
                     for (_, name) in names {
                         command.arg(name);
+                    }
+                }
+                // MGET does not tell another type from nothing.
+                Group::Strings(names) => {
+                    for (_, name) in names {
+                        pipeline.cmd("GET").arg(name);
                     }
                 }
                 Group::Fields(name, fields) => {
@@ -68,37 +71,61 @@ impl<'a> Reading<'a> {
     pub(crate) fn values(
         &self,
         replies: Vec<RedisResult<Value>>,
+        reads_together: bool,
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
         let mut values: Vec<Option<Bytes>> = vec![None; self.keys];
-        for (group, reply) in self.groups.iter().zip(replies) {
-            let keys: Vec<usize> = match group {
-                Group::Strings(names) => names.iter().map(|(key, _)| *key).collect(),
-                Group::Fields(_, fields) => fields.iter().map(|(key, _)| *key).collect(),
-            };
-            let found: Vec<Option<Bytes>> = match (group, reply) {
-                (Group::Strings(names), Ok(reply)) if names.len() == 1 => {
-                    vec![from_redis_value(reply).map_err(|error| store_error(error.into()))?]
+        let mut replies = replies.into_iter();
+        for group in &self.groups {
+            match group {
+                Group::Strings(names) if !reads_together || names.len() == 1 => {
+                    for ((key, _), reply) in names.iter().zip(&mut replies) {
+                        values[*key] = read_reply(reply)?.unwrap_or(Some(Bytes::new()));
+                    }
                 }
-                (_, Ok(reply)) => {
-                    from_redis_value(reply).map_err(|error| store_error(error.into()))?
+                Group::Strings(names) => {
+                    let keys = names.iter().map(|(key, _)| *key);
+                    for (key, found) in keys.zip(read_array(replies.next(), names.len())?) {
+                        values[key] = found;
+                    }
                 }
-                (_, Err(error)) if is_wrong_type(&error) => vec![Some(Bytes::new()); keys.len()],
-                (_, Err(error)) => return Err(store_error(error)),
-            };
-            let in_fields = matches!(group, Group::Fields(..));
-            for (key, found) in keys.into_iter().zip(found) {
-                let found = match found {
-                    Some(stored) if in_fields => self.layout.read_field(stored, self.context.now()),
-                    found => found,
-                };
-                let value = &mut values[key];
-                if value.as_ref().is_none_or(Bytes::is_empty) && found.is_some() {
-                    *value = found;
+                Group::Fields(_, fields) => {
+                    let keys = fields.iter().map(|(key, _)| *key);
+                    for (key, found) in keys.zip(read_array(replies.next(), fields.len())?) {
+                        let found = found
+                            .and_then(|stored| self.layout.read_field(stored, self.context.now()));
+                        let value = &mut values[key];
+                        if value.as_ref().is_none_or(Bytes::is_empty) && found.is_some() {
+                            *value = found;
+                        }
+                    }
                 }
             }
         }
         Ok(values)
     }
+}
+
+/// What a reply holds; `None` where it is of another type. One that was not read, for another
+/// before it that was too long, holds nothing.
+fn read_reply<T: Default + FromRedisValue>(
+    reply: RedisResult<Value>,
+) -> Result<Option<T>, StoreError> {
+    match reply {
+        Ok(reply) => from_redis_value(reply).map(Some).map_err(|error| store_error(error.into())),
+        Err(error) if is_wrong_type(&error) => Ok(None),
+        Err(error) if is_cut(&error) => Ok(Some(T::default())),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+/// The same for a reply with so many elements.
+fn read_array(
+    reply: Option<RedisResult<Value>>,
+    elements: usize,
+) -> Result<Vec<Option<Bytes>>, StoreError> {
+    let Some(reply) = reply else { return Ok(vec![]) };
+    let found: Option<Vec<Option<Bytes>>> = read_reply(reply)?;
+    Ok(found.unwrap_or_else(|| vec![Some(Bytes::new()); elements]))
 }
 
 /// Where an entry is written.

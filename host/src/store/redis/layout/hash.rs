@@ -10,8 +10,10 @@ use bytes::Bytes;
 use redis::{Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::store::clock::Expiry;
+use crate::store::redis::error::describe;
 use crate::store::redis::layout::arrangement::{Arrangement, Hashes, Kind, ListedEntry, Located};
 use crate::store::redis::layout::place::{NameContext, Place};
+use crate::store::redis::name;
 
 /// What follows the stem in the hash's name.
 const MARK: &str = "H";
@@ -21,8 +23,10 @@ pub(crate) const KIND: Kind = Kind {
     is_swept: true,
     ask,
     arrange: |_, replies| {
-        let field_expiry = FieldExpiry::read(replies.into_iter().next());
-        Box::new(HashLayout { field_expiry, hashes: Hashes::default() })
+        let mut replies = replies.into_iter();
+        let field_expiry = FieldExpiry::read(replies.next());
+        check_expiry(replies.next())?;
+        Ok(Box::new(HashLayout { field_expiry, hashes: Hashes::default() }))
     },
 };
 
@@ -43,9 +47,24 @@ enum FieldExpiry {
     Hsetex,
 }
 
-/// Asks which of the commands the server has.
-fn ask(pipeline: &mut Pipeline) {
+/// Asks which of the commands the server has, and whether it can expire a hash as a whole.
+fn ask(pipeline: &mut Pipeline, prefix: &str) {
     pipeline.cmd("COMMAND").arg(&["INFO", "HSETEX", "HEXPIRE"]);
+    // Nothing is there: it says whether it could.
+    pipeline.cmd("EXPIRE").arg(name::probe(prefix, 'a')).arg(1).arg("GT");
+}
+
+/// Without the conditions of EXPIRE (before Redis 7) hashes would stay for ever.
+fn check_expiry(reply: Option<RedisResult<Value>>) -> Result<(), String> {
+    match reply {
+        // A replica refuses all writes, and may be none tomorrow.
+        Some(Err(error)) if error.code() == Some("ERR") => Err(format!(
+            "the layout hash needs EXPIRE with the option GT, which the server refuses ({}): \
+             choose the layout string or packed, or a server that has it (Redis 7, Valkey)",
+            describe(&error)
+        )),
+        _ => Ok(()),
+    }
 }
 
 impl FieldExpiry {

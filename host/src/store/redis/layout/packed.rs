@@ -35,7 +35,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "packed",
     is_swept: false,
     ask,
-    arrange: |server, replies| Box::new(PackedLayout::new(server, replies)),
+    arrange: |server, replies| Ok(Box::new(PackedLayout::new(server, replies))),
 };
 
 struct PackedLayout {
@@ -49,7 +49,7 @@ struct PackedLayout {
 }
 
 /// Asks what fits into a listpack.
-fn ask(pipeline: &mut Pipeline) {
+fn ask(pipeline: &mut Pipeline, _: &str) {
     // The names before Redis 7 second; where both are known they are the same setting.
     for setting in
         ["hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value"]
@@ -211,7 +211,11 @@ impl Window {
 
     /// Seconds until no reader looks into it any more.
     fn seconds_left(self, now: Duration) -> u64 {
-        (self.number + 2).saturating_mul(self.seconds).saturating_sub(now.as_secs()).max(1)
+        self.number
+            .saturating_add(2)
+            .saturating_mul(self.seconds)
+            .saturating_sub(now.as_secs())
+            .max(1)
     }
 }
 

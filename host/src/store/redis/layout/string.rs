@@ -3,8 +3,12 @@
 use crate::store::redis::layout::arrangement::{Arrangement, DataType, Kind, Located};
 use crate::store::redis::layout::place::{NameContext, Place};
 
-pub(crate) const KIND: Kind =
-    Kind { name: "string", is_swept: false, ask: |_| {}, arrange: |_, _| Box::new(StringLayout) };
+pub(crate) const KIND: Kind = Kind {
+    name: "string",
+    is_swept: false,
+    ask: |_, _| {},
+    arrange: |_, _| Ok(Box::new(StringLayout)),
+};
 
 struct StringLayout;
 

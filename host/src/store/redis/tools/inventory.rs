@@ -13,7 +13,7 @@ use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
 use crate::store::redis::connection::generations::{ALL, View, new_tag};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::error::{is_wrong_type, store_error};
+use crate::store::redis::error::{is_wrong_type, printable, store_error};
 use crate::store::redis::layout::arrangement::{DataType, FieldsOf, ListedEntry, Located};
 use crate::store::redis::layout::place::Place;
 use crate::store::redis::name;
@@ -62,7 +62,7 @@ impl RedisStore {
     /// The connection and the current generation, read again if need be.
     async fn current(&self) -> Result<(Arc<Session>, View), StoreError> {
         for _ in 0..MAX_READINGS {
-            let session = self.shared.session()?;
+            let session = self.shared.session().await?;
             if let Some(view) = session.generations.view() {
                 return Ok((session, view));
             }
@@ -224,8 +224,8 @@ impl RedisStore {
                 }
             }
         }
-        if !strings.is_empty() {
-            pipeline.cmd("UNLINK").arg(&strings);
+        for name in &strings {
+            pipeline.cmd("UNLINK").arg(name);
         }
         if pipeline.is_empty() {
             return Ok(0);
@@ -267,7 +267,7 @@ impl RedisStore {
     }
 
     async fn write_generation(&self, purge: &Purge) -> Result<(), StoreError> {
-        let session = self.shared.session()?;
+        let session = self.shared.session().await?;
         let generations = name::generations(self.prefix());
         let mut pipeline = redis::pipe();
         match purge {
@@ -294,7 +294,7 @@ impl RedisStore {
         let pattern = name::pattern(&format!("{}{PREFIX}", self.prefix()));
         let (mut cursor, mut freed) = (0, 0);
         loop {
-            let session = self.shared.session()?;
+            let session = self.shared.session().await?;
             let mut page = scan::names(&self.shared, &session, cursor, &pattern, None).await?;
             // The tags as they are after the names were read: none of them is newer.
             self.shared.refresh(&session).await;
@@ -307,13 +307,14 @@ impl RedisStore {
                 let mut pipeline = redis::pipe();
                 for name in &page.names {
                     pipeline.cmd("HLEN").arg(name);
+                    pipeline.cmd("UNLINK").arg(name);
                 }
-                pipeline.cmd("UNLINK").arg(&page.names);
-                let mut replies = self.shared.run_tool(&session, pipeline).await?;
-                replies.pop().transpose().map_err(store_error)?;
-                for reply in replies {
+                let replies = self.shared.run_tool(&session, pipeline).await?;
+                let mut replies = replies.into_iter();
+                while let (Some(length), Some(unlinked)) = (replies.next(), replies.next()) {
+                    unlinked.map_err(store_error)?;
                     // What is no hash is a string: one entry.
-                    freed += reply.ok().map_or(Ok(1), |length| read::<u64>(&length))?;
+                    freed += length.ok().map_or(Ok(1), |length| read::<u64>(&length))?;
                 }
                 progress(freed);
             }
@@ -389,7 +390,7 @@ impl RedisStore {
             let lines = text.lines().filter_map(|line| line.split_once(':'));
             fields.extend(lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())));
         }
-        let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        let text = |name: &str| printable(fields.get(name).map_or("", String::as_str));
         let number = |name: &str| text(name).parse().unwrap_or_default();
         let is_valkey = fields.contains_key("valkey_version");
         let (name, version) =

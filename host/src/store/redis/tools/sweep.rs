@@ -16,7 +16,7 @@ pub(crate) async fn sweep(shared: Weak<Shared>) {
     loop {
         tokio::time::sleep(PAUSE).await;
         let Some(shared) = shared.upgrade() else { return };
-        let Ok(session) = shared.session() else { continue };
+        let Ok(session) = shared.session().await else { continue };
         let Some(hashes) = session.layout.swept_hashes() else { continue };
         for hash in hashes.all() {
             let mut turn = Turn::begin();
