@@ -20,12 +20,20 @@ use crate::commands::options::address;
 use crate::commands::options::serve::ServeOptions;
 use crate::commands::options::store::StoreOptions;
 use crate::guest::contract::Description;
-use crate::guest::pool::{Pool, PoolConfig};
+use crate::guest::pool::{Pool, PoolConfig, Shares};
+use crate::guest::room::Room;
+use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::{Metrics, MetricsListener};
 use crate::serve::route::Route;
 use crate::serve::server::{Mount, Server};
 use crate::serve::spin_app::{self, AppComponent};
+use crate::serve::text::shown;
 use crate::store::Inventory;
+
+/// What the log shows of a model's name.
+const MAX_NAME_CHARS: usize = 80;
+/// And of what is served.
+const MAX_LINE_CHARS: usize = 2000;
 
 /// Serves predictions over HTTP/1.1.
 #[derive(Args)]
@@ -70,6 +78,7 @@ impl Serve {
     pub(crate) async fn run(self, start: Instant) -> Result<()> {
         let store = self.store.store_url()?;
         self.serve.check_store(&store)?;
+        let budget = self.serve.budget(&store)?;
         let pool_config = self.serve.pool_config()?;
         if let Some(warning) = self.serve.warning() {
             warn!("{warning}");
@@ -81,17 +90,27 @@ impl Serve {
         };
         let folder = CacheFolder::open(&folder)?;
         let opened = store.open().await?;
+        let common = Common {
+            folder,
+            store: opened,
+            shares: Shares {
+                room: Room::new(budget.instances),
+                max_answer_bytes: usize::try_from(budget.max_answer).unwrap_or(usize::MAX),
+            },
+            counts: Arc::default(),
+        };
         let (mut mounts, mut served) = (Vec::new(), Vec::new());
         for (route, source, config) in sources(&self, pool_config)? {
-            let (mount, description) =
-                mount(&self, route, source, config, &folder, &opened).await?;
+            let (mount, description) = mount(&self, route, source, config, &common).await?;
             let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
             let Description { model, ttl_seconds, .. } = description;
-            served.push((model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s")));
+            let what = format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s");
+            served.push((shown(&model, MAX_NAME_CHARS), shown(&what, MAX_LINE_CHARS)));
             mounts.push(mount);
         }
-        let server = Server::new(socket, mounts, self.serve.server_config())?;
+        let server = Server::new(socket, mounts, self.serve.server_config(budget), common.counts)?;
         let address = server.address()?;
+        info!("memory: {budget} (--memory-mib)");
         for (model, what) in served {
             let ready_ms = start.elapsed().as_millis();
             info!("serving {model} at http://{address}: {what}; ready in {ready_ms} ms");
@@ -102,24 +121,32 @@ impl Serve {
     }
 }
 
+/// What all components of a host have in common.
+struct Common {
+    folder: CacheFolder,
+    store: Arc<dyn Inventory>,
+    shares: Shares,
+    counts: Arc<BoundCounts>,
+}
+
 /// Starts a component for a route.
 async fn mount(
     options: &Serve,
     route: Route,
     source: Source<'_>,
     config: PoolConfig,
-    folder: &CacheFolder,
-    store: &Arc<dyn Inventory>,
+    common: &Common,
 ) -> Result<(Mount, Description)> {
+    let Common { folder, store, shares, counts } = common;
     let program = Program::load(source, folder).await?;
     if is_application(&options.source) {
         program.require(Target::Spin, "a spin.toml")?;
     }
-    let pool = Pool::new(program, store.clone(), config).await?;
+    let pool = Pool::sharing(program, store.clone(), config, shares.clone()).await?;
     options.serve.check_pool(&pool)?;
-    let metrics = Arc::new(Metrics::new(pool.description()));
+    let metrics = Arc::new(Metrics::new(pool.description(), counts.clone()));
     if let Some(address) = options.serve.metrics {
-        let listener = MetricsListener::bind(address).await?;
+        let listener = MetricsListener::bind(address, options.serve.connection_bounds()).await?;
         info!("metrics at http://{}/metrics", listener.address()?);
         tokio::spawn(listener.run(metrics.clone()));
     }
