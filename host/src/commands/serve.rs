@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use foretold_core::settings::Settings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -83,6 +84,7 @@ impl Serve {
         if let Some(warning) = self.serve.warning() {
             warn!("{warning}");
         }
+        allow_files(self.serve.connection_bounds().max_connections);
         let socket = Server::reserve(self.listen)?;
         let folder = match self.cache_dir.clone() {
             Some(folder) => folder,
@@ -118,6 +120,23 @@ impl Serve {
         server.run(stop_signal()?).await;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Lets the process open as many files as there may be connections, and some more for itself.
+fn allow_files(connections: usize) {
+    let wanted = connections as u64 + 128;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let current = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit });
+    if raised.is_err() || current < wanted {
+        warn!(
+            "the process may open fewer files than the {wanted} that --max-connections needs; \
+             raise its limit (ulimit -n, LimitNOFILE=)"
+        );
     }
 }
 

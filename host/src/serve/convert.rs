@@ -91,3 +91,47 @@ pub(crate) fn explain_bypass(response: &mut HttpResponse, reason: Reason) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let header = |(name, value): &(&str, &str)| contract::ResponseHeader {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let response = contract::Response {
+            status: 200,
+            headers: pairs.iter().map(header).collect(),
+            body: Vec::new(),
+            log: None,
+            report: contract::Report::default(),
+        };
+        component_response(response).unwrap().into_parts().0.headers
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_not_the_components_business() {
+        let names = ["Keep-Alive", "proxy-connection", "connection", "upgrade", "te", "trailer"];
+        for name in [&names[..], &["transfer-encoding", "content-length", "date"]].concat() {
+            let headers = headers(&[(name, "x"), ("etag", "\"a\"")]);
+            assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["etag"]);
+        }
+    }
+
+    #[test]
+    fn json_is_taken_for_nothing_else() {
+        for (content_type, is_json) in [
+            ("application/json", true),
+            ("application/problem+json", true),
+            ("application/json; charset=utf-8", true),
+            ("text/html; charset=utf-8", false),
+            ("application/octet-stream", false),
+        ] {
+            let mut headers = headers(&[("content-type", content_type)]);
+            forbid_sniffing(&mut headers);
+            assert_eq!(headers.contains_key("x-content-type-options"), is_json, "{content_type}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode, Version};
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket};
@@ -379,6 +379,10 @@ fn check_head(head: &Parts, has_two_lengths: bool) -> Result<(), Refusal> {
         return Err(Refusal::bad_request(
             "the request has both a Content-Length and a Transfer-Encoding",
         ));
+    }
+    // The form that is for tunnels only.
+    if head.uri.path_and_query().is_none() && head.method != Method::CONNECT {
+        return Err(Refusal::bad_request("the target of the request is not a path"));
     }
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let why = match (hosts.next(), hosts.next()) {

@@ -44,13 +44,16 @@ struct State {
     unwritten: Vec<Taken>,
     /// Whether the body of a request is left unread.
     is_refused: bool,
+    /// Whether the client's time is up.
+    is_over: bool,
 }
 
 impl Exchange {
     pub(crate) fn new(bounds: ConnectionBounds, counts: Arc<BoundCounts>) -> Arc<Exchange> {
         let deadline = Some((Instant::now() + bounds.head_timeout, Bound::HeadTime));
         let (heads, unwritten) = (Heads::default(), Vec::new());
-        let state = State { heads, deadline, pending: 0, unwritten, is_refused: false };
+        let state =
+            State { heads, deadline, pending: 0, unwritten, is_refused: false, is_over: false };
         Arc::new(Exchange { state: Mutex::new(state), bounds, counts })
     }
 
@@ -94,7 +97,7 @@ impl Exchange {
     /// All that hyper had is written.
     fn written(&self) {
         let mut state = self.lock();
-        if state.pending > 0 {
+        if state.pending > 0 || state.is_over {
             return;
         }
         state.unwritten.clear();
@@ -112,7 +115,7 @@ impl Exchange {
     /// Whether the client sent, or may still send, what nobody reads.
     fn is_cut(&self) -> bool {
         let state = self.lock();
-        state.is_refused || state.heads.has_more()
+        !state.is_over && (state.is_refused || state.heads.has_more())
     }
 }
 
@@ -171,6 +174,10 @@ impl<S> TimedStream<S> {
     fn poll_read_timer(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Some((deadline, bound)) = self.exchange.lock().deadline else { return Poll::Pending };
         ready!(poll_timer(&mut self.read_timer, deadline, cx));
+        // Once: hyper may still flush.
+        let mut state = self.exchange.lock();
+        (state.deadline, state.is_over) = (None, true);
+        drop(state);
         self.exchange.counts.reached(bound);
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
