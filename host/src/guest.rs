@@ -3,5 +3,6 @@
 pub(crate) mod contract;
 pub(crate) mod imports;
 pub(crate) mod pool;
+pub(crate) mod room;
 pub(crate) mod standard;
 pub(crate) mod state;

@@ -2,8 +2,16 @@
 
 mod accept;
 pub(crate) mod auto;
+pub(crate) mod body;
+pub(crate) mod bounds;
+pub(crate) mod budget;
 mod convert;
+mod cors;
+mod head;
 pub(crate) mod metrics;
+mod refusal;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod spin_app;
+mod stream;
+pub(crate) mod text;

@@ -10,3 +10,4 @@ pub(crate) mod redis;
 pub(crate) mod refusal;
 pub(crate) mod scrape;
 pub(crate) mod secret;
+pub(crate) mod wire;

@@ -12,6 +12,7 @@ mod faults;
 mod golden;
 mod harness;
 mod hostile;
+mod hostile_clients;
 mod http_suite;
 mod imports;
 mod keys;

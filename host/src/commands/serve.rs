@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use foretold_core::settings::Settings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -20,12 +21,20 @@ use crate::commands::options::address;
 use crate::commands::options::serve::ServeOptions;
 use crate::commands::options::store::StoreOptions;
 use crate::guest::contract::Description;
-use crate::guest::pool::{Pool, PoolConfig};
+use crate::guest::pool::{Pool, PoolConfig, Shares};
+use crate::guest::room::Room;
+use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::{Metrics, MetricsListener};
 use crate::serve::route::Route;
 use crate::serve::server::{Mount, Server};
 use crate::serve::spin_app::{self, AppComponent};
+use crate::serve::text::shown;
 use crate::store::Inventory;
+
+/// What the log shows of a model's name.
+const MAX_NAME_CHARS: usize = 80;
+/// And of what is served.
+const MAX_LINE_CHARS: usize = 2000;
 
 /// Serves predictions over HTTP/1.1.
 #[derive(Args)]
@@ -70,10 +79,12 @@ impl Serve {
     pub(crate) async fn run(self, start: Instant) -> Result<()> {
         let store = self.store.store_url()?;
         self.serve.check_store(&store)?;
+        let budget = self.serve.budget(&store)?;
         let pool_config = self.serve.pool_config()?;
         if let Some(warning) = self.serve.warning() {
             warn!("{warning}");
         }
+        allow_files(self.serve.connection_bounds().max_connections);
         let socket = Server::reserve(self.listen)?;
         let folder = match self.cache_dir.clone() {
             Some(folder) => folder,
@@ -81,17 +92,27 @@ impl Serve {
         };
         let folder = CacheFolder::open(&folder)?;
         let opened = store.open().await?;
+        let common = Common {
+            folder,
+            store: opened,
+            shares: Shares {
+                room: Room::new(budget.instances),
+                max_answer_bytes: usize::try_from(budget.max_answer).unwrap_or(usize::MAX),
+            },
+            counts: Arc::default(),
+        };
         let (mut mounts, mut served) = (Vec::new(), Vec::new());
         for (route, source, config) in sources(&self, pool_config)? {
-            let (mount, description) =
-                mount(&self, route, source, config, &folder, &opened).await?;
+            let (mount, description) = mount(&self, route, source, config, &common).await?;
             let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
             let Description { model, ttl_seconds, .. } = description;
-            served.push((model, format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s")));
+            let what = format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s");
+            served.push((shown(&model, MAX_NAME_CHARS), shown(&what, MAX_LINE_CHARS)));
             mounts.push(mount);
         }
-        let server = Server::new(socket, mounts, self.serve.server_config())?;
+        let server = Server::new(socket, mounts, self.serve.server_config(budget), common.counts)?;
         let address = server.address()?;
+        info!("memory: {budget} (--memory-mib)");
         for (model, what) in served {
             let ready_ms = start.elapsed().as_millis();
             info!("serving {model} at http://{address}: {what}; ready in {ready_ms} ms");
@@ -102,24 +123,49 @@ impl Serve {
     }
 }
 
+/// Lets the process open as many files as there may be connections, and some more for itself.
+fn allow_files(connections: usize) {
+    let wanted = connections as u64 + 128;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let current = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit });
+    if raised.is_err() || current < wanted {
+        warn!(
+            "the process may open fewer files than the {wanted} that --max-connections needs; \
+             raise its limit (ulimit -n, LimitNOFILE=)"
+        );
+    }
+}
+
+/// What all components of a host have in common.
+struct Common {
+    folder: CacheFolder,
+    store: Arc<dyn Inventory>,
+    shares: Shares,
+    counts: Arc<BoundCounts>,
+}
+
 /// Starts a component for a route.
 async fn mount(
     options: &Serve,
     route: Route,
     source: Source<'_>,
     config: PoolConfig,
-    folder: &CacheFolder,
-    store: &Arc<dyn Inventory>,
+    common: &Common,
 ) -> Result<(Mount, Description)> {
+    let Common { folder, store, shares, counts } = common;
     let program = Program::load(source, folder).await?;
     if is_application(&options.source) {
         program.require(Target::Spin, "a spin.toml")?;
     }
-    let pool = Pool::new(program, store.clone(), config).await?;
+    let pool = Pool::sharing(program, store.clone(), config, shares.clone()).await?;
     options.serve.check_pool(&pool)?;
-    let metrics = Arc::new(Metrics::new(pool.description()));
+    let metrics = Arc::new(Metrics::new(pool.description(), counts.clone()));
     if let Some(address) = options.serve.metrics {
-        let listener = MetricsListener::bind(address).await?;
+        let listener = MetricsListener::bind(address, options.serve.connection_bounds()).await?;
         info!("metrics at http://{}/metrics", listener.address()?);
         tokio::spawn(listener.run(metrics.clone()));
     }

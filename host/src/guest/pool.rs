@@ -1,10 +1,11 @@
 //! Instances of the component: made from the compiled form, kept warm, thrown away when they fail.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tracing::debug;
 use wasmtime::component::{InstancePre, Linker, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -15,8 +16,9 @@ use crate::artefact::target::Target;
 use crate::guest::contract::{ComponentSettings, Description, Request, Response, Settings};
 use crate::guest::imports::keyvalue::{self, StoreAccess};
 use crate::guest::imports::{unavailable, variables};
+use crate::guest::room::{Room, Taken};
 use crate::guest::standard;
-use crate::guest::state::Guest;
+use crate::guest::state::{Guest, Memory, NoRoom, OVERHEAD_BYTES};
 use crate::store::Inventory;
 
 const HANDLER: &str = "foretold:component/handler@0.1.0";
@@ -25,6 +27,23 @@ const ABOUT: &str = "foretold:component/about@0.1.0";
 const TICK: Duration = Duration::from_millis(5);
 /// How long the first instance may take to start: it may have a large model to load.
 const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// How much an instance may grow and still be kept for the next request: enough for arrays of some
+/// thousand rows.
+const MAX_KEPT_GROWTH_BYTES: usize = 8 << 20;
+/// How long an instance is kept that no request has needed; one is always kept.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(20);
+/// How often that is looked at.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
+
+/// The room that instances share with those of other components.
+#[derive(Clone)]
+pub(crate) struct Shares {
+    /// For instances, in use and idle.
+    pub(crate) room: Room,
+    /// Longest answer of an instance, and longest of what it may hand to the host otherwise.
+    pub(crate) max_answer_bytes: usize,
+}
 
 /// What an instance may use, and how it is run.
 #[derive(Clone)]
@@ -58,8 +77,11 @@ pub enum CallError {
 pub struct Pool {
     maker: Maker,
     description: Description,
-    idle: Mutex<Vec<Instance>>,
+    idle: Arc<Idle>,
 }
+
+/// Instances that wait for a request, the one that was used last at the end.
+type Idle = Mutex<Vec<(Instance, Instant)>>;
 
 /// What instances are made from.
 struct Maker {
@@ -68,6 +90,9 @@ struct Maker {
     access: StoreAccess,
     variables: Arc<BTreeMap<String, String>>,
     config: PoolConfig,
+    shares: Shares,
+    /// What a new instance takes, once that is known.
+    start_bytes: usize,
 }
 
 /// A component, linked to what it imports.
@@ -95,6 +120,21 @@ impl Pool {
         store: Arc<dyn Inventory>,
         config: PoolConfig,
     ) -> Result<Pool> {
+        let max_answer_bytes = config.max_memory_bytes;
+        let shares = Shares { room: Room::new(u64::MAX), max_answer_bytes };
+        Pool::sharing(program, store, config, shares).await
+    }
+
+    /// The same with a bound on all instances together.
+    ///
+    /// # Errors
+    /// As [`Pool::new`].
+    pub(crate) async fn sharing(
+        program: Program,
+        store: Arc<dyn Inventory>,
+        config: PoolConfig,
+        shares: Shares,
+    ) -> Result<Pool> {
         let linked = link(&program)?;
         let mut variables = config.variables.clone();
         if let Linked::Standard(_) = linked {
@@ -105,18 +145,22 @@ impl Pool {
         let may_open = config.may_open_store;
         // Until the component has said how long entries are to be kept.
         let access = StoreAccess { store, may_open, time_to_live: Duration::ZERO };
-        let mut maker = Maker { program, linked, access, variables, config };
+        let mut maker =
+            Maker { program, linked, access, variables, config, shares, start_bytes: 0 };
         let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
-        let (mut first, description) = first.map_err(|_| {
+        let (mut first, description, start_bytes) = first.map_err(|_| {
             let limit = START_LIMIT.as_secs();
             anyhow::anyhow!("an instance of the component was not ready within {limit} s")
         })??;
+        maker.start_bytes = start_bytes;
         maker.access.time_to_live = Duration::from_secs(description.ttl_seconds.into());
         if let Some(instance) = &mut first {
             instance.store.data_mut().store = maker.access.clone();
         }
-        let idle = first.into_iter().filter(|_| !maker.config.isolate).collect();
-        Ok(Pool { maker, description, idle: Mutex::new(idle) })
+        let kept = first.into_iter().filter(|_| !maker.config.isolate);
+        let idle = Arc::new(Mutex::new(kept.map(|first| (first, Instant::now())).collect()));
+        tokio::spawn(shrink(Arc::downgrade(&idle)));
+        Ok(Pool { maker, description, idle })
     }
 
     /// What the component says of itself.
@@ -134,7 +178,7 @@ impl Pool {
     /// # Errors
     /// If the component has none.
     pub async fn manifest(&self) -> Result<String> {
-        let (mut store, instance) = self.maker.instantiate().await?;
+        let (mut store, instance) = self.maker.instantiate(self.maker.shares.room.none()).await?;
         let function: TypedFunc<(), (Result<String, String>,)> =
             bake::function(&mut store, &instance, ABOUT, "manifest")?;
         let (manifest,) = function.call_async(&mut store, ()).await?;
@@ -151,8 +195,8 @@ impl Pool {
             match &self.maker.linked {
                 Linked::Lean(_) => self.run(request).await,
                 Linked::Standard(proxy) => {
-                    let max_body_bytes = self.maker.config.max_memory_bytes;
-                    let store = self.maker.store();
+                    let max_body_bytes = self.maker.shares.max_answer_bytes;
+                    let store = self.maker.store(self.maker.reserve().await?);
                     let stderr = store.data().stderr.clone();
                     standard::handle(proxy, store, &stderr, request, max_body_bytes).await
                 }
@@ -167,17 +211,42 @@ impl Pool {
     async fn run(&self, request: Request<'_>) -> wasmtime::Result<Response> {
         let idle = self.idle.lock().expect("nobody panics while holding it").pop();
         let mut instance = match idle {
-            Some(instance) => instance,
-            None => self.maker.configured().await.map_err(wasmtime::Error::from_anyhow)?,
+            Some((instance, _)) => instance,
+            None => {
+                let taken = self.maker.reserve().await?;
+                self.maker.configured(taken).await.map_err(wasmtime::Error::from_anyhow)?
+            }
         };
-        let response = instance.handle(request).await?;
-        if !self.maker.config.isolate {
+        let response = match instance.handle(request).await {
+            Ok(response) => response,
+            Err(_) if instance.store.data().memory.found_no_room() => return Err(NoRoom.into()),
+            Err(error) => return Err(error),
+        };
+        let max_kept_bytes = self.maker.start_bytes + MAX_KEPT_GROWTH_BYTES;
+        let is_small = instance.store.data().memory.used_bytes() <= max_kept_bytes;
+        if is_small && !self.maker.config.isolate {
             let mut idle = self.idle.lock().expect("nobody panics while holding it");
             if idle.len() < self.maker.config.max_idle {
-                idle.push(instance);
+                idle.push((instance, Instant::now()));
             }
         }
         Ok(response)
+    }
+}
+
+/// Drops instances that no request has needed for long, as long as their pool lives.
+async fn shrink(idle: Weak<Idle>) {
+    loop {
+        tokio::time::sleep(IDLE_CHECK).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let dropped: Vec<_> = {
+            let mut idle = idle.lock().expect("nobody panics while holding it");
+            let old = idle.partition_point(|(_, since)| since.elapsed() > MAX_IDLE_TIME);
+            let old = old.min(idle.len().saturating_sub(1));
+            idle.drain(..old).collect()
+        };
+        // Not under the lock: to unmap their memory takes time.
+        drop(dropped);
     }
 }
 
@@ -191,26 +260,41 @@ impl Instance {
 }
 
 impl Maker {
-    /// A first instance, where instances are kept, and what the component says of itself.
-    async fn first(&self) -> Result<(Option<Instance>, Description)> {
+    /// A first instance, where instances are kept, what the component says of itself, and what an
+    /// instance takes.
+    async fn first(&self) -> Result<(Option<Instance>, Description, usize)> {
+        let taken = self.shares.room.none();
         match &self.linked {
             Linked::Lean(_) => {
-                let mut instance = self.configured().await?;
+                let mut instance = self.configured(taken).await?;
+                let start_bytes = instance.store.data().memory.used_bytes();
                 let description = describe(&mut instance.store, &instance.component).await?;
-                Ok((Some(instance), description))
+                Ok((Some(instance), description, start_bytes))
             }
             Linked::Standard(_) => {
-                let (mut store, instance) = self.instantiate().await?;
-                Ok((None, describe(&mut store, &instance).await?))
+                let (mut store, instance) = self.instantiate(taken).await?;
+                let start_bytes = store.data().memory.used_bytes();
+                Ok((None, describe(&mut store, &instance).await?, start_bytes))
             }
         }
     }
 
+    /// Room for one more instance, if there is some in a moment.
+    async fn reserve(&self) -> wasmtime::Result<Taken> {
+        let mut taken = self.shares.room.none();
+        if taken.reach(self.start_bytes + OVERHEAD_BYTES).await {
+            Ok(taken)
+        } else {
+            Err(NoRoom.into())
+        }
+    }
+
     /// What belongs to a new instance.
-    fn store(&self) -> Store<Guest> {
-        let guest =
-            Guest::new(self.access.clone(), self.variables.clone(), self.config.max_memory_bytes);
+    fn store(&self, taken: Taken) -> Store<Guest> {
+        let memory = Memory::new(self.config.max_memory_bytes, taken);
+        let guest = Guest::new(self.access.clone(), self.variables.clone(), memory);
         let mut store = Store::new(&self.program.engine, guest);
+        store.set_hostcall_fuel(self.shares.max_answer_bytes);
         store.limiter(|guest| &mut guest.memory);
         store.set_epoch_deadline(1);
         // Tokio's own way to yield: after any other, a worker goes on with the same instance, and
@@ -222,8 +306,11 @@ impl Maker {
     }
 
     /// An instance with its model.
-    async fn instantiate(&self) -> Result<(Store<Guest>, wasmtime::component::Instance)> {
-        let mut store = self.store();
+    async fn instantiate(
+        &self,
+        taken: Taken,
+    ) -> Result<(Store<Guest>, wasmtime::component::Instance)> {
+        let mut store = self.store(taken);
         let pre = match &self.linked {
             Linked::Lean(pre) => pre,
             Linked::Standard(proxy) => proxy.instance_pre(),
@@ -236,23 +323,30 @@ impl Maker {
         if let Some(model) = &self.program.model {
             bake::load(&mut store, &instance, model)
                 .await
-                .map_err(anyhow::Error::from)?
+                .map_err(cause)?
                 .map_err(|refusal| anyhow::anyhow!(refusal))?;
         }
         Ok((store, instance))
     }
 
     /// An instance with the lean handler, ready for requests.
-    async fn configured(&self) -> Result<Instance> {
-        let (mut store, component) = self.instantiate().await?;
+    async fn configured(&self, taken: Taken) -> Result<Instance> {
+        let (mut store, component) = self.instantiate(taken).await?;
         let configure: TypedFunc<(ComponentSettings<'_>,), (Result<(), String>,)> =
             bake::function(&mut store, &component, HANDLER, "configure")?;
         let handle = bake::function(&mut store, &component, HANDLER, "handle")?;
-        let (configured,) =
-            configure.call_async(&mut store, (self.config.settings.lower(),)).await?;
+        let configured = configure.call_async(&mut store, (self.config.settings.lower(),)).await;
+        let (configured,) = configured.map_err(cause)?;
         configured.map_err(|refusal| anyhow::anyhow!(refusal))?;
         Ok(Instance { store, component, handle })
     }
+}
+
+/// What went wrong in a component, without how it got there: numbers of its functions help those who
+/// debug it only.
+fn cause(error: wasmtime::Error) -> anyhow::Error {
+    debug!("{error:?}");
+    anyhow::anyhow!("the component broke down: {}", error.root_cause())
 }
 
 async fn describe(
@@ -261,7 +355,7 @@ async fn describe(
 ) -> Result<Description> {
     let describe: TypedFunc<(), (Result<Description, String>,)> =
         bake::function(&mut *store, instance, ABOUT, "describe")?;
-    let (description,) = describe.call_async(store, ()).await?;
+    let (description,) = describe.call_async(store, ()).await.map_err(cause)?;
     description.map_err(|refusal| anyhow::anyhow!(refusal))
 }
 

@@ -13,9 +13,30 @@ use wasmtime_wasi_http::{
 };
 
 use crate::guest::imports::keyvalue::StoreAccess;
+use crate::guest::room::Taken;
 
 /// What an instance may write to its standard error.
 const MAX_LOG_BYTES: usize = 1 << 14;
+
+/// What an instance takes besides its memories and tables: its stack, and what the engine keeps.
+pub(crate) const OVERHEAD_BYTES: usize = 1 << 20;
+/// Core instances, memories and tables of one component: several times what ours have. What they
+/// take of the host is not counted otherwise.
+const MAX_CORE_INSTANCES: usize = 64;
+const MAX_MEMORIES: usize = 16;
+const MAX_TABLES: usize = 64;
+
+/// There was no room for an instance, or for its growing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoRoom;
+
+impl std::fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the instances take all the memory that they may")
+    }
+}
+
+impl std::error::Error for NoRoom {}
 
 /// What belongs to one instance.
 pub(crate) struct Guest {
@@ -35,13 +56,13 @@ impl Guest {
     pub(crate) fn new(
         store: StoreAccess,
         variables: Arc<BTreeMap<String, String>>,
-        max_memory_bytes: usize,
+        memory: Memory,
     ) -> Guest {
         let stderr = MemoryOutputPipe::new(MAX_LOG_BYTES);
         Guest {
             store,
             variables,
-            memory: Memory { free_bytes: max_memory_bytes },
+            memory,
             wasi: WasiCtx::builder().stderr(stderr.clone()).build(),
             stderr,
             http: WasiHttpCtx::new(),
@@ -51,16 +72,42 @@ impl Guest {
     }
 }
 
-/// What an instance's memories and tables may still take, together.
+/// What an instance's memories and tables take, together: not more than one instance may, and not
+/// more than there is room for beside the others.
 pub(crate) struct Memory {
-    free_bytes: usize,
+    max_bytes: usize,
+    used_bytes: usize,
+    taken: Taken,
+    found_no_room: bool,
 }
 
 impl Memory {
+    /// For a new instance, with the room that it has already.
+    pub(crate) fn new(max_bytes: usize, taken: Taken) -> Memory {
+        Memory { max_bytes, used_bytes: 0, taken, found_no_room: false }
+    }
+
+    /// What it takes now, in bytes. Memories and tables never shrink.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// Whether it could not grow for want of room, though it might have.
+    pub(crate) fn found_no_room(&self) -> bool {
+        self.found_no_room
+    }
+
     fn take(&mut self, bytes: usize) -> bool {
-        let rest = self.free_bytes.checked_sub(bytes);
-        self.free_bytes = rest.unwrap_or(self.free_bytes);
-        rest.is_some()
+        let used_bytes = self.used_bytes.saturating_add(bytes);
+        if used_bytes > self.max_bytes {
+            return false;
+        }
+        if !self.taken.try_reach(used_bytes.saturating_add(OVERHEAD_BYTES)) {
+            self.found_no_room = true;
+            return false;
+        }
+        self.used_bytes = used_bytes;
+        true
     }
 }
 
@@ -71,7 +118,8 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.take(desired - current))
+        Ok(maximum.is_none_or(|maximum| desired <= maximum)
+            && self.take(desired.saturating_sub(current)))
     }
 
     fn table_growing(
@@ -80,8 +128,20 @@ impl ResourceLimiter for Memory {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let bytes = (desired - current).saturating_mul(size_of::<usize>());
+        let bytes = desired.saturating_sub(current).saturating_mul(size_of::<usize>());
         Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.take(bytes))
+    }
+
+    fn instances(&self) -> usize {
+        MAX_CORE_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
     }
 }
 
@@ -111,5 +171,29 @@ impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let Guest { http, hooks, resources, .. } = self;
         WasiHttpCtxView { ctx: http, table: resources, hooks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::room::Room;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn an_instance_has_its_own_bound_and_that_of_all() {
+        let room = Room::new(20 * MIB as u64);
+        let mut first = Memory::new(10 * MIB, room.none());
+        assert!(first.take(8 * MIB) && !first.take(3 * MIB));
+        assert!(!first.found_no_room());
+        let mut second = Memory::new(10 * MIB, room.none());
+        assert!(second.take(10 * MIB));
+        assert!(!first.take(MIB));
+        assert!(first.found_no_room());
+        drop(second);
+        assert!(first.take(MIB));
+        assert_eq!(first.used_bytes(), 9 * MIB);
+        assert!(!first.take(usize::MAX));
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use foretold_core::http::problem::Problem;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -11,18 +10,25 @@ use tracing::warn;
 
 use crate::guest::contract;
 use crate::serve::auto::Reason;
+use crate::serve::text::shown;
 
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// What the log shows of what a component says.
+const MAX_LOG_CHARS: usize = 2000;
+/// And of the name of a header.
+const MAX_NAME_CHARS: usize = 80;
 /// More headers than any component has a use for.
 const MAX_RESPONSE_HEADERS: usize = 64;
 /// Headers that belong to the connection: a component that sets them could end a response early
 /// and pass the rest off as the next one.
-const CONNECTION_HEADERS: [HeaderName; 7] = [
+const CONNECTION_HEADERS: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::DATE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -37,45 +43,39 @@ pub(crate) fn header_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Opt
 /// The error says what is wrong with the component's response.
 pub(crate) fn component_response(response: contract::Response) -> Result<HttpResponse, String> {
     if let Some(log) = &response.log {
-        // A line break in it must not look like another line of the log.
-        warn!("{}", log.escape_debug());
+        warn!("{}", shown(log, MAX_LOG_CHARS));
     }
-    let status = response.status;
-    if !(200..=599).contains(&status) {
-        return Err(format!("its status is {status}; expected 200 to 599"));
-    }
+    let status = match StatusCode::from_u16(response.status) {
+        Ok(status) if (200..=599).contains(&response.status) => status,
+        _ => return Err(format!("its status is {}; expected 200 to 599", response.status)),
+    };
     if response.headers.len() > MAX_RESPONSE_HEADERS {
         let count = response.headers.len();
         return Err(format!("it has {count} headers; expected at most {MAX_RESPONSE_HEADERS}"));
     }
     let mut http = Response::new(Full::new(Bytes::from(response.body)));
-    *http.status_mut() = StatusCode::from_u16(status).expect("it is in the legal range");
+    *http.status_mut() = status;
     for contract::ResponseHeader { name, value } in response.headers {
         match (name.parse::<HeaderName>(), HeaderValue::from_maybe_shared(Bytes::from(value))) {
             (Ok(name), Ok(value)) if !CONNECTION_HEADERS.contains(&name) => {
                 http.headers_mut().append(name, value);
             }
-            _ => warn!("the component sent an illegal header {name:?}"),
+            _ => warn!("the component sent an illegal header \"{}\"", shown(&name, MAX_NAME_CHARS)),
         }
     }
     Ok(http)
 }
 
-/// A problem as the path that was asked needs it.
-pub(crate) fn problem_response(problem: &Problem, target: &str) -> HttpResponse {
-    let response = problem.response_at(target);
-    let mut http = Response::new(Full::new(Bytes::from(response.body)));
-    *http.status_mut() =
-        StatusCode::from_u16(response.status).expect("every problem has a legal status");
-    for header in response.headers {
-        let value = HeaderValue::from_str(&header.value).expect("headers of problems are ASCII");
-        http.headers_mut().append(HeaderName::from_static(header.name), value);
+/// Keeps browsers from taking JSON for anything else.
+pub(crate) fn forbid_sniffing(headers: &mut HeaderMap) {
+    let is_json = headers.get(header::CONTENT_TYPE).is_some_and(|content_type| {
+        let content_type = content_type.as_bytes();
+        content_type.starts_with(b"application/json")
+            || content_type.starts_with(b"application/problem+json")
+    });
+    if is_json {
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
-    // The body was not read to its end, so the connection is of no more use.
-    if matches!(problem, Problem::BodyTooLarge { .. } | Problem::BodyIncomplete { .. }) {
-        http.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    http
 }
 
 /// Says in `Cache-Status` why the host had the store bypassed. The component's member stands
@@ -86,7 +86,52 @@ pub(crate) fn explain_bypass(response: &mut HttpResponse, reason: Reason) {
         && let Ok(members) = status.to_str()
     {
         let members = format!("{members}, foretold-host; detail={}", reason.detail());
-        *status = HeaderValue::from_maybe_shared(Bytes::from(members))
-            .expect("an ASCII header stays one");
+        if let Ok(members) = HeaderValue::from_maybe_shared(Bytes::from(members)) {
+            *status = members;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let header = |(name, value): &(&str, &str)| contract::ResponseHeader {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let response = contract::Response {
+            status: 200,
+            headers: pairs.iter().map(header).collect(),
+            body: Vec::new(),
+            log: None,
+            report: contract::Report::default(),
+        };
+        component_response(response).unwrap().into_parts().0.headers
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_not_the_components_business() {
+        let names = ["Keep-Alive", "proxy-connection", "connection", "upgrade", "te", "trailer"];
+        for name in [&names[..], &["transfer-encoding", "content-length", "date"]].concat() {
+            let headers = headers(&[(name, "x"), ("etag", "\"a\"")]);
+            assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["etag"]);
+        }
+    }
+
+    #[test]
+    fn json_is_taken_for_nothing_else() {
+        for (content_type, is_json) in [
+            ("application/json", true),
+            ("application/problem+json", true),
+            ("application/json; charset=utf-8", true),
+            ("text/html; charset=utf-8", false),
+            ("application/octet-stream", false),
+        ] {
+            let mut headers = headers(&[("content-type", content_type)]);
+            forbid_sniffing(&mut headers);
+            assert_eq!(headers.contains_key("x-content-type-options"), is_json, "{content_type}");
+        }
     }
 }

@@ -7,10 +7,11 @@ mod listener;
 mod text;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub(crate) use self::listener::MetricsListener;
 use crate::guest::contract::{Description, Report};
+use crate::serve::bounds::BoundCounts;
 
 /// The counts of a host.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Metrics {
     model: String,
     model_id: String,
     counts: Mutex<Counts>,
+    bounds: Arc<BoundCounts>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,7 @@ impl Histogram {
 
 impl Metrics {
     /// All counts are 0 at first, and there: a scrape shows every series from the start.
-    pub(crate) fn new(description: &Description) -> Metrics {
+    pub(crate) fn new(description: &Description, bounds: Arc<BoundCounts>) -> Metrics {
         let paths = description.endpoints().into_iter().chain([""]);
         let counts = Counts {
             endpoints: paths
@@ -114,7 +116,7 @@ impl Metrics {
             cache_bypassed: false,
         };
         let Description { model, model_id, .. } = description.clone();
-        Metrics { model, model_id, counts: Mutex::new(counts) }
+        Metrics { model, model_id, counts: Mutex::new(counts), bounds }
     }
 
     /// Counts a request and its response.
@@ -184,13 +186,14 @@ mod tests {
     use super::*;
 
     fn metrics() -> Metrics {
-        Metrics::new(&Description {
+        let description = Description {
             model: "m".into(),
             model_id: "id".into(),
             ttl_seconds: 1,
             paths: vec![("/a".into(), 0), ("/b".into(), 1), ("/b/again".into(), 1)],
             request_headers: vec![],
-        })
+        };
+        Metrics::new(&description, Arc::default())
     }
 
     #[test]

@@ -49,6 +49,15 @@ impl Route {
         rest.starts_with('/').then_some(rest)
     }
 
+    /// Where the path of a wildcard leads if only its slash at the end is missing: with it, links
+    /// that are relative lead below.
+    pub(crate) fn with_slash(&self, path_and_query: &str) -> Option<String> {
+        let rest = path_and_query.strip_prefix(&self.path)?;
+        let is_root = rest.is_empty() || rest.starts_with('?');
+        (self.is_wildcard && !self.path.is_empty() && is_root)
+            .then(|| format!("{}/{rest}", self.path))
+    }
+
     /// The path by which clients know one of the component's, if the route leads to it.
     pub(crate) fn outer(&self, path: &str) -> Option<String> {
         if self.is_wildcard {
@@ -98,6 +107,22 @@ mod tests {
                 ("/", None),
             ],
         );
+    }
+
+    #[test]
+    fn a_slash_that_is_missing_is_added_behind_a_wildcards_path_only() {
+        for (route, path, expected) in [
+            ("/credit/...", "/credit", Some("/credit/")),
+            ("/credit/...", "/credit?a=/b", Some("/credit/?a=/b")),
+            ("/credit/...", "/credit/", None),
+            ("/credit/...", "/credits", None),
+            ("/credit", "/credit", None),
+            ("/...", "", None),
+            ("/...", "//example.com", None),
+        ] {
+            let found = Route::parse(route).unwrap().with_slash(path);
+            assert_eq!(found.as_deref(), expected, "{route}: {path}");
+        }
     }
 
     #[test]

@@ -7,31 +7,36 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use foretold_core::http::problem::Problem;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::Request;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
 use crate::guest::contract::{self, Report};
 use crate::guest::pool::{CallError, Pool};
-use crate::serve::accept;
+use crate::guest::room::{Room, Taken};
+use crate::guest::state::NoRoom;
+use crate::serve::accept::{self, Connection, Gate};
 use crate::serve::auto::{Auto, Reason};
+use crate::serve::body::{self, BodyLimits};
+use crate::serve::bounds::{Bound, BoundCounts, ConnectionBounds};
+use crate::serve::budget::{Budget, SMALL_BYTES};
 use crate::serve::convert::{self, HttpResponse};
+use crate::serve::cors;
 use crate::serve::metrics::Metrics;
+use crate::serve::refusal::Refusal;
 use crate::serve::route::Route;
+use crate::serve::text::shown;
 
-/// How long a client may take to send the body of a request.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server that stops goes on accepting: clients with an open connection learn with their
 /// next answer that it will be closed, instead of losing a request to it.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -39,18 +44,28 @@ const DRAIN: Duration = Duration::from_millis(500);
 const BACKLOG: u32 = 1024;
 /// How long requests that are under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// What the log shows of a path.
+const MAX_PATH_CHARS: usize = 200;
+/// And of an error of the component.
+const MAX_ERROR_CHARS: usize = 500;
 /// Paths that are answered whatever else is under way.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What the server refuses.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerConfig {
-    /// Longest body.
-    pub max_body_bytes: usize,
+    /// Longest body, and how long it may take.
+    pub body: BodyLimits,
     /// Requests that may be under way at once; one more gets 503.
     pub max_concurrent_requests: usize,
     /// The pool's time limit, for the message.
     pub timeout: Duration,
+    /// Connections, and how long clients may take.
+    pub connections: ConnectionBounds,
+    /// The memory that requests may take.
+    pub budget: Budget,
+    /// The web pages of other origins that may read refusals, by their origins; `*` for all.
+    pub cors: Vec<String>,
 }
 
 /// When the store is used.
@@ -84,7 +99,20 @@ struct Service {
     mounts: Vec<Mount>,
     config: ServerConfig,
     permits: Semaphore,
+    /// For the bodies of requests.
+    bodies: Room,
+    /// For answers that are not read yet.
+    answers: Room,
+    counts: Arc<BoundCounts>,
     stopping: AtomicBool,
+}
+
+/// A response, and the room that it takes.
+struct Answer {
+    response: HttpResponse,
+    taken: Option<Taken>,
+    /// Whether the request was left unread.
+    is_unread: bool,
 }
 
 impl Mount {
@@ -138,6 +166,7 @@ impl Server {
         socket: TcpSocket,
         mut mounts: Vec<Mount>,
         config: ServerConfig,
+        counts: Arc<BoundCounts>,
     ) -> Result<Server> {
         let address = socket.local_addr()?;
         let listener =
@@ -145,7 +174,8 @@ impl Server {
         let permits = Semaphore::new(config.max_concurrent_requests);
         let stopping = AtomicBool::new(false);
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.route.rank()));
-        let service = Service { mounts, config, permits, stopping };
+        let (bodies, answers) = (Room::new(config.budget.bodies), Room::new(config.budget.answers));
+        let service = Service { mounts, config, permits, bodies, answers, counts, stopping };
         Ok(Server { listener, service: Arc::new(service) })
     }
 
@@ -167,15 +197,16 @@ impl Server {
             service.stopping.store(true, Ordering::Relaxed);
             tokio::time::sleep(DRAIN).await;
         };
+        let gate = Gate::new(service.config.connections, service.counts.clone());
         let mut http = accept::http();
         http.half_close(true);
         let mut stop = std::pin::pin!(stop);
         loop {
-            let stream = tokio::select! {
-                stream = accept::accept(&listener) => stream,
+            let connection = tokio::select! {
+                connection = gate.accept(&listener) => connection,
                 () = &mut stop => break,
             };
-            serve_connection(&http, stream, &graceful, &service);
+            serve_connection(&http, connection, &graceful, &service);
         }
         drop(listener);
         if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
@@ -186,20 +217,26 @@ impl Server {
 
 fn serve_connection(
     http: &http1::Builder,
-    stream: TcpStream,
+    connection: Connection,
     graceful: &GracefulShutdown,
     service: &Arc<Service>,
 ) {
-    // Only a latency setting: a socket that is gone already fails soon enough.
-    let _ = stream.set_nodelay(true);
+    let Connection { stream, exchange, place } = connection;
     let service = service.clone();
     let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, std::convert::Infallible>(service.respond(request).await) }
+        let (service, exchange) = (service.clone(), exchange.clone());
+        let has_two_lengths = exchange.begin();
+        async move {
+            let answer = service.respond(request, has_two_lengths).await;
+            let Answer { response, taken, is_unread } = answer;
+            let response = response.map(|body| exchange.answer(body, taken, is_unread));
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
+        let _place = place;
         if let Err(error) = connection.await {
             debug!("a connection ended: {error}");
         }
@@ -207,32 +244,56 @@ fn serve_connection(
 }
 
 impl Service {
-    async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
+    async fn respond(&self, request: Request<Incoming>, has_two_lengths: bool) -> Answer {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let mounted =
-            self.mounts.iter().find_map(|mount| Some((mount, mount.route.target(target)?)));
-        let mut response = match mounted {
-            None => {
-                let endpoints = self.mounts.iter().flat_map(Mount::endpoints).collect();
-                let path = head.uri.path().to_owned();
-                convert::problem_response(&Problem::NotFound { path, endpoints }, target)
-            }
-            Some((mount, target)) => {
-                let predicted = self.predict(mount, &head, target, body).await;
-                let (response, report) = predicted.unwrap_or_else(|problem| {
-                    (convert::problem_response(&problem, target), mount.refused(target))
-                });
-                mount.metrics.count(&report, response.status().as_u16());
-                response
-            }
+        let mut answer = match check_head(&head, has_two_lengths) {
+            Err(refusal) => self.refuse(&refusal, &head, target),
+            Ok(()) => self.route(&head, target, body).await,
         };
+        let response = &mut answer.response;
+        convert::forbid_sniffing(response.headers_mut());
         if self.stopping.load(Ordering::Relaxed) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let cache = response.headers().get("cache-status");
-        debug!("{} {}: {}, cache: {cache:?}", head.method, head.uri.path(), response.status());
-        response
+        debug!("{}: {}, cache: {cache:?}", asked(&head), response.status());
+        answer
+    }
+
+    async fn route(&self, head: &Parts, target: &str, body: Incoming) -> Answer {
+        let mounted =
+            self.mounts.iter().find_map(|mount| Some((mount, mount.route.target(target)?)));
+        let Some((mount, target)) = mounted else {
+            if let Some(place) = self.mounts.iter().find_map(|mount| mount.route.with_slash(target))
+            {
+                return redirect(&place);
+            }
+            let endpoints = self.mounts.iter().flat_map(Mount::endpoints).collect();
+            let path = head.uri.path().to_owned();
+            return self.refuse(&Problem::NotFound { path, endpoints }.into(), head, target);
+        };
+        match self.predict(mount, head, target, body).await {
+            Ok((answer, report)) => {
+                mount.metrics.count(&report, answer.response.status().as_u16());
+                answer
+            }
+            Err(refusal) => {
+                let answer = self.refuse(&refusal, head, target);
+                mount.metrics.count(&mount.refused(target), answer.response.status().as_u16());
+                answer
+            }
+        }
+    }
+
+    /// What the host answers itself.
+    fn refuse(&self, refusal: &Refusal, head: &Parts, target: &str) -> Answer {
+        if let Some(bound) = refusal.bound {
+            self.counts.reached(bound);
+        }
+        let mut response = refusal.response(target);
+        cors::allow(&self.config.cors, &head.headers, response.headers_mut());
+        Answer { response, taken: None, is_unread: refusal.is_unread() }
     }
 
     async fn predict(
@@ -241,13 +302,14 @@ impl Service {
         head: &Parts,
         target: &str,
         body: Incoming,
-    ) -> Result<(HttpResponse, Report), Problem> {
-        let body = self.read(body).await?;
+    ) -> Result<(Answer, Report), Refusal> {
+        let body = body::read(body, self.config.body, &self.bodies).await?;
         let permit = self.permits.try_acquire();
         // A busy host is alive, and must not be restarted for it.
         if permit.is_err() && !HEALTH.contains(&target) {
             let max_concurrent_requests = self.config.max_concurrent_requests;
-            return Err(Problem::Overloaded { max_concurrent_requests });
+            let problem = Problem::Overloaded { max_concurrent_requests };
+            return Err(Refusal::new(problem).at(Bound::Requests));
         }
         let names = mount.request_headers.iter();
         let values: Vec<(&str, Cow<'_, str>)> = names
@@ -260,51 +322,93 @@ impl Service {
             method: head.method.as_str(),
             target,
             headers: &headers,
-            body: &body,
+            body: &body.bytes,
             bypass_store: bypass.is_some(),
         };
-        let response = mount.pool.call(request).await.map_err(|error| match error {
-            CallError::TimedOut => {
-                let timeout_ms = self.config.timeout.as_millis() as u64;
-                warn!("{} {} was not answered within {timeout_ms} ms", head.method, head.uri);
-                Problem::TimedOut { timeout_ms }
-            }
-            CallError::Failed(error) => {
-                warn!("the component broke down on {} {}: {error:#}", head.method, head.uri);
-                Problem::ComponentFailed
-            }
-        })?;
+        let response = mount.pool.call(request).await.map_err(|error| self.failure(error, head))?;
+        let length = response.body.len();
+        let mut taken = self.answers.none();
+        if length > SMALL_BYTES && !taken.try_reach(length) {
+            let refusal = Refusal::busy("answers that are not read take all the memory they may");
+            return Err(refusal.at(Bound::AnswerMemory));
+        }
         let mut report = response.report;
         report.endpoint = report.endpoint.or_else(|| mount.endpoint(target));
         let mut response = convert::component_response(response).map_err(|error| {
-            warn!("the component's answer to {} {} is unusable: {error}", head.method, head.uri);
+            warn!("the component's answer to {} is unusable: {error}", asked(head));
             Problem::ComponentFailed
         })?;
         if let Some(reason) = bypass {
             convert::explain_bypass(&mut response, reason);
         }
         mount.observe(&report);
-        Ok((response, report))
+        Ok((Answer { response, taken: Some(taken), is_unread: false }, report))
     }
 
-    /// The whole body, if it is not too long and comes in time.
-    async fn read(&self, body: Incoming) -> Result<Bytes, Problem> {
-        let max_body_bytes = self.config.max_body_bytes;
-        let too_large = || Problem::BodyTooLarge { max_body_bytes };
-        if body.size_hint().lower() > max_body_bytes as u64 {
-            return Err(too_large());
-        }
-        let collected = Limited::new(body, max_body_bytes).collect();
-        match tokio::time::timeout(BODY_TIMEOUT, collected).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::BodyIncomplete { timeout_ms: None }),
-            Err(_) => {
-                let timeout_ms = Some(BODY_TIMEOUT.as_millis() as u64);
-                Err(Problem::BodyIncomplete { timeout_ms })
+    /// Why a component gave no answer. The log has the cause; how the component got there is for
+    /// who debugs it.
+    fn failure(&self, error: CallError, head: &Parts) -> Refusal {
+        match error {
+            CallError::TimedOut => {
+                let timeout_ms = self.config.timeout.as_millis() as u64;
+                warn!("{} was not answered within {timeout_ms} ms", asked(head));
+                Refusal::new(Problem::TimedOut { timeout_ms }).at(Bound::RequestTime)
+            }
+            CallError::Failed(error) if error.is::<NoRoom>() => {
+                Refusal::busy("instances take all the memory that they may")
+                    .at(Bound::InstanceMemory)
+            }
+            CallError::Failed(error) => {
+                let cause = shown(&error.root_cause().to_string(), MAX_ERROR_CHARS);
+                warn!("the component broke down on {}: {cause}", asked(head));
+                debug!("{error:?}");
+                Refusal::new(Problem::ComponentFailed)
             }
         }
     }
+}
+
+/// Method and path, for the log: a query may hold what a prediction is about.
+fn asked(head: &Parts) -> String {
+    format!("{} {}", shown(head.method.as_str(), 20), shown(head.uri.path(), MAX_PATH_CHARS))
+}
+
+/// Refuses heads that another server may read in another way (RFC 9112, sections 3.2 and 6.3).
+fn check_head(head: &Parts, has_two_lengths: bool) -> Result<(), Refusal> {
+    if has_two_lengths {
+        return Err(Refusal::bad_request(
+            "the request has both a Content-Length and a Transfer-Encoding",
+        ));
+    }
+    // The form that is for tunnels only.
+    if head.uri.path_and_query().is_none() && head.method != Method::CONNECT {
+        return Err(Refusal::bad_request("the target of the request is not a path"));
+    }
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let why = match (hosts.next(), hosts.next()) {
+        (None, _) if head.version == Version::HTTP_11 => "the request has no header Host",
+        (_, Some(_)) => "the request has more than one header Host",
+        (Some(host), None) if !is_host(host) => "the header Host is not a host and a port",
+        _ => return Ok(()),
+    };
+    Err(Refusal::bad_request(why))
+}
+
+fn is_host(value: &HeaderValue) -> bool {
+    let is_authority = |host: &str| {
+        host.is_empty() || host.parse::<Authority>().is_ok_and(|_| !host.contains('@'))
+    };
+    value.to_str().is_ok_and(is_authority)
+}
+
+fn redirect(place: &str) -> Answer {
+    let mut response = HttpResponse::default();
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    // A part of a request's target, so it can be one of a response's header.
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Answer { response, taken: None, is_unread: false }
 }
 
 impl Mount {

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::guest::contract::Settings;
 use crate::guest::pool::{Pool, PoolConfig};
+use crate::serve::body::BodyLimits;
+use crate::serve::bounds::ConnectionBounds;
+use crate::serve::budget::{Budget, Demand};
 use crate::serve::server::{CacheUse, ServerConfig};
 use crate::store::StoreUrl;
 use anyhow::{Result, bail};
@@ -50,6 +53,12 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, value_parser = range(1 << 30))]
     max_body_bytes: u64,
 
+    /// Memory that the host may take at most, in MiB: connections, bodies, answers, instances and
+    /// the memory store together. What has no room gets 503 [default: the sum of what the other
+    /// options ask for, which is logged at the start].
+    #[arg(long, value_name = "MIB", value_parser = range(1 << 24))]
+    memory_mib: Option<u64>,
+
     /// Memory of an instance, in MiB; a request that needs more gets 500.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = range(4096))]
     max_memory_mib: u64,
@@ -62,7 +71,38 @@ pub(crate) struct ServeOptions {
     /// Requests that may be under way at once; one more gets 503.
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = range(65_536))]
     max_concurrent_requests: u64,
+
+    /// Connections that may be open at once; one more gets 503 and is closed.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = range(65_536))]
+    max_connections: u64,
+
+    /// The same from one address, which may be that of a proxy in front; of IPv6 a network of 64
+    /// bits is one address [default: half of --max-connections].
+    #[arg(long, value_name = "N", value_parser = range(65_536))]
+    max_connections_per_address: Option<u64>,
+
+    /// Time that the head of a request may take, in milliseconds; then the connection is closed.
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = range(600_000))]
+    head_timeout_ms: u64,
+
+    /// Time that the body of a request may take, in milliseconds; then it gets 408.
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = range(600_000))]
+    body_timeout_ms: u64,
+
+    /// Time that a connection may be idle after an answer, in milliseconds. The default is longer
+    /// than the 60 s after which proxies give up theirs and Prometheus scrapes again, so that they
+    /// are not closed under their hands.
+    #[arg(long, value_name = "MS", default_value_t = 75_000, value_parser = range(3_600_000))]
+    idle_timeout_ms: u64,
+
+    /// Time that a client may take to read an answer, in milliseconds, and one second more for each
+    /// 64 KiB that it has read; then the connection is closed.
+    #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = range(600_000))]
+    write_timeout_ms: u64,
 }
+
+/// Instances that wait for a request, at most: more than run at once on most machines.
+const MAX_IDLE_INSTANCES: u64 = 64;
 
 /// One list, not a list of values: clap makes the latter of a `Vec`.
 #[derive(Clone)]
@@ -86,24 +126,65 @@ impl ServeOptions {
         Ok(PoolConfig {
             settings: Settings {
                 allowed: self.allow,
-                cors: self.cors.clone().map_or(Vec::new(), |Origins(origins)| origins),
+                cors: self.origins(),
                 ..self.settings.settings()?
             },
             max_memory_bytes: (self.max_memory_mib as usize) << 20,
             timeout: self.timeout(),
             isolate: self.isolate,
-            max_idle: self.max_concurrent_requests as usize,
+            max_idle: self.max_concurrent_requests.min(MAX_IDLE_INSTANCES) as usize,
             variables: BTreeMap::new(),
             may_open_store: true,
         })
     }
 
-    pub(crate) fn server_config(&self) -> ServerConfig {
+    pub(crate) fn server_config(&self, budget: Budget) -> ServerConfig {
         ServerConfig {
-            max_body_bytes: self.max_body_bytes as usize,
+            body: BodyLimits {
+                max_bytes: self.max_body_bytes as usize,
+                timeout: Duration::from_millis(self.body_timeout_ms),
+            },
             max_concurrent_requests: self.max_concurrent_requests as usize,
             timeout: self.timeout(),
+            connections: self.connection_bounds(),
+            budget,
+            cors: self.origins(),
         }
+    }
+
+    pub(crate) fn connection_bounds(&self) -> ConnectionBounds {
+        let per_address =
+            self.max_connections_per_address.unwrap_or(self.max_connections.div_ceil(2));
+        ConnectionBounds {
+            max_connections: self.max_connections as usize,
+            max_connections_per_address: per_address as usize,
+            head_timeout: Duration::from_millis(self.head_timeout_ms),
+            idle_timeout: Duration::from_millis(self.idle_timeout_ms),
+            write_timeout: Duration::from_millis(self.write_timeout_ms),
+        }
+    }
+
+    /// What the host may take of memory.
+    ///
+    /// # Errors
+    /// If that is not enough for one request.
+    pub(crate) fn budget(&self, store: &StoreUrl) -> Result<Budget> {
+        let store_bytes = match store {
+            StoreUrl::Memory { max_bytes } => *max_bytes,
+            StoreUrl::File(_) | StoreUrl::Redis(_) => 0,
+        };
+        let budget = Budget::new(Demand {
+            memory_bytes: self.memory_mib.map(|mib| mib << 20),
+            max_connections: self.max_connections,
+            max_body_bytes: self.max_body_bytes,
+            max_memory_bytes: self.max_memory_mib << 20,
+            store_bytes,
+        });
+        budget.map_err(|error| anyhow::anyhow!("--memory-mib: {error}"))
+    }
+
+    fn origins(&self) -> Vec<String> {
+        self.cors.clone().map_or(Vec::new(), |Origins(origins)| origins)
     }
 
     pub(crate) fn cache_use(&self) -> CacheUse {

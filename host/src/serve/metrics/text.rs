@@ -10,6 +10,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::serve::bounds::Bound;
 use crate::serve::metrics::{BOUNDS_NS, Counts, EndpointCounts, Histogram, Metrics, seconds};
 
 /// The type of what [`text()`](Metrics::text) gives.
@@ -93,6 +94,21 @@ impl Metrics {
         Ok(())
     }
 
+    fn bounds(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let model = ("model", self.model.as_str());
+        let (name, help) =
+            ("foretold_bounds_reached", "Requests and connections that were refused or ended");
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for bound in Bound::ALL {
+            let labels = [model, ("bound", bound.name())];
+            counter(&mut metric, &labels, self.bounds.count(*bound))?;
+        }
+        encoder
+            .encode_descriptor("foretold_connections", "Open connections", None, MetricType::Gauge)?
+            .encode_family(&[model])?
+            .encode_gauge(&self.bounds.connections())
+    }
+
     fn histograms(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
@@ -127,6 +143,7 @@ impl Collector for Metrics {
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_family(&[("model", self.model.as_str())])?
             .encode_gauge(&u64::from(counts.cache_bypassed))?;
+        self.bounds(&mut encoder)?;
         let (name, help) = ("foretold_build", "What is running");
         encoder.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&[
             ("version", env!("CARGO_PKG_VERSION")),
