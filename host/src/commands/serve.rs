@@ -111,7 +111,7 @@ async fn mount(
     folder: &CacheFolder,
     store: &Arc<dyn Inventory>,
 ) -> Result<(Mount, Description)> {
-    let program = Program::load(source, folder).await?;
+    let program = Program::load(source, folder, config.max_memory_bytes).await?;
     if is_application(&options.source) {
         program.require(Target::Spin, "a spin.toml")?;
     }
