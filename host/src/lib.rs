@@ -58,6 +58,7 @@
 mod artefact;
 mod commands;
 mod guest;
+mod plain_file;
 pub mod predictor;
 mod serve;
 mod store;

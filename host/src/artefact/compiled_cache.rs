@@ -233,3 +233,37 @@ fn remove(folder: &OwnedFd, name: &str) {
         Err(error) => debug!("cannot remove {name} from the cache folder: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn what_was_used_least_recently_goes_unless_it_is_in_use() {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let names = ["a.cwasm", "b.cwasm", "c.cwasm", "d.cwasm", "other"];
+        for (age, name) in names.iter().enumerate() {
+            fs::write(path(name), [0; 100]).unwrap();
+            let used = SystemTime::now() - Duration::from_secs(1000 - age as u64);
+            File::options().write(true).open(path(name)).unwrap().set_modified(used).unwrap();
+        }
+        let left = || names.map(|name| path(name).exists());
+        let opened: OwnedFd = File::open(folder.path()).unwrap().into();
+        let used = File::open(path("a.cwasm")).unwrap();
+        flock(&used, FlockOperation::LockShared).unwrap();
+        make_room(&opened, 100, 500, 5).unwrap();
+        assert_eq!(left(), [true; 5]);
+        make_room(&opened, 101, 500, 5).unwrap();
+        assert_eq!(left(), [true, false, true, true, true]);
+        make_room(&opened, 100, 500, 3).unwrap();
+        assert_eq!(left(), [true, false, false, true, true]);
+        drop(used);
+        make_room(&opened, 100, 150, 5).unwrap();
+        assert_eq!(left(), [false, false, false, false, true]);
+    }
+}

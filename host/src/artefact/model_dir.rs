@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use foretold_core::model::manifest::Manifest;
 
-use crate::artefact::plain_file;
+use crate::plain_file;
 
 /// Longest files. Loading a model takes several times its length, and instances have at most 4 GiB.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;

@@ -14,8 +14,9 @@ use wasmtime::{Config, Engine};
 use crate::artefact::bake::{self, BakeLimits};
 use crate::artefact::compiled_cache::{CacheFolder, Kept};
 use crate::artefact::model_dir::ModelDir;
-use crate::artefact::plain_file;
+use crate::artefact::modules;
 use crate::artefact::target::Target;
+use crate::plain_file;
 
 /// Snapshots up to this size are mapped copy-on-write into a fresh instance; larger ones would be
 /// copied, which takes milliseconds.
@@ -213,6 +214,7 @@ async fn compile(engine: &Engine, source: &Source<'_>, memory_bytes: usize) -> R
 /// Compiles a component in a thread of its own, since the compiler cannot be interrupted: what
 /// takes too long goes on until the process ends.
 fn precompile(engine: &Engine, component: &[u8], limit: Duration) -> Result<Vec<u8>> {
+    modules::check(component)?;
     let start = Instant::now();
     let (sender, compiled) = channel();
     let (compiler, bytes) = (engine.clone(), component.to_vec());

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use foretold_core::model::manifest::Manifest;
+use foretold_core::settings::KeyFormat;
 use wasmtime::component::{InstancePre, Linker, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -13,7 +15,7 @@ use crate::artefact::bake;
 use crate::artefact::program::Program;
 use crate::artefact::target::Target;
 use crate::guest::contract::{ComponentSettings, Description, Request, Response, Settings};
-use crate::guest::imports::keyvalue::{self, StoreAccess};
+use crate::guest::imports::keyvalue::{self, OwnKeys, StoreAccess};
 use crate::guest::imports::{unavailable, variables};
 use crate::guest::standard;
 use crate::guest::state::Guest;
@@ -102,16 +104,17 @@ impl Pool {
         }
         let variables = Arc::new(variables);
         tick(&program.engine);
-        let may_open = config.may_open_store;
-        // Until the component has said how long entries are to be kept.
-        let access = StoreAccess { store, may_open, time_to_live: Duration::ZERO };
+        // No keys, until the component has said what model it is and how long entries are kept.
+        let access = StoreAccess::new(store, config.may_open_store);
         let mut maker = Maker { program, linked, access, variables, config };
         let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
         let (mut first, description) = first.map_err(|_| {
             let limit = START_LIMIT.as_secs();
             anyhow::anyhow!("an instance of the component was not ready within {limit} s")
         })??;
-        maker.access.time_to_live = Duration::from_secs(description.ttl_seconds.into());
+        let keys = OwnKeys::new(&description.model_id, maker.python_classes().await?);
+        let time_to_live = Duration::from_secs(description.ttl_seconds.into());
+        maker.access = maker.access.with(keys, time_to_live);
         if let Some(instance) = &mut first {
             instance.store.data_mut().store = maker.access.clone();
         }
@@ -134,11 +137,7 @@ impl Pool {
     /// # Errors
     /// If the component has none.
     pub async fn manifest(&self) -> Result<String> {
-        let (mut store, instance) = self.maker.instantiate().await?;
-        let function: TypedFunc<(), (Result<String, String>,)> =
-            bake::function(&mut store, &instance, ABOUT, "manifest")?;
-        let (manifest,) = function.call_async(&mut store, ()).await?;
-        manifest.map_err(anyhow::Error::msg)
+        self.maker.manifest().await
     }
 
     /// Answers one request, within the time limit.
@@ -206,6 +205,23 @@ impl Maker {
         }
     }
 
+    /// The Python classes whose keys the component shares, if that is what its keys are.
+    async fn python_classes(&self) -> Result<Vec<String>> {
+        if self.config.settings.keys != KeyFormat::Repr {
+            return Ok(Vec::new());
+        }
+        let manifest = Manifest::parse(&self.manifest().await?)?;
+        Ok(manifest.endpoints.into_iter().filter_map(|endpoint| endpoint.python_class).collect())
+    }
+
+    async fn manifest(&self) -> Result<String> {
+        let (mut store, instance) = self.instantiate().await?;
+        let function: TypedFunc<(), (Result<String, String>,)> =
+            bake::function(&mut store, &instance, ABOUT, "manifest")?;
+        let (manifest,) = function.call_async(&mut store, ()).await?;
+        manifest.map_err(anyhow::Error::msg)
+    }
+
     /// What belongs to a new instance.
     fn store(&self) -> Store<Guest> {
         let guest =
@@ -236,7 +252,11 @@ impl Maker {
         if let Some(model) = &self.program.model {
             bake::load(&mut store, &instance, model)
                 .await
-                .map_err(anyhow::Error::from)?
+                .map_err(anyhow::Error::from)
+                .with_context(|| {
+                    let max_memory_mib = self.config.max_memory_bytes >> 20;
+                    format!("cannot load the model within {max_memory_mib} MiB (--max-memory-mib)")
+                })?
                 .map_err(|refusal| anyhow::anyhow!(refusal))?;
         }
         Ok((store, instance))

@@ -17,6 +17,9 @@ use crate::guest::imports::keyvalue::StoreAccess;
 /// What an instance may write to its standard error.
 const MAX_LOG_BYTES: usize = 1 << 14;
 
+/// Core instances, memories and tables of a component, each; ours have less than ten.
+const MAX_PARTS: usize = 16;
+
 /// What belongs to one instance.
 pub(crate) struct Guest {
     pub(crate) store: StoreAccess,
@@ -82,6 +85,20 @@ impl ResourceLimiter for Memory {
     ) -> wasmtime::Result<bool> {
         let bytes = (desired - current).saturating_mul(size_of::<usize>());
         Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.take(bytes))
+    }
+
+    /// Each takes memory of the host's for its globals and functions, which is not counted:
+    /// `artefact::modules` bounds it.
+    fn instances(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS
     }
 }
 

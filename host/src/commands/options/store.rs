@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::commands::options::settings::secret_file;
 use crate::store::{Layout, StoreSettings, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -79,7 +80,8 @@ impl StoreOptions {
     fn password(&self) -> Result<Option<String>> {
         let Some(path) = &self.store_password_file else { return variable(PASSWORD_VARIABLE) };
         let place = || format!("--store-password-file: {}", path.display());
-        let text = std::fs::read_to_string(path).with_context(place)?;
+        let text = secret_file(path).with_context(place)?;
+        let text = String::from_utf8(text).context("expected UTF-8").with_context(place)?;
         let password = text.trim_end_matches(['\r', '\n']);
         if password.is_empty() {
             bail!("{}: expected a password, it is empty", place());

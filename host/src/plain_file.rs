@@ -1,8 +1,8 @@
 //! Reads files that others name: plain ones only, and no more of them than a bound.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -23,6 +23,11 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is no plain file but a pipe, a device or a socket"));
     }
     read_up_to(&file, metadata.len(), max_bytes)
+}
+
+/// Whether every user of the machine may read a file.
+pub(crate) fn others_can_read(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o004 != 0
 }
 
 fn read_up_to(file: &File, expected: u64, max_bytes: u64) -> io::Result<Vec<u8>> {
