@@ -19,6 +19,7 @@ use foretold::unstable::{Program, Source};
 use foretold::unstable::{Request, RequestHeader, Settings};
 
 const ROUNDS: u32 = 1000;
+const MAX_MEMORY_BYTES: usize = 128 << 20;
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
@@ -43,12 +44,12 @@ fn main() -> Result<()> {
 /// Through the host's pool, with an instance per request. A path that is not there takes an
 /// instance and no prediction.
 async fn in_a_host(component: Vec<u8>, folder: &CacheFolder) -> Result<(u128, u128)> {
-    let program = Program::load(Source::Baked(component), folder).await?;
+    let program = Program::load(Source::Baked(component), folder, MAX_MEMORY_BYTES).await?;
     let config = PoolConfig {
         settings: Settings::default(),
         variables: BTreeMap::new(),
         may_open_store: true,
-        max_memory_bytes: 128 << 20,
+        max_memory_bytes: MAX_MEMORY_BYTES,
         timeout: Duration::from_secs(5),
         isolate: true,
         max_idle: 1,

@@ -3,5 +3,6 @@
 pub(crate) mod bake;
 pub(crate) mod compiled_cache;
 pub(crate) mod model_dir;
+pub(crate) mod modules;
 pub(crate) mod program;
 pub(crate) mod target;

@@ -58,11 +58,12 @@
 mod artefact;
 mod commands;
 mod guest;
+mod plain_file;
 pub mod predictor;
 mod serve;
 mod store;
 
-pub use artefact::bake::bake;
+pub use artefact::bake::{BakeLimits, bake, bake_within};
 pub use artefact::compiled_cache::CacheFolder;
 pub use artefact::model_dir::ModelDir;
 pub use artefact::target::Target;

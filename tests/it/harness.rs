@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod credit;
 pub(crate) mod host;
 pub(crate) mod load;
+pub(crate) mod onnx;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod redis;

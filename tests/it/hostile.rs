@@ -43,15 +43,16 @@ const COMPONENT: &str = r#"
     (data (memory $memory) (i32.const 0x120) "x requests")
     (data (memory $memory) (i32.const 0x130) "0\r\nx: 0")
     (data (memory $memory) (i32.const 0x140) "content-length0")
+    (data (memory $memory) (i32.const 0x150) "hostile-model-0")
 
     (func (export "configure") (param i32) (result i32)
       CONFIGURE
       (i32.const 0x200))
 
     (func (export "describe") (result i32)
-      ;; model: hostile, the same as model-id; one endpoint: /answer
+      ;; model: hostile; model-id: hostile-model-0; one endpoint: /answer
       (i32.store (i32.const 0x204) (i32.const 0x100)) (i32.store (i32.const 0x208) (i32.const 7))
-      (i32.store (i32.const 0x20c) (i32.const 0x100)) (i32.store (i32.const 0x210) (i32.const 7))
+      (i32.store (i32.const 0x20c) (i32.const 0x150)) (i32.store (i32.const 0x210) (i32.const 15))
       (i32.store (i32.const 0x214) (i32.const 60))
       (i32.store (i32.const 0x218) (i32.const 0x240)) (i32.store (i32.const 0x21c) (i32.const 1))
       (i32.store (i32.const 0x240) (i32.const 0x107)) (i32.store (i32.const 0x244) (i32.const 7))
@@ -353,6 +354,19 @@ fn several_memories_and_tables_have_the_limit_of_one() {
     for path in ["/both", "/fill"] {
         assert_breaks(&host, path);
     }
+}
+
+#[test]
+fn a_component_of_too_many_parts_is_not_served() {
+    let parts = "(core module $part (global i32 (i32.const 0)))".to_owned()
+        + &"(core instance (instantiate $part))".repeat(300);
+    let error = refusal(&component("", &[NO_IMPORT, &parts].concat()), &[]);
+    assert!(error.contains("instance count too high"), "{error}");
+    // What the host keeps for globals is memory too.
+    let globals = "(global (mut i32) (i32.const 0))".repeat(100_000);
+    let part = format!("(core module $part {globals}) (core instance (instantiate $part))");
+    let error = refusal(&component("", &[NO_IMPORT, &part].concat()), &[]);
+    assert!(error.contains("has 100000 globals"), "{error}");
 }
 
 #[test]

@@ -80,18 +80,26 @@ const EVERY_KEY_VALUE_INTERFACE: &str = r#"
 /// Calls them. The answer is the number of steps that went as expected, up to the first that did
 /// not.
 ///
-/// Addresses: from 0x500 texts, 0x540 lists of keys and of pairs, 0x600 results.
+/// Addresses: from 0x500 texts, 0x540 lists of keys and of pairs, 0x600 results, 0x700 keys.
 const CALLS: &str = r#"
   (core module $texts
     (import "memory" "memory" (memory 1))
     (data (i32.const 0x500) "default")
-    (data (i32.const 0x510) "abc")
+    (data (i32.const 0x700) "foretold:hostile-model-0:a")
+    (data (i32.const 0x720) "foretold:hostile-model-0:b")
+    (data (i32.const 0x740) "foretold:hostile-model-0:c")
+    (data (i32.const 0x760) "foretold:another-model-0:a")
+    (data (i32.const 0x780) "foretold:generations")
     (data (i32.const 0x520) "12")
     ;; keys: a, c, b
-    (data (i32.const 0x540) "\10\05\00\00\01\00\00\00\12\05\00\00\01\00\00\00\11\05\00\00\01\00\00\00")
+    (data (i32.const 0x540) "\00\07\00\00\1a\00\00\00\40\07\00\00\1a\00\00\00\20\07\00\00\1a\00\00\00")
     ;; pairs: a and 1, b and 2
     (data (i32.const 0x580)
-      "\10\05\00\00\01\00\00\00\20\05\00\00\01\00\00\00\11\05\00\00\01\00\00\00\21\05\00\00\01\00\00\00"))
+      "\00\07\00\00\1a\00\00\00\20\05\00\00\01\00\00\00\20\07\00\00\1a\00\00\00\21\05\00\00\01\00\00\00")
+    ;; keys: b, and a of another model; pairs: the same
+    (data (i32.const 0x5b0) "\20\07\00\00\1a\00\00\00\60\07\00\00\1a\00\00\00")
+    (data (i32.const 0x5d0)
+      "\20\07\00\00\1a\00\00\00\20\05\00\00\01\00\00\00\60\07\00\00\1a\00\00\00\21\05\00\00\01\00\00\00"))
   (core instance (instantiate $texts (with "memory" (instance $memory))))
   LOWERED
   (core module $adapter
@@ -122,11 +130,11 @@ const CALLS: &str = r#"
       (i32.and (call $ok-and (i32.const 1))
         (i32.and (i32.eq (i32.load (i32.const 0x60c)) (i32.const 1))
           (i32.eq (i32.load8_u (i32.load (i32.const 0x608))) (local.get $byte)))))
-    ;; Whether an element of a list of keys and values has this key, and this value or none.
+    ;; Whether an element of a list of keys and values has a key that ends so, and this value or none.
     (func $pair (param $at i32) (param $key i32) (param $some i32) (param $byte i32) (result i32)
       (i32.and
-        (i32.and (i32.eq (i32.load offset=4 (local.get $at)) (i32.const 1))
-          (i32.eq (i32.load8_u (i32.load (local.get $at))) (local.get $key)))
+        (i32.and (i32.eq (i32.load offset=4 (local.get $at)) (i32.const 26))
+          (i32.eq (i32.load8_u offset=25 (i32.load (local.get $at))) (local.get $key)))
         (i32.and (i32.eq (i32.load8_u offset=8 (local.get $at)) (local.get $some))
           (if (result i32) (local.get $some)
             (then (i32.and (i32.eq (i32.load offset=16 (local.get $at)) (i32.const 1))
@@ -174,8 +182,8 @@ const FUNCTIONS: [[&str; 3]; 17] = [
 ];
 
 /// A call, with the result at `R`, and what must hold after it. `B` and `S` are the bucket and
-/// Spin's store; `A`, `BB` and `C` the three keys.
-const STEPS: [(&str, &str); 24] = [
+/// Spin's store; `A`, `BB` and `C` the three keys, `F` one of another model, `G` none of any model.
+const STEPS: [(&str, &str); 36] = [
     ("(call $open (i32.const 0x500) (i32.const 7) R)", "(call $ok)"),
     ("(local.set $bucket (i32.load (i32.const 0x604))) (call $exists B A R)", NO),
     ("(call $set B A (i32.const 0x520) (i32.const 1) R)", "(call $ok)"),
@@ -216,9 +224,27 @@ const STEPS: [(&str, &str); 24] = [
     ("(call $spin-get-keys S R)", REFUSED),
     ("(call $increment B A (i64.const 1) R)", "(i32.load8_u (i32.const 0x600))"),
     ("(call $new B A R)", REFUSED),
+    // Another model's keys, and the store's own.
+    ("(call $get B F R)", DENIED),
+    ("(call $set B F (i32.const 0x520) (i32.const 1) R)", DENIED),
+    ("(call $delete B F R)", DENIED),
+    ("(call $exists B F R)", DENIED),
+    ("(call $delete B G R)", DENIED),
+    ("(call $get-many B (i32.const 0x5b0) (i32.const 2) R)", DENIED),
+    ("(call $set-many B (i32.const 0x5d0) (i32.const 2) R)", DENIED),
+    ("(call $delete-many B (i32.const 0x5b0) (i32.const 2) R)", DENIED),
+    ("(call $spin-get S F R)", SPIN_DENIED),
+    ("(call $spin-set S G (i32.const 0x521) (i32.const 1) R)", SPIN_DENIED),
+    ("(call $spin-delete S F R)", SPIN_DENIED),
+    ("(call $spin-exists S F R)", SPIN_DENIED),
 ];
 const YES: &str = "(call $ok-and (i32.const 1))";
 const NO: &str = "(call $ok-and (i32.const 0))";
+/// The error `access-denied`.
+const DENIED: &str = "(i32.and (i32.load8_u (i32.const 0x600))
+    (i32.eq (i32.load8_u (i32.const 0x604)) (i32.const 1)))";
+const SPIN_DENIED: &str = "(i32.and (i32.load8_u (i32.const 0x600))
+    (i32.eq (i32.load8_u (i32.const 0x604)) (i32.const 2)))";
 /// The error `other`, which has the same position in both interfaces' types less one.
 const REFUSED: &str = "(i32.and (i32.load8_u (i32.const 0x600))
     (i32.ge_u (i32.load8_u (i32.const 0x604)) (i32.const 2)))";
@@ -234,9 +260,11 @@ fn calls() -> String {
     });
     let steps = STEPS.map(|(call, holds)| {
         let call = call
-            .replace(" BB ", " (i32.const 0x511) (i32.const 1) ")
-            .replace(" A ", " (i32.const 0x510) (i32.const 1) ")
-            .replace(" C ", " (i32.const 0x512) (i32.const 1) ")
+            .replace(" BB ", " (i32.const 0x720) (i32.const 26) ")
+            .replace(" A ", " (i32.const 0x700) (i32.const 26) ")
+            .replace(" C ", " (i32.const 0x740) (i32.const 26) ")
+            .replace(" F ", " (i32.const 0x760) (i32.const 26) ")
+            .replace(" G ", " (i32.const 0x780) (i32.const 20) ")
             .replace(" B ", " (local.get $bucket) ")
             .replace(" S ", " (local.get $spin) ")
             .replace(" R)", " (i32.const 0x600))");

@@ -6,6 +6,7 @@
 mod auto;
 mod bad_input;
 mod bake;
+mod bounds;
 mod connection;
 mod control;
 mod faults;

@@ -1,11 +1,14 @@
 //! Bakes a model into the generic component: instantiate, load the model, keep a snapshot.
 
-use anyhow::{Context, Result};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
 use wasmtime::component::{
     Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower, ResourceTable,
     TypedFunc,
 };
-use wasmtime::{AsContextMut, Config, Engine, OptLevel, Store};
+use wasmtime::{AsContextMut, Config, Engine, OptLevel, ResourceLimiter, Store, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wizer::Wizer;
 
@@ -17,30 +20,125 @@ const INTERFACE: &str = "foretold:component/bake@0.1.0";
 /// The function `bake`: the manifest and the model, and what the component says of them.
 type Bake<'a> = TypedFunc<(&'a str, &'a [u8]), (Result<(), String>,)>;
 
+/// What loading a model may take at most while it is looked at how much it needs, if more than that
+/// is not allowed anyway.
+const SCRATCH_BYTES: usize = 1 << 30;
+
+/// What a model may take.
+#[derive(Clone, Copy, Debug)]
+pub struct BakeLimits {
+    /// Memory of an instance with the model; the default is that of `foretold serve`.
+    pub memory_bytes: usize,
+    /// Time that loading it may take.
+    pub time: Duration,
+}
+
+impl Default for BakeLimits {
+    fn default() -> BakeLimits {
+        BakeLimits { memory_bytes: 128 << 20, time: Duration::from_secs(60) }
+    }
+}
+
+/// The component with the model loaded, within the default limits.
+///
+/// # Errors
+/// As [`bake_within`].
+pub async fn bake(generic: &[u8], model: &ModelDir) -> Result<Vec<u8>> {
+    bake_within(generic, model, &BakeLimits::default()).await
+}
+
 /// The component with the model loaded.
 ///
 /// # Errors
-/// If the component cannot be used, or with what the component says of the manifest or the model.
-pub async fn bake(generic: &[u8], model: &ModelDir) -> Result<Vec<u8>> {
+/// If the component cannot be used, with what the component says of the manifest or the model, or
+/// if the model is beyond the limits.
+pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) -> Result<Vec<u8>> {
     // This instance lives for milliseconds: compiling it well would take longer than running it.
     let mut config = Config::new();
-    config.cranelift_opt_level(OptLevel::None);
+    config
+        .cranelift_opt_level(OptLevel::None)
+        .wasm_backtrace_max_frames(None)
+        .epoch_interruption(true);
     let engine = Engine::new(&config).map_err(anyhow::Error::from)?;
-    let mut store = Store::new(&engine, Scratch::new());
-    let mut refusal = None;
+    let mut store = Store::new(&engine, Scratch::new(limits.memory_bytes.max(SCRATCH_BYTES)));
+    store.limiter(|scratch| &mut scratch.memory);
+    // It bounds what the host copies for a component. Here that is the snapshot, which has a bound.
+    store.set_hostcall_fuel(usize::MAX);
+    let mut loaded = Err(anyhow!("it was not loaded"));
     let snapshot = Wizer::new()
         .keep_init_func(true)
         .run_component(&mut store, generic, async |store, component| {
+            store.set_epoch_deadline(1);
+            let _running = interrupt_after(component.engine(), limits.time);
             let instance = isolated(component)?.instantiate_async(&mut *store).await?;
-            refusal = load(&mut *store, &instance, model).await?.err();
+            let result = load(&mut *store, &instance, model).await;
+            loaded = judge(result, &store.data().memory, limits);
+            if loaded.is_err() {
+                wasmtime::bail!("there is no model");
+            }
+            // What is read for the snapshot must not fail.
+            store.set_epoch_deadline(u64::MAX >> 1);
+            store.data_mut().memory.max_bytes = usize::MAX;
             Ok(instance)
         })
         .await
         .map_err(anyhow::Error::from);
-    match (refusal, snapshot) {
-        (Some(refusal), _) => Err(anyhow::anyhow!(refusal)),
-        (None, snapshot) => Ok(snapshot.context("cannot take a snapshot of the component")?.0),
+    match (loaded, snapshot) {
+        (Err(refusal), Err(_)) => Err(refusal),
+        (_, snapshot) => Ok(snapshot.context("cannot take a snapshot of the component")?.0),
     }
+}
+
+/// What is to be said of a model that was loaded, or was not.
+fn judge(
+    result: wasmtime::Result<Result<(), String>>,
+    memory: &ScratchMemory,
+    limits: &BakeLimits,
+) -> Result<()> {
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    let allowed = mib(limits.memory_bytes);
+    if memory.was_refused {
+        return Err(anyhow!(
+            "the model needs more than {} MiB of memory, and {allowed} MiB are allowed \
+             (--max-memory-mib)",
+            mib(memory.max_bytes)
+        ));
+    }
+    match result {
+        Err(error) if error.downcast_ref() == Some(&Trap::Interrupt) => Err(anyhow!(
+            "loading the model takes longer than {} s; bake it with more time: `foretold bake \
+             --time-limit-s`",
+            limits.time.as_secs_f32()
+        )),
+        Err(error) => {
+            let cause = error.root_cause();
+            Err(anyhow!("the component broke down over the model: {cause}"))
+        }
+        Ok(Err(refusal)) => Err(anyhow!(refusal)),
+        Ok(Ok(())) if memory.bytes > limits.memory_bytes => {
+            let needed = mib(memory.bytes);
+            Err(anyhow!(
+                "an instance with the model needs {needed} MiB of memory, and {allowed} MiB are \
+                 allowed; give --max-memory-mib with more than {needed}, to `foretold bake` and to \
+                 `foretold serve`"
+            ))
+        }
+        Ok(Ok(())) => Ok(()),
+    }
+}
+
+/// Interrupts what runs when its time is up, unless what this returns is dropped before.
+fn interrupt_after(engine: &Engine, limit: Duration) -> Sender<()> {
+    let (running, ended) = channel();
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout)
+            && let Some(engine) = engine.upgrade()
+        {
+            engine.increment_epoch();
+        }
+    });
+    running
 }
 
 /// Calls the component's `bake`; the inner error is what it says of the manifest or the model.
@@ -85,12 +183,54 @@ fn isolated(component: &Component) -> wasmtime::Result<InstancePre<Scratch>> {
 struct Scratch {
     wasi: WasiCtx,
     resources: ResourceTable,
+    memory: ScratchMemory,
 }
 
 impl Scratch {
-    fn new() -> Scratch {
+    fn new(max_bytes: usize) -> Scratch {
         let wasi = WasiCtx::builder().insecure_random_seed(0).build();
-        Scratch { wasi, resources: ResourceTable::new() }
+        let memory = ScratchMemory { bytes: 0, max_bytes, was_refused: false };
+        Scratch { wasi, resources: ResourceTable::new(), memory }
+    }
+}
+
+/// What the instance's memories and tables take, together. They never shrink.
+struct ScratchMemory {
+    bytes: usize,
+    max_bytes: usize,
+    was_refused: bool,
+}
+
+impl ScratchMemory {
+    fn take(&mut self, bytes: usize, is_legal: bool) -> bool {
+        let sum = self.bytes.saturating_add(bytes);
+        if sum > self.max_bytes {
+            self.was_refused = true;
+        } else if is_legal {
+            self.bytes = sum;
+        }
+        is_legal && sum <= self.max_bytes
+    }
+}
+
+impl ResourceLimiter for ScratchMemory {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.take(desired - current, maximum.is_none_or(|maximum| desired <= maximum)))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = (desired - current).saturating_mul(size_of::<usize>());
+        Ok(self.take(bytes, maximum.is_none_or(|maximum| desired <= maximum)))
     }
 }
 

@@ -3,25 +3,35 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tracing::{info, warn};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 
-use crate::artefact::bake;
-use crate::artefact::compiled_cache::CacheFolder;
+use crate::artefact::bake::{self, BakeLimits};
+use crate::artefact::compiled_cache::{CacheFolder, Kept};
 use crate::artefact::model_dir::ModelDir;
+use crate::artefact::modules;
 use crate::artefact::target::Target;
+use crate::plain_file;
 
 /// Snapshots up to this size are mapped copy-on-write into a fresh instance; larger ones would be
 /// copied, which takes milliseconds.
 const MAX_MAPPED_IMAGE_BYTES: u64 = 1 << 30;
+/// Longest component: what WebAssembly's limits for engines allow.
+const MAX_COMPONENT_BYTES: u64 = 1 << 30;
+/// How long a component may take to compile: ours take seconds.
+const COMPILE_LIMIT: Duration = Duration::from_secs(300);
 
 /// A compiled component, ready to be instantiated.
 pub struct Program {
     pub(crate) engine: Engine,
     pub(crate) component: Component,
+    /// Keeps the compiled form in the folder while it is run.
+    _kept: Option<Kept>,
     /// What the component is for.
     pub(crate) target: Target,
     /// The model to load into each fresh instance, where the component has none.
@@ -54,7 +64,7 @@ impl Source<'static> {
             let model = ModelDir::read(path)?;
             return Ok(Source::ModelDir { model, generic: Target::Edge.generic()?, snapshot });
         }
-        let bytes = std::fs::read(path).with_context(|| {
+        let bytes = plain_file::read(path, MAX_COMPONENT_BYTES).with_context(|| {
             format!("cannot read {}: expected a model folder or a baked .wasm file", path.display())
         })?;
         if !bytes.starts_with(b"\0asm") {
@@ -68,23 +78,33 @@ impl Source<'static> {
 }
 
 impl Program {
-    /// Loads the compiled form of a source, or bakes and compiles it now.
+    /// Loads the compiled form of a source, or bakes and compiles it now. An instance may have
+    /// `max_memory_bytes`.
     ///
     /// # Errors
-    /// If the source is no Foretold component, its model is refused, or the folder is not usable.
-    pub async fn load(source: Source<'_>, folder: &CacheFolder) -> Result<Program> {
+    /// If the source is no Foretold component, its model is refused or needs more memory, or the
+    /// folder is not usable.
+    pub async fn load(
+        source: Source<'_>,
+        folder: &CacheFolder,
+        max_memory_bytes: usize,
+    ) -> Result<Program> {
         let engine = engine()?;
         let key = key(&engine, source.parts());
-        let component = match kept(&engine, folder, &key) {
-            Some(component) => component,
-            None => keep(&engine, folder, &key, &compile(&engine, &source).await?)?,
+        let kept = match folder.find(&engine, &key) {
+            Some(kept) => Found::Kept(kept),
+            None => {
+                let compiled = compile(&engine, &source, max_memory_bytes).await?;
+                keep(&engine, folder, &key, &compiled)?
+            }
         };
         let model = match source {
             Source::ModelDir { model, snapshot: false, .. } => Some(model),
             _ => None,
         };
-        let target = Target::of(&component)?;
-        Ok(Program { engine, component, target, model })
+        let program = Program::new(engine, kept, model)?;
+        program.check_memory(max_memory_bytes)?;
+        Ok(program)
     }
 
     /// Checks that the component was baked for a target; `use_is` is what needs it.
@@ -109,60 +129,103 @@ impl Program {
     pub fn load_baked(bytes: Vec<u8>, folder: &CacheFolder) -> Result<Program> {
         let engine = engine()?;
         let key = key(&engine, component_parts(&bytes));
-        let component = match kept(&engine, folder, &key) {
-            Some(component) => component,
-            None => keep(&engine, folder, &key, &precompile(&engine, &bytes)?)?,
+        let found = match folder.find(&engine, &key) {
+            Some(kept) => Found::Kept(kept),
+            None => keep(&engine, folder, &key, &precompile(&engine, &bytes, COMPILE_LIMIT)?)?,
+        };
+        Program::new(engine, found, None)
+    }
+
+    fn new(engine: Engine, found: Found, model: Option<ModelDir>) -> Result<Program> {
+        let (component, kept) = match found {
+            Found::Kept(kept) => (kept.component.clone(), Some(kept)),
+            Found::InMemory(component) => (component, None),
         };
         let target = Target::of(&component)?;
-        Ok(Program { engine, component, target, model: None })
+        Ok(Program { engine, component, _kept: kept, target, model })
+    }
+
+    /// Checks what an instance has from its start on, for what says more than that none can start.
+    fn check_memory(&self, max_memory_bytes: usize) -> Result<()> {
+        let needed = self.component.resources_required();
+        let needed = needed.and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
+        if needed <= max_memory_bytes as u64 {
+            return Ok(());
+        }
+        let (needed, allowed) = (needed.div_ceil(1 << 20), max_memory_bytes >> 20);
+        bail!(
+            "an instance of the component needs {needed} MiB of memory, and {allowed} MiB are \
+             allowed; give --max-memory-mib with more than {needed}"
+        )
     }
 }
 
-/// The compiled form that the folder has, unless it is damaged.
-fn kept(engine: &Engine, folder: &CacheFolder, key: &blake3::Hash) -> Option<Component> {
-    let path = folder.path(key);
-    let component = path.exists().then(|| read_compiled(engine, &path))?;
-    if component.is_err() {
-        warn!("{} is damaged: compiling again", path.display());
-    }
-    component.ok()
+/// Where a compiled component is.
+enum Found {
+    Kept(Kept),
+    InMemory(Component),
 }
 
+/// Puts what was compiled into the folder, and loads it from there. What the disk does not take is
+/// run all the same.
 fn keep(
     engine: &Engine,
     folder: &CacheFolder,
     key: &blake3::Hash,
     compiled: &[u8],
-) -> Result<Component> {
-    read_compiled(engine, &folder.put(key, compiled)?).map_err(anyhow::Error::from)
+) -> Result<Found> {
+    match folder.put(key, compiled) {
+        Ok(true) => {
+            if let Some(kept) = folder.find(engine, key) {
+                return Ok(Found::Kept(kept));
+            }
+        }
+        Ok(false) => {}
+        Err(error) => {
+            warn!(
+                "the compiled component cannot be kept ({error:#}): the next start compiles again"
+            );
+        }
+    }
+    // SAFETY: this process has just compiled it, with this engine.
+    let component = unsafe { Component::deserialize(engine, compiled) };
+    Ok(Found::InMemory(component.map_err(anyhow::Error::from)?))
 }
 
-fn read_compiled(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the folder belongs to this user, nobody else may write to it, and this process or one
-    // like it wrote the file with the same engine settings, which are part of its name.
-    unsafe { Component::deserialize_file(engine, path) }
-}
-
-async fn compile(engine: &Engine, source: &Source<'_>) -> Result<Vec<u8>> {
+async fn compile(engine: &Engine, source: &Source<'_>, memory_bytes: usize) -> Result<Vec<u8>> {
     match source {
         Source::ModelDir { model, generic, snapshot: true } => {
             info!("first start with this model: baking {} and compiling it", model.name);
-            precompile(engine, &bake::bake(generic, model).await?)
+            let limits = BakeLimits { memory_bytes, ..BakeLimits::default() };
+            let baked = bake::bake_within(generic, model, &limits).await?;
+            precompile(engine, &baked, COMPILE_LIMIT)
         }
         Source::ModelDir { generic, .. } => {
             info!("first start: compiling the generic component");
-            precompile(engine, generic)
+            precompile(engine, generic, COMPILE_LIMIT)
         }
         Source::Baked(bytes) => {
             info!("first start with this component: compiling it");
-            precompile(engine, bytes)
+            precompile(engine, bytes, COMPILE_LIMIT)
         }
     }
 }
 
-fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>> {
-    let start = std::time::Instant::now();
-    let compiled = engine.precompile_component(component).map_err(anyhow::Error::from);
+/// Compiles a component in a thread of its own, since the compiler cannot be interrupted: what
+/// takes too long goes on until the process ends.
+fn precompile(engine: &Engine, component: &[u8], limit: Duration) -> Result<Vec<u8>> {
+    modules::check(component)?;
+    let start = Instant::now();
+    let (sender, compiled) = channel();
+    let (compiler, bytes) = (engine.clone(), component.to_vec());
+    std::thread::spawn(move || sender.send(compiler.precompile_component(&bytes)));
+    let compiled = match compiled.recv_timeout(limit) {
+        Ok(compiled) => compiled.map_err(anyhow::Error::from),
+        Err(RecvTimeoutError::Timeout) => {
+            bail!("the component takes longer than {} s to compile", limit.as_secs())
+        }
+        Err(RecvTimeoutError::Disconnected) => bail!("the compiler broke down over the component"),
+    };
     let compiled = compiled.context("cannot compile the component")?;
     info!("compiled in {:.1} s; later starts take milliseconds", start.elapsed().as_secs_f32());
     Ok(compiled)
@@ -192,7 +255,7 @@ fn key(engine: &Engine, parts: [&[u8]; 4]) -> blake3::Hash {
     // are enough, since nobody chooses them.
     let mut engine_hash = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut engine_hash);
-    let mut hash = blake3::Hasher::new_derive_key("foretold compiled component, version 1");
+    let mut hash = blake3::Hasher::new_derive_key("foretold compiled component, version 2");
     hash.update(&engine_hash.finish().to_le_bytes());
     for part in parts {
         hash.update(&(part.len() as u64).to_le_bytes());
@@ -207,7 +270,25 @@ fn engine() -> Result<Engine> {
         // Its bookkeeping for async components would make every call slower.
         .concurrency_support(false)
         .memory_guaranteed_dense_image_size(MAX_MAPPED_IMAGE_BYTES)
+        // Numbers of functions would tell nobody anything.
+        .wasm_backtrace_max_frames(None)
         // Lets a request's time limit end a computation, at a few percent of its speed.
         .epoch_interruption(true);
     Engine::new(&config).map_err(anyhow::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_takes_too_long_to_compile_is_refused() {
+        let engine = engine().unwrap();
+        let mut component = b"(component (core module (func".to_vec();
+        component.extend(b" i32.const 0 drop".repeat(100_000));
+        component.extend(b")))");
+        let component = wat::parse_bytes(&component).unwrap();
+        let error = precompile(&engine, &component, Duration::from_millis(1)).unwrap_err();
+        assert!(error.to_string().contains("takes longer"), "{error}");
+    }
 }

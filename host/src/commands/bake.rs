@@ -1,12 +1,15 @@
 //! `foretold bake`.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, value_parser};
 use tracing::info;
 
-use crate::artefact::bake::bake;
+use crate::artefact::bake::{BakeLimits, bake_within};
 use crate::artefact::model_dir::ModelDir;
 use crate::artefact::target::Target;
 
@@ -23,16 +26,45 @@ pub(crate) struct Bake {
     /// Where the component will run.
     #[arg(long, value_name = "TARGET", value_enum, default_value_t = Target::Edge)]
     target: Target,
+
+    /// Memory of an instance, in MiB, as `foretold serve` has it; a model that needs more is
+    /// refused.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = value_parser!(u64).range(1..=4096))]
+    max_memory_mib: u64,
+
+    /// Time that loading the model may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
+    time_limit_s: u64,
 }
 
 impl Bake {
     pub(crate) async fn run(&self) -> Result<()> {
         let model = ModelDir::read(&self.model_dir)?;
-        let component = bake(self.target.generic()?, &model).await?;
+        let limits = BakeLimits {
+            memory_bytes: (self.max_memory_mib as usize) << 20,
+            time: Duration::from_secs(self.time_limit_s),
+        };
+        let component = bake_within(self.target.generic()?, &model, &limits).await?;
         let path = &self.output;
-        std::fs::write(path, &component)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write(path, &component).with_context(|| format!("cannot write {}", path.display()))?;
         info!("wrote {} ({:.1} MB)", path.display(), component.len() as f64 / 1e6);
         Ok(())
     }
+}
+
+/// Writes a file whole or not at all; into what is no plain file, like /dev/stdout, as it comes.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return std::fs::write(path, bytes);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // With what the user's mask leaves of these permissions, as for every new file.
+    let permissions = std::fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new()
+        .prefix(".foretold-")
+        .permissions(permissions)
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
 }

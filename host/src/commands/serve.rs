@@ -157,7 +157,7 @@ async fn mount(
     common: &Common,
 ) -> Result<(Mount, Description)> {
     let Common { folder, store, shares, counts } = common;
-    let program = Program::load(source, folder).await?;
+    let program = Program::load(source, folder, config.max_memory_bytes).await?;
     if is_application(&options.source) {
         program.require(Target::Spin, "a spin.toml")?;
     }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use foretold_core::model::manifest::Manifest;
+use foretold_core::settings::KeyFormat;
 use tracing::debug;
 use wasmtime::component::{InstancePre, Linker, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
@@ -14,7 +16,7 @@ use crate::artefact::bake;
 use crate::artefact::program::Program;
 use crate::artefact::target::Target;
 use crate::guest::contract::{ComponentSettings, Description, Request, Response, Settings};
-use crate::guest::imports::keyvalue::{self, StoreAccess};
+use crate::guest::imports::keyvalue::{self, OwnKeys, StoreAccess};
 use crate::guest::imports::{unavailable, variables};
 use crate::guest::room::{Room, Taken};
 use crate::guest::standard;
@@ -142,9 +144,8 @@ impl Pool {
         }
         let variables = Arc::new(variables);
         tick(&program.engine);
-        let may_open = config.may_open_store;
-        // Until the component has said how long entries are to be kept.
-        let access = StoreAccess { store, may_open, time_to_live: Duration::ZERO };
+        // No keys, until the component has said what model it is and how long entries are kept.
+        let access = StoreAccess::new(store, config.may_open_store);
         let mut maker =
             Maker { program, linked, access, variables, config, shares, start_bytes: 0 };
         let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
@@ -153,7 +154,9 @@ impl Pool {
             anyhow::anyhow!("an instance of the component was not ready within {limit} s")
         })??;
         maker.start_bytes = start_bytes;
-        maker.access.time_to_live = Duration::from_secs(description.ttl_seconds.into());
+        let keys = OwnKeys::new(&description.model_id, maker.python_classes().await?);
+        let time_to_live = Duration::from_secs(description.ttl_seconds.into());
+        maker.access = maker.access.with(keys, time_to_live);
         if let Some(instance) = &mut first {
             instance.store.data_mut().store = maker.access.clone();
         }
@@ -178,11 +181,7 @@ impl Pool {
     /// # Errors
     /// If the component has none.
     pub async fn manifest(&self) -> Result<String> {
-        let (mut store, instance) = self.maker.instantiate(self.maker.shares.room.none()).await?;
-        let function: TypedFunc<(), (Result<String, String>,)> =
-            bake::function(&mut store, &instance, ABOUT, "manifest")?;
-        let (manifest,) = function.call_async(&mut store, ()).await?;
-        manifest.map_err(anyhow::Error::msg)
+        self.maker.manifest().await
     }
 
     /// Answers one request, within the time limit.
@@ -289,6 +288,23 @@ impl Maker {
         }
     }
 
+    /// The Python classes whose keys the component shares, if that is what its keys are.
+    async fn python_classes(&self) -> Result<Vec<String>> {
+        if self.config.settings.keys != KeyFormat::Repr {
+            return Ok(Vec::new());
+        }
+        let manifest = Manifest::parse(&self.manifest().await?)?;
+        Ok(manifest.endpoints.into_iter().filter_map(|endpoint| endpoint.python_class).collect())
+    }
+
+    async fn manifest(&self) -> Result<String> {
+        let (mut store, instance) = self.instantiate(self.shares.room.none()).await?;
+        let function: TypedFunc<(), (Result<String, String>,)> =
+            bake::function(&mut store, &instance, ABOUT, "manifest")?;
+        let (manifest,) = function.call_async(&mut store, ()).await?;
+        manifest.map_err(anyhow::Error::msg)
+    }
+
     /// What belongs to a new instance.
     fn store(&self, taken: Taken) -> Store<Guest> {
         let memory = Memory::new(self.config.max_memory_bytes, taken);
@@ -323,7 +339,11 @@ impl Maker {
         if let Some(model) = &self.program.model {
             bake::load(&mut store, &instance, model)
                 .await
-                .map_err(cause)?
+                .map_err(cause)
+                .with_context(|| {
+                    let max_memory_mib = self.config.max_memory_bytes >> 20;
+                    format!("cannot load the model within {max_memory_mib} MiB (--max-memory-mib)")
+                })?
                 .map_err(|refusal| anyhow::anyhow!(refusal))?;
         }
         Ok((store, instance))

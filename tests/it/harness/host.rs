@@ -59,11 +59,16 @@ impl Host {
         let mut command = foretold();
         command.envs(variables.iter().copied());
         command.arg("serve").arg(source).args(["--listen", "127.0.0.1:0", "--cache-dir"]);
-        command.arg(cache_folder()).args(options).stderr(Stdio::piped());
+        command.arg(cache_folder()).args(options);
         if !options.contains(&PATIENCE[0]) {
             command.args(PATIENCE);
         }
-        let mut child = command.spawn().unwrap();
+        Host::run(command)
+    }
+
+    /// Runs a command that serves, and waits until it answers.
+    pub(crate) fn run(mut command: Command) -> Host {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let lines = log.clone();

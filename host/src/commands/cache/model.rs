@@ -75,8 +75,8 @@ impl Model {
             Some(folder) => folder.clone(),
             None => CacheFolder::of_user()?,
         };
-        let program =
-            Program::load(Source::read(path, false)?, &CacheFolder::open(&folder)?).await?;
+        let (source, folder) = (Source::read(path, false)?, CacheFolder::open(&folder)?);
+        let program = Program::load(source, &folder, MAX_MEMORY_BYTES).await?;
         let core_settings = core_settings(&settings)?;
         let config = PoolConfig {
             settings,

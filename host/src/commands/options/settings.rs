@@ -2,6 +2,8 @@
 //! need too.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +12,10 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use foretold_core::settings::{KeyFormat, Ttl, Ttls};
+use tracing::warn;
 
 use crate::guest::contract::Settings;
+use crate::plain_file::others_can_read;
 use crate::store::{Layout, StoreUrl};
 
 /// How keys and entries are made, and how long they are served.
@@ -117,13 +121,25 @@ fn secret(option: &str, file: Option<&Path>, variable: &str) -> Result<Option<Ve
     match (file, std::env::var_os(variable).map(OsString::into_vec)) {
         (Some(_), Some(_)) => bail!("{option} and {variable} are both given; one is enough"),
         (Some(file), None) => {
-            let secret = std::fs::read(file);
+            let secret = secret_file(file);
             let secret =
                 secret.with_context(|| format!("{option}: cannot read {}", file.display()))?;
             Ok(Some(without_line_break(secret)))
         }
         (None, secret) => Ok(secret),
     }
+}
+
+/// The content of a file with a secret, which may come through a pipe.
+pub(super) fn secret_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && others_can_read(&metadata) {
+        warn!("{0} can be read by every user of this machine: `chmod 600 {0}`", path.display());
+    }
+    let mut secret = Vec::new();
+    file.read_to_end(&mut secret)?;
+    Ok(secret)
 }
 
 fn without_line_break(mut secret: Vec<u8>) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::commands::options::settings::secret_file;
 use crate::store::{Layout, Password, StoreSettings, StoreUrl};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -81,6 +82,7 @@ impl StoreOptions {
             return Ok(variable(PASSWORD_VARIABLE)?.map(Password::Given));
         };
         let password = Password::File(path.clone());
+        secret_file(path).with_context(|| format!("--store-password-file: {}", path.display()))?;
         // One that cannot be read is a mistake to hear of before anything listens.
         password.read().map_err(anyhow::Error::msg).context("--store-password-file")?;
         Ok(Some(password))

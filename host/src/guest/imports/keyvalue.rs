@@ -9,11 +9,14 @@
 //! Written by hand instead of generated, so that keys and values are borrowed from the guest's
 //! memory. Keys are not listed and nothing is counted or compared for a guest: the store is a cache
 //! whose entries may vanish, and it belongs to all models. These functions answer with an error.
+//!
+//! Invariant: a component reaches no key but its own model's, as [`OwnKeys`] tells them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use foretold_core::cache::key::{self, Parsed};
 use tracing::{debug, trace};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
@@ -26,11 +29,60 @@ use crate::store::{Inventory, StoreError};
 /// The store as an instance may use it.
 #[derive(Clone)]
 pub(crate) struct StoreAccess {
-    pub(crate) store: Arc<dyn Inventory>,
+    store: Arc<dyn Inventory>,
     /// Whether it may be opened. Nothing else can be called before.
-    pub(crate) may_open: bool,
+    may_open: bool,
     /// How long the store needs to keep an entry.
-    pub(crate) time_to_live: Duration,
+    time_to_live: Duration,
+    keys: Arc<OwnKeys>,
+}
+
+/// The keys that are a component's own.
+#[derive(Default)]
+pub(crate) struct OwnKeys {
+    /// The id of its model; none before it has said it.
+    model: Option<String>,
+    /// The Python classes whose keys it shares with a Python service.
+    python_classes: Vec<String>,
+}
+
+impl OwnKeys {
+    /// Those of a model and of Python classes; none where the id has not the form of one.
+    pub(crate) fn new(model_id: &str, python_classes: Vec<String>) -> OwnKeys {
+        let model = key::is_model_id(model_id).then(|| model_id.to_owned());
+        OwnKeys { model, python_classes }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        match key::parse(key) {
+            Some(Parsed::Model { model, .. }) => self.model.as_deref() == Some(model),
+            Some(Parsed::Python { class }) => self.python_classes.iter().any(|own| own == class),
+            None => false,
+        }
+    }
+}
+
+impl StoreAccess {
+    /// For a component that has not said yet what model it is: no key is its own.
+    pub(crate) fn new(store: Arc<dyn Inventory>, may_open: bool) -> StoreAccess {
+        StoreAccess { store, may_open, time_to_live: Duration::ZERO, keys: Arc::default() }
+    }
+
+    /// For a component that has.
+    pub(crate) fn with(self, keys: OwnKeys, time_to_live: Duration) -> StoreAccess {
+        StoreAccess { keys: Arc::new(keys), time_to_live, ..self }
+    }
+
+    /// Refuses keys that are not the component's.
+    fn check<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> Result<(), Failure> {
+        match keys.find(|key| !self.keys.has(key)) {
+            None => Ok(()),
+            Some(_) => {
+                debug!("a component asks for a key that is not its model's");
+                Err(Failure::AccessDenied)
+            }
+        }
+    }
 }
 
 /// Where the store is in what belongs to an instance.
@@ -206,10 +258,17 @@ where
         &format!("{method}.set"),
         move |guest, (_, key, value): (Resource<Bucket>, WasmStr, WasmList<u8>)| {
             Box::new(async move {
-                let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
+                let access = access(guest.data()).clone();
                 let value = Bytes::copy_from_slice(value.as_le_slice(&guest));
-                let result = store.set(&key.to_str(&guest)?, value, time_to_live).await;
-                Ok((result.map_err(Failure::from).map_err(E::from),))
+                let key = key.to_str(&guest)?;
+                let result = match access.check(std::iter::once(&*key)) {
+                    Ok(()) => {
+                        let stored = access.store.set(&key, value, access.time_to_live).await;
+                        stored.map_err(Failure::from)
+                    }
+                    Err(failure) => Err(failure),
+                };
+                Ok((result.map_err(E::from),))
             })
         },
     )?;
@@ -226,8 +285,12 @@ async fn get<T: Send + 'static>(
     access: Access<T>,
     key: WasmStr,
 ) -> wasmtime::Result<Result<Option<Bytes>, Failure>> {
-    let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
-    Ok(store.get(&key.to_str(&guest)?, time_to_live).await.map_err(Failure::from))
+    let access = access(guest.data()).clone();
+    let key = key.to_str(&guest)?;
+    if let Err(failure) = access.check(std::iter::once(&*key)) {
+        return Ok(Err(failure));
+    }
+    Ok(access.store.get(&key, access.time_to_live).await.map_err(Failure::from))
 }
 
 async fn remove<T: Send + 'static>(
@@ -235,8 +298,9 @@ async fn remove<T: Send + 'static>(
     access: Access<T>,
     keys: Vec<String>,
 ) -> Result<(), Failure> {
-    let store = access(guest.data()).store.clone();
-    store.remove(&keys).await.map(|_| ()).map_err(Failure::from)
+    let access = access(guest.data()).clone();
+    access.check(keys.iter().map(String::as_str))?;
+    access.store.remove(&keys).await.map(|_| ()).map_err(Failure::from)
 }
 
 /// The interface `batch`; the drafts differ in the form of the pairs that `get-many` gives.
@@ -252,8 +316,11 @@ where
         "get-many",
         move |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
             Box::new(async move {
-                let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
-                let values = store.get_many(&keys, time_to_live).await;
+                let access = access(guest.data()).clone();
+                if let Err(failure) = access.check(keys.iter().map(String::as_str)) {
+                    return Ok((Err(Error::from(failure)),));
+                }
+                let values = access.store.get_many(&keys, access.time_to_live).await;
                 let pairs = values.map(|values| form(keys.into_iter().zip(values).collect()));
                 Ok((pairs.map_err(Failure::from).map_err(Error::from),))
             })
@@ -263,10 +330,13 @@ where
         "set-many",
         move |guest, (_, pairs): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
             Box::new(async move {
-                let StoreAccess { store, time_to_live, .. } = access(guest.data()).clone();
+                let access = access(guest.data()).clone();
+                if let Err(failure) = access.check(pairs.iter().map(|(key, _)| key.as_str())) {
+                    return Ok((Err(Error::from(failure)),));
+                }
                 let entries =
                     pairs.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
-                let result = store.set_many(entries, time_to_live).await;
+                let result = access.store.set_many(entries, access.time_to_live).await;
                 Ok((result.map_err(Failure::from).map_err(Error::from),))
             })
         },
@@ -294,4 +364,35 @@ fn atomics<T: 'static>(interface: &mut LinkerInstance<'_, T>) -> wasmtime::Resul
     interface.func_wrap("swap", move |_, _: (Resource<Cas>, Vec<u8>)| {
         Ok((Err::<(), _>(CasError::StoreError(refused())),))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_of_the_model_and_of_declared_classes_are_a_components_own() {
+        let keys = OwnKeys::new("oqOYiB-NH-T4wBA", vec!["Decision".to_owned()]);
+        for own in ["foretold:oqOYiB-NH-T4wBA:pGRgA", "foretold:oqOYiB-NH-T4wBA:x", "Decision(a=1)"]
+        {
+            assert!(keys.has(own), "{own}");
+        }
+        for other in [
+            "",
+            "a",
+            "foretold:",
+            "foretold:generations",
+            "foretold:oqOYiB-NH-T4wBA",
+            "foretold:oqOYiB-NH-T4wBA:",
+            "foretold:oqOYiB-NH-T4wBB:pGRgA",
+            "xforetold:oqOYiB-NH-T4wBA:pGRgA",
+            "Decisions(a=1)",
+            "Decision",
+            "(a=1)",
+        ] {
+            assert!(!keys.has(other), "{other}");
+        }
+        assert!(!OwnKeys::default().has("foretold:oqOYiB-NH-T4wBA:pGRgA"));
+        assert!(!OwnKeys::new("", vec![]).has("foretold::pGRgA"));
+    }
 }

@@ -1,9 +1,14 @@
 //! The file: its one table, and what tells it from the files of others.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageError, TableDefinition, TableHandle};
+use tracing::warn;
 
+use crate::plain_file::others_can_read;
 use crate::store::StoreError;
 
 /// Key → expiry of 4 bytes and entry. Another form gets another number.
@@ -13,11 +18,27 @@ pub(super) const ENTRIES: TableDefinition<'_, &str, &[u8]> =
 const CACHE_BYTES: usize = 64 << 20;
 
 pub(super) fn open(path: &Path) -> Result<Database, String> {
+    // Keys can be read back as requests.
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| error.to_string())?;
+    if others_can_read(&file.metadata().map_err(|error| error.to_string())?) {
+        warn!(
+            "{0} can be read by every user of this machine, and requests can be read from it: \
+             `chmod 600 {0}`",
+            path.display()
+        );
+    }
     // A plain open trusts the file, and may panic over one that something else has changed.
-    let database = Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create(path)
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    let database = FileBackend::new(file)
+        .and_then(|file| builder.create_with_backend(file))
         .map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
                 "it is open in another process; one file serves one process".to_owned()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use foretold_core::cache::key;
 use redb::{Database, ReadableDatabase};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::warn;
 
 use crate::store::clock::{Expiry, SteadyClock};
@@ -20,6 +20,10 @@ use crate::store::{Purge, StoreError};
 
 /// Changes that one transaction takes at most.
 const MAX_CHANGES: usize = 4096;
+/// What changes that wait for the disk may take, with so many bytes for each beside its keys and
+/// values.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+const CHANGE_BYTES: usize = 256;
 /// Entries that a step of the sweep looks at.
 const SWEEP_ENTRIES: usize = 1000;
 /// A disk that is full refuses every write: one line in a while is enough.
@@ -33,14 +37,30 @@ pub(super) enum Change {
     Purge(Purge),
 }
 
+impl Change {
+    /// An estimate of what it takes while it waits.
+    fn bytes(&self) -> usize {
+        match self {
+            Change::Set(pairs) => {
+                pairs.iter().map(|(key, stored)| key.len() + stored.len() + CHANGE_BYTES).sum()
+            }
+            Change::Remove(keys) => keys.iter().map(|key| key.len() + CHANGE_BYTES).sum(),
+            Change::Purge(_) => CHANGE_BYTES,
+        }
+    }
+}
+
 struct Request {
     change: Change,
+    /// Its part of what may wait, until it is done.
+    _room: OwnedSemaphorePermit,
     reply: oneshot::Sender<Result<u64, StoreError>>,
 }
 
 /// The thread, which ends with this handle.
 pub(super) struct Writer {
     requests: Option<Sender<Request>>,
+    room: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,16 +70,21 @@ impl Writer {
         let path = path.to_owned();
         let mut worker = Worker { database, clock, path, sweep_after: None, failure_logged: None };
         let thread = std::thread::spawn(move || worker.run(&received));
-        Writer { requests: Some(requests), thread: Some(thread) }
+        let room = Arc::new(Semaphore::new(MAX_WAITING_BYTES));
+        Writer { requests: Some(requests), room, thread: Some(thread) }
     }
 
     /// Makes a change, and returns when it is on the disk. It gives how many entries there were
-    /// of those to remove.
+    /// of those to remove. Where the disk is slow and too much waits for it, the change is not made.
     pub(super) async fn change(&self, change: Change) -> Result<u64, StoreError> {
         let (reply, result) = oneshot::channel();
         let gone = || StoreError("the file's writer has stopped".to_owned());
         let requests = self.requests.as_ref().ok_or_else(gone)?;
-        requests.send(Request { change, reply }).map_err(|_| gone())?;
+        // One change may be as large as all that may wait.
+        let bytes = change.bytes().min(MAX_WAITING_BYTES) as u32;
+        let room = self.room.clone().try_acquire_many_owned(bytes);
+        let _room = room.map_err(|_| StoreError("too much waits for the disk".to_owned()))?;
+        requests.send(Request { change, _room, reply }).map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
     }
 }
@@ -109,20 +134,21 @@ impl Worker {
 
     /// One transaction for all requests; they succeed or fail together.
     fn commit(&mut self, requests: Vec<Request>) {
-        let (changes, replies): (Vec<Change>, Vec<_>) =
-            requests.into_iter().map(|request| (request.change, request.reply)).unzip();
-        let result = self.apply(&changes).inspect_err(|error| self.log(error));
-        let result = result.map_err(store_error);
-        for (index, reply) in replies.into_iter().enumerate() {
+        let result = self.apply(requests.iter().map(|request| &request.change));
+        let result = result.inspect_err(|error| self.log(error)).map_err(store_error);
+        for (index, Request { reply, .. }) in requests.into_iter().enumerate() {
             // Whoever asked may have gone since.
             let _ = reply.send(result.as_ref().map(|counts| counts[index]).map_err(Clone::clone));
         }
     }
 
-    fn apply(&self, changes: &[Change]) -> Result<Vec<u64>, redb::Error> {
+    fn apply<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a Change>,
+    ) -> Result<Vec<u64>, redb::Error> {
         let now = self.clock.now();
         let transaction = self.database.begin_write()?;
-        let mut counts = Vec::with_capacity(changes.len());
+        let mut counts = Vec::new();
         let is_over = |stored: &[u8]| Expiry::is_over(stored, now);
         {
             let mut entries = transaction.open_table(ENTRIES)?;
@@ -206,5 +232,42 @@ impl Worker {
             self.failure_logged = Some(Instant::now());
             warn!("{} cannot be changed ({error}); predictions go on", self.path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::file::table;
+
+    #[tokio::test]
+    async fn what_waits_for_a_slow_disk_is_bounded() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("store.redb");
+        let database = Arc::new(table::open(&path).unwrap());
+        let writer = Writer::start(database.clone(), SteadyClock::from_wall_clock(), &path);
+        let set = |i: usize| Change::Set(vec![(i.to_string(), vec![0; MAX_WAITING_BYTES / 4])]);
+        // As if the disk took its time: there is one transaction at a time.
+        let slow = database.begin_write().unwrap();
+        let waiting: Vec<_> = (0..3).map(|i| writer.change(set(i))).collect();
+        let mut waiting: Vec<_> = waiting.into_iter().map(Box::pin).collect();
+        for change in &mut waiting {
+            assert!(
+                std::future::poll_fn(|context| {
+                    std::task::Poll::Ready(change.as_mut().poll(context).is_pending())
+                })
+                .await
+            );
+        }
+        let error = writer.change(set(3)).await.unwrap_err();
+        assert!(error.0.contains("too much waits"), "{error}");
+        slow.abort().unwrap();
+        for change in waiting {
+            change.await.unwrap();
+        }
+        // There is room again.
+        writer.change(set(4)).await.unwrap();
     }
 }

@@ -60,5 +60,5 @@ pub(super) fn pattern(beginning: &str) -> String {
 
 /// A name that is ours, and that nothing is ever under: to ask the server with.
 pub(super) fn probe(prefix: &str, letter: char) -> String {
-    format!("{prefix}{OURS}probe-{letter}")
+    format!("{prefix}{PREFIX}probe-{letter}")
 }

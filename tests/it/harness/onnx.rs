@@ -1,0 +1,76 @@
+//! ONNX files made here, where a test needs one of a certain size.
+
+/// A model that looks an integer `x` up in a table of so many zeros, and gives `y`.
+pub(crate) fn table(numbers: usize) -> Vec<u8> {
+    let zeros = [
+        number(1, numbers as u64),
+        number(2, 1),
+        text(8, "table"),
+        bytes(9, &vec![0; 4 * numbers]),
+    ];
+    let node = [text(1, "table"), text(1, "x"), text(2, "y"), text(4, "Gather")];
+    let graph = [
+        bytes(1, &node.concat()),
+        text(2, "graph"),
+        bytes(5, &zeros.concat()),
+        bytes(11, &column("x", 7)),
+        bytes(12, &column("y", 1)),
+    ];
+    let operators = number(2, 17);
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
+}
+
+/// The manifest of such a model.
+pub(crate) const TABLE_MANIFEST: &str = r#"
+[model]
+name = "table"
+file = "model.onnx"
+
+[cache]
+ttl_seconds = 60
+
+[[feature]]
+name = "x"
+type = "integer"
+minimum = 0
+maximum = 1000
+
+[[output]]
+name = "y"
+tensor = "y"
+column = 0
+
+[[endpoint]]
+path = "/numbers"
+field = "number"
+output = "y"
+"#;
+
+/// A tensor of one column: 1 is the type float, 7 int64.
+fn column(name: &str, element: u64) -> Vec<u8> {
+    let shape = [bytes(1, &text(2, "N")), bytes(1, &number(1, 1))].concat();
+    let tensor = [number(1, element), bytes(2, &shape)].concat();
+    [text(1, name), bytes(2, &bytes(1, &tensor))].concat()
+}
+
+fn text(field: u64, text: &str) -> Vec<u8> {
+    bytes(field, text.as_bytes())
+}
+
+fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
+    [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
+}
+
+fn number(field: u64, value: u64) -> Vec<u8> {
+    [varint(field << 3), varint(value)].concat()
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
