@@ -38,10 +38,22 @@ pub(crate) fn connect(host: &Host) -> TcpStream {
 
 /// Connects from the address 127.0.0.N.
 pub(crate) fn connect_from(host: &Host, n: u8) -> TcpStream {
+    connect_as(host, n, None)
+}
+
+/// The same with little room for what comes back.
+pub(crate) fn connect_with_little_room(host: &Host, n: u8) -> TcpStream {
+    connect_as(host, n, Some(4096))
+}
+
+fn connect_as(host: &Host, n: u8, receive_bytes: Option<u32>) -> TcpStream {
     let to: SocketAddr = host.address.strip_prefix("http://").unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let stream = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = receive_bytes {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
         socket.bind((Ipv4Addr::new(127, 0, 0, n), 0).into()).unwrap();
         socket.connect(to).await.unwrap().into_std().unwrap()
     });
