@@ -9,18 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use redis::{Pipeline, RedisError, RedisResult, Value};
+use redis::{Pipeline, RedisError, RedisResult, Value, from_redis_value};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::store::StoreError;
 use crate::store::clock::SteadyClock;
+use crate::store::redis::connection::bound::MAX_VALUE_BYTES;
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
 use crate::store::redis::connection::generations::{ALL, Tags, new_tag};
 use crate::store::redis::connection::session::{NoSession, Opened, Session};
 use crate::store::redis::error::{
     describe, explain, is_cut, is_demoted, is_lost, is_outage, is_wrong_type,
 };
+use crate::store::redis::layout::place::Place;
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     refusal_logged: Mutex<Option<Instant>>,
     /// When a connection was last replaced because the server is the wrong one.
     replaced: Mutex<Option<Instant>>,
+    /// What was read when the server did not answer in time: perhaps because it is very long.
+    suspects: Mutex<Vec<Place>>,
     /// Whether the log has said that generations are polled.
     polling_logged: AtomicBool,
     /// Whether there ever was a purge: then tags that are gone were lost.
@@ -140,6 +144,7 @@ impl Shared {
             breaker: watch::Sender::new(Breaker::Open { last_clock: None, reason: String::new() }),
             refusal_logged: Mutex::default(),
             replaced: Mutex::default(),
+            suspects: Mutex::default(),
             polling_logged: AtomicBool::new(false),
             purged: AtomicBool::new(false),
         });
@@ -324,7 +329,47 @@ impl Shared {
             info!("{} does not tell of purges; asking every {seconds} s", self.url);
         }
         self.take_tags(&session, changes, tags).await;
+        self.remove_too_long(&session).await;
         Ok(session)
+    }
+
+    /// Notes what was read in vain, to look at it when the server answers again.
+    pub(crate) fn suspect(&self, places: Vec<Place>) {
+        *self.suspects.lock().expect("nobody panics while holding it") = places;
+    }
+
+    /// Removes those of the suspects that are longer than an entry can be. A server takes so long
+    /// to give a value of hundreds of MiB that its reader does not see how long it is.
+    async fn remove_too_long(&self, session: &Arc<Session>) {
+        let suspects =
+            std::mem::take(&mut *self.suspects.lock().expect("nobody panics while holding it"));
+        if suspects.is_empty() {
+            return;
+        }
+        let mut lengths = redis::pipe();
+        for Place { name, field } in &suspects {
+            match field {
+                Some(field) => lengths.cmd("HSTRLEN").arg(name).arg(field),
+                None => lengths.cmd("STRLEN").arg(name),
+            };
+        }
+        let Ok(lengths) = session.link.send(lengths, CONNECT_TIMEOUT).await else { return };
+        let mut removal = redis::pipe();
+        for (Place { name, field }, length) in suspects.iter().zip(lengths) {
+            let length = length.and_then(|length| Ok(from_redis_value::<u64>(length)?));
+            if length.is_ok_and(|length| length > MAX_VALUE_BYTES) {
+                match field {
+                    Some(field) => removal.cmd("HDEL").arg(name).arg(field),
+                    None => removal.cmd("UNLINK").arg(name),
+                };
+            }
+        }
+        if !removal.is_empty() {
+            let count = removal.len();
+            if session.link.send(removal, CONNECT_TIMEOUT).await.is_ok() {
+                warn!("removed {count} values from {} that are too long for entries", self.url);
+            }
+        }
     }
 
     /// Closes the breaker with a session, if it still is as it has to be.
