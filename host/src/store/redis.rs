@@ -102,7 +102,7 @@ impl RedisStore {
         if let Err(Failure::Redis(error)) = &replies
             && error.is_timeout()
         {
-            self.shared.suspect(reading.places());
+            self.shared.suspects.note(reading.places());
         }
         let replies = replies?;
         let values = reading.values(replies, session.reads_together)?;
