@@ -40,7 +40,7 @@ async fn a_value_that_is_too_long_is_no_entry_and_is_written_over() {
     let redis = Redis::start();
     // One that is just not too long is read, and found out by who knows what an entry is.
     for (layout, bytes) in
-        LAYOUTS.into_iter().flat_map(|layout| [(layout, 3 << 20), (layout, 64 << 20)])
+        LAYOUTS.into_iter().flat_map(|layout| [(layout, 3 << 20), (layout, 16 << 20)])
     {
         redis.cli(&["FLUSHALL"]);
         let store = open(&format!("{}?layout={layout}&capacity=100", redis.url())).await;
@@ -89,7 +89,7 @@ async fn a_value_so_long_that_it_comes_too_late_is_removed() {
         let url = format!("{}?layout={layout}", redis.url());
         let store = StoreUrl::parse(&url, &settings).unwrap().open().await.unwrap();
         check(&store, layout).await;
-        assert_eq!(spoil(&redis, 300 << 20), 1, "{layout}");
+        assert_eq!(spoil(&redis, 200 << 20), 1, "{layout}");
         let (key, start) = (row_key(MODEL, 1, 3), Instant::now());
         while store.get(&key, LONG).await.is_err() {
             assert!(start.elapsed() < LIMIT, "{layout}");
