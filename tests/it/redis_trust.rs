@@ -40,7 +40,7 @@ async fn a_value_that_is_too_long_is_no_entry_and_is_written_over() {
     let redis = Redis::start();
     // One that is just not too long is read, and found out by who knows what an entry is.
     for (layout, bytes) in
-        LAYOUTS.into_iter().flat_map(|layout| [(layout, 3 << 20), (layout, 64 << 20)])
+        LAYOUTS.into_iter().flat_map(|layout| [(layout, 3 << 20), (layout, 16 << 20)])
     {
         redis.cli(&["FLUSHALL"]);
         let store = open(&format!("{}?layout={layout}&capacity=100", redis.url())).await;
@@ -77,6 +77,25 @@ async fn a_value_that_is_too_long_is_no_entry_and_is_written_over() {
             let got = store.get_many(&keys, LONG).await.unwrap();
             assert_eq!(got, vec![Some(value(1)); 3], "{layout}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_so_long_that_it_comes_too_late_is_removed() {
+    let redis = Redis::start();
+    for layout in LAYOUTS {
+        redis.cli(&["FLUSHALL"]);
+        let settings = StoreSettings { timeout: Duration::from_millis(25), ..settings() };
+        let url = format!("{}?layout={layout}", redis.url());
+        let store = StoreUrl::parse(&url, &settings).unwrap().open().await.unwrap();
+        check(&store, layout).await;
+        assert_eq!(spoil(&redis, 200 << 20), 1, "{layout}");
+        let (key, start) = (row_key(MODEL, 1, 3), Instant::now());
+        while store.get(&key, LONG).await.is_err() {
+            assert!(start.elapsed() < LIMIT, "{layout}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        check(&store, layout).await;
     }
 }
 
@@ -153,5 +172,8 @@ async fn check(store: &Arc<dyn Inventory>, what: &str) {
         assert!(start.elapsed() < LIMIT, "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(store.get(&key, LONG).await.unwrap(), Some(value(1)), "{what}");
+    while store.get(&key, LONG).await.ok().flatten() != Some(value(1)) {
+        assert!(start.elapsed() < LIMIT, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -98,7 +98,13 @@ impl RedisStore {
         let context = self.name_context(&session, &generation, time_to_live);
         let reading = Reading::plan(&*session.layout, &context, keys);
         let pipeline = reading.pipeline(session.reads_together);
-        let replies = self.shared.run_until(&session, pipeline, deadline).await?;
+        let replies = self.shared.run_until(&session, pipeline, deadline).await;
+        if let Err(Failure::Redis(error)) = &replies
+            && error.is_timeout()
+        {
+            self.shared.suspects.note(reading.places());
+        }
+        let replies = replies?;
         let values = reading.values(replies, session.reads_together)?;
         // A purge came in between: these may be of the old generation.
         if !session.generations.is_current(&generation) {

@@ -6,7 +6,7 @@
 //! the wrong one, gets a new connection as well: behind the same name there may be another.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::{Pipeline, RedisError, RedisResult, Value};
@@ -18,19 +18,18 @@ use crate::store::clock::SteadyClock;
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
 use crate::store::redis::connection::generations::{ALL, Tags, new_tag};
 use crate::store::redis::connection::session::{NoSession, Opened, Session};
+use crate::store::redis::connection::suspects::Suspects;
+use crate::store::redis::connection::upkeep::{attend, probe_until_closed, renew_or_probe};
 use crate::store::redis::error::{
     describe, explain, is_cut, is_demoted, is_lost, is_outage, is_wrong_type,
 };
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
-/// First and longest pause between two probes.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A server that is full refuses every write: one line in a while is enough.
 const REFUSAL_LOG_PAUSE: Duration = Duration::from_secs(10);
 /// How often the generations are read where the server does not tell of changes.
-const POLL_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// What a command for many keys may take longer for each: several times what a server needs.
 const TIME_PER_KEY: Duration = Duration::from_micros(20);
 /// What a command for a tool may take.
@@ -39,8 +38,6 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(5);
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 /// How often a connection is replaced at most because the server is the wrong one.
 const REPLACEMENT_PAUSE: Duration = Duration::from_secs(1);
-/// A server that was quiet for so long is asked whether it is there.
-const PING_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the store, its probe and its other tasks share.
 pub(crate) struct Shared {
@@ -50,6 +47,7 @@ pub(crate) struct Shared {
     refusal_logged: Mutex<Option<Instant>>,
     /// When a connection was last replaced because the server is the wrong one.
     replaced: Mutex<Option<Instant>>,
+    pub(crate) suspects: Suspects,
     /// Whether the log has said that generations are polled.
     polling_logged: AtomicBool,
     /// Whether there ever was a purge: then tags that are gone were lost.
@@ -140,6 +138,7 @@ impl Shared {
             breaker: watch::Sender::new(Breaker::Open { last_clock: None, reason: String::new() }),
             refusal_logged: Mutex::default(),
             replaced: Mutex::default(),
+            suspects: Suspects::default(),
             polling_logged: AtomicBool::new(false),
             purged: AtomicBool::new(false),
         });
@@ -178,6 +177,10 @@ impl Shared {
     /// The same for who can wait.
     pub(crate) async fn session(&self) -> Result<Arc<Session>, Failure> {
         self.session_until(Instant::now() + CONNECT_TIMEOUT).await
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(*self.breaker.borrow(), Breaker::Closed(_))
     }
 
     /// When commands that concern so many keys have to be answered.
@@ -247,7 +250,7 @@ impl Shared {
     }
 
     /// Makes another connection for one that has ended, unless it has been replaced since.
-    fn renew(self: &Arc<Shared>, ended: &Arc<Session>, reason: &str) {
+    pub(crate) fn renew(self: &Arc<Shared>, ended: &Arc<Session>, reason: &str) {
         if ended.age() < SHORTEST_LIFE && !ended.link.was_cut_in_use() {
             return self.trip(ended, reason);
         }
@@ -280,6 +283,29 @@ impl Shared {
         }
     }
 
+    /// Opens the breaker, where the connection that was to replace another was not made in time.
+    pub(crate) fn give_up_renewal(self: &Arc<Shared>, reason: &str) {
+        let opens = self.breaker.send_if_modified(|breaker| {
+            let Breaker::Renewing { last_clock } = *breaker else { return false };
+            let (last_clock, reason) = (Some(last_clock), reason.to_owned());
+            *breaker = Breaker::Open { last_clock, reason };
+            true
+        });
+        if opens {
+            warn!("{} failed ({reason}); predictions go on without a cache", self.url);
+            tokio::spawn(probe_until_closed(Arc::downgrade(self), reason.to_owned()));
+        }
+    }
+
+    /// Notes another reason why the breaker is open.
+    pub(crate) fn note_reason(&self, reason: &str) {
+        self.breaker.send_modify(|breaker| {
+            if let Breaker::Open { reason: known, .. } = breaker {
+                reason.clone_into(known);
+            }
+        });
+    }
+
     /// Makes another connection while this one is used on, if it is time for that.
     fn replace(self: &Arc<Shared>, session: &Arc<Session>) {
         {
@@ -309,7 +335,7 @@ impl Shared {
     }
 
     /// Tries to connect, and closes the breaker if the server answers.
-    async fn probe(self: &Arc<Shared>) -> Result<(), NoSession> {
+    pub(crate) async fn probe(self: &Arc<Shared>) -> Result<(), NoSession> {
         let session = self.open_session().await?;
         self.install(session, |breaker| !matches!(breaker, Breaker::Closed(_)));
         Ok(())
@@ -324,6 +350,7 @@ impl Shared {
             info!("{} does not tell of purges; asking every {seconds} s", self.url);
         }
         self.take_tags(&session, changes, tags).await;
+        self.suspects.remove_too_long(&session, &self.url).await;
         Ok(session)
     }
 
@@ -342,20 +369,10 @@ impl Shared {
         }
     }
 
-    fn reason(&self, failure: &NoSession) -> String {
+    pub(crate) fn reason(&self, failure: &NoSession) -> String {
         match failure {
             NoSession::Redis(error) => explain(error, &self.url),
             NoSession::Unfit(reason) => reason.clone(),
-        }
-    }
-
-    /// Asks whether the server is there. Nobody waits: it may take longer than a command.
-    async fn ping(self: &Arc<Shared>, session: &Arc<Session>) {
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("PING");
-        match session.link.send(pipeline, CONNECT_TIMEOUT.max(self.url.timeout)).await {
-            Ok(_) => session.note_answer(),
-            Err(error) => self.renew(session, &describe(&error)),
         }
     }
 
@@ -404,86 +421,6 @@ impl Shared {
                     _ => false,
                 }
             }
-        }
-    }
-}
-
-/// Makes another connection at once; where that fails or takes long, it is an outage.
-async fn renew_or_probe(shared: Weak<Shared>) {
-    let Some(shared) = shared.upgrade() else { return };
-    let mut attempt = std::pin::pin!(shared.probe());
-    let reason = match tokio::time::timeout(shared.url.timeout, &mut attempt).await {
-        Ok(Ok(())) => return debug!("connected to {} anew", shared.url),
-        Ok(Err(reason)) => shared.reason(&reason),
-        Err(_) => "it does not answer".to_owned(),
-    };
-    let opens = shared.breaker.send_if_modified(|breaker| {
-        let Breaker::Renewing { last_clock } = *breaker else { return false };
-        *breaker = Breaker::Open { last_clock: Some(last_clock), reason: reason.clone() };
-        true
-    });
-    if opens {
-        warn!("{} failed ({reason}); predictions go on without a cache", shared.url);
-        let weak = Arc::downgrade(&shared);
-        tokio::spawn(probe_until_closed(weak, reason));
-    }
-}
-
-/// The one probe that runs while the breaker is open. It ends with the store.
-async fn probe_until_closed(shared: Weak<Shared>, mut told: String) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        let Some(shared) = shared.upgrade() else { return };
-        let Err(reason) = shared.probe().await else {
-            info!("{} answers again", shared.url);
-            return;
-        };
-        // Another reason is news: first nobody listens, then the password is a wrong one.
-        let reason = shared.reason(&reason);
-        if reason != told {
-            info!("{} still fails ({reason})", shared.url);
-            told.clone_from(&reason);
-            shared.breaker.send_modify(|breaker| {
-                if let Breaker::Open { reason: known, .. } = breaker {
-                    *known = reason;
-                }
-            });
-        }
-    }
-}
-
-/// Reads the generations when they have changed, asks a quiet server whether it is there, and
-/// notices the end of the connection. It ends with that, or with the session.
-async fn attend(shared: Weak<Shared>, session: Arc<Session>) {
-    let generations = session.generations.clone();
-    let is_told = session.is_told;
-    let mut ended = std::pin::pin!(session.link.ended());
-    let session = {
-        let weak = Arc::downgrade(&session);
-        drop(session);
-        weak
-    };
-    let mut pings = tokio::time::interval(PING_PAUSE);
-    pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let wait = !is_told || generations.view().is_none();
-        let (mut has_ended, mut is_ping) = (false, false);
-        tokio::select! {
-            () = &mut ended => has_ended = true,
-            () = generations.changed.notified() => {}
-            () = tokio::time::sleep(POLL_PAUSE), if wait => {}
-            _ = pings.tick() => is_ping = true,
-        }
-        let (Some(shared), Some(session)) = (shared.upgrade(), session.upgrade()) else { return };
-        if has_ended {
-            return shared.renew(&session, "it was closed");
-        }
-        if !is_ping {
-            shared.refresh(&session).await;
-        } else if session.quiet_for() >= PING_PAUSE / 2 {
-            shared.ping(&session).await;
         }
     }
 }

@@ -66,6 +66,23 @@ impl<'a> Reading<'a> {
         pipeline
     }
 
+    /// All places that it reads.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let of_group = |group: &Group| -> Vec<Place> {
+            let place = |name: &String, field: Option<&Vec<u8>>| Place {
+                name: name.clone(),
+                field: field.cloned(),
+            };
+            match group {
+                Group::Strings(names) => names.iter().map(|(_, name)| place(name, None)).collect(),
+                Group::Fields(name, fields) => {
+                    fields.iter().map(|(_, field)| place(name, Some(field))).collect()
+                }
+            }
+        };
+        self.groups.iter().flat_map(of_group).collect()
+    }
+
     /// The values, in the order of the keys. An empty one means that there is something, but no
     /// entry.
     pub(crate) fn values(
