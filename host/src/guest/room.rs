@@ -1,6 +1,7 @@
 //! Bytes that may be taken at once, counted as they are taken.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -14,6 +15,7 @@ const UNIT_BYTES: usize = 1 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
     units: Arc<Semaphore>,
+    was_used: Arc<AtomicBool>,
 }
 
 /// Bytes that were taken; they are given back when it is dropped.
@@ -27,7 +29,15 @@ impl Room {
     /// Room for so many bytes.
     pub(crate) fn new(bytes: u64) -> Room {
         let units = usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT_BYTES;
-        Room { units: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))) }
+        Room {
+            units: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+            was_used: Arc::default(),
+        }
+    }
+
+    /// Whether something was taken since this was asked last.
+    pub(crate) fn was_used(&self) -> bool {
+        self.was_used.swap(false, Ordering::Relaxed)
     }
 
     /// Nothing is taken yet.
@@ -76,6 +86,7 @@ impl Taken {
     }
 
     fn add(&mut self, permit: OwnedSemaphorePermit) {
+        self.room.was_used.store(true, Ordering::Relaxed);
         match &mut self.permit {
             Some(taken) => taken.merge(permit),
             None => self.permit = Some(permit),
@@ -93,6 +104,7 @@ mod tests {
         let mut first = room.none();
         assert!(first.try_reach(6 << 10) && first.try_reach(100));
         assert_eq!(first.bytes(), 6 << 10);
+        assert!(room.was_used() && !room.was_used());
         let mut second = room.none();
         assert!(!second.try_reach(5 << 10));
         assert_eq!(second.bytes(), 0);

@@ -40,12 +40,20 @@ impl Heads {
     }
 
     /// Reads what has come in.
-    pub(crate) fn read(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
+        while let [byte, rest @ ..] = bytes {
             if self.in_body {
                 return;
             }
-            self.read_byte(byte);
+            if self.name_ended {
+                // The rest of a line says nothing, and may be long.
+                let Some(end) = memchr::memchr(b'\n', bytes) else { return };
+                self.read_byte(b'\n');
+                bytes = &bytes[end + 1..];
+            } else {
+                self.read_byte(*byte);
+                bytes = rest;
+            }
         }
     }
 

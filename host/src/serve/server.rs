@@ -36,6 +36,7 @@ use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
 use crate::serve::route::Route;
 use crate::serve::text::shown;
+use crate::serve::trim;
 
 /// How long a server that stops goes on accepting: clients with an open connection learn with their
 /// next answer that it will be closed, instead of losing a request to it.
@@ -198,6 +199,7 @@ impl Server {
             tokio::time::sleep(DRAIN).await;
         };
         let gate = Gate::new(service.config.connections, service.counts.clone());
+        tokio::spawn(trim::run([service.bodies.clone(), service.answers.clone()]));
         let mut http = accept::http();
         http.half_close(true);
         let mut stop = std::pin::pin!(stop);
