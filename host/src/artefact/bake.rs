@@ -64,18 +64,25 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
     store.limiter(|scratch| &mut scratch.memory);
     // It bounds what the host copies for a component. Here that is the snapshot, which has a bound.
     store.set_hostcall_fuel(usize::MAX);
-    let mut loaded = Err(anyhow!("it was not loaded"));
+    let mut refusal = None;
     let snapshot = Wizer::new()
         .keep_init_func(true)
         .run_component(&mut store, generic, async |store, component| {
             store.set_epoch_deadline(1);
             let _running = interrupt_after(component.engine(), limits.time);
-            let instance = isolated(component)?.instantiate_async(&mut *store).await?;
-            let result = load(&mut *store, &instance, model).await;
-            loaded = judge(result, &store.data().memory, limits);
-            if loaded.is_err() {
-                wasmtime::bail!("there is no model");
-            }
+            let instance = isolated(component)?.instantiate_async(&mut *store).await;
+            let result = match &instance {
+                Ok(instance) => load(&mut *store, instance, model).await,
+                Err(_) => Ok(Ok(())),
+            };
+            let result = instance.and_then(|instance| Ok((instance, result?)));
+            let instance = match judge(result, &store.data().memory, limits) {
+                Ok(instance) => instance,
+                Err(error) => {
+                    refusal = Some(error);
+                    wasmtime::bail!("there is no model");
+                }
+            };
             // What is read for the snapshot must not fail.
             store.set_epoch_deadline(u64::MAX >> 1);
             store.data_mut().memory.max_bytes = usize::MAX;
@@ -83,18 +90,18 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
         })
         .await
         .map_err(anyhow::Error::from);
-    match (loaded, snapshot) {
-        (Err(refusal), Err(_)) => Err(refusal),
-        (_, snapshot) => Ok(snapshot.context("cannot take a snapshot of the component")?.0),
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None => Ok(snapshot.context("cannot take a snapshot of the component")?.0),
     }
 }
 
 /// What is to be said of a model that was loaded, or was not.
 fn judge(
-    result: wasmtime::Result<Result<(), String>>,
+    result: wasmtime::Result<(Instance, Result<(), String>)>,
     memory: &ScratchMemory,
     limits: &BakeLimits,
-) -> Result<()> {
+) -> Result<Instance> {
     let mib = |bytes: usize| bytes.div_ceil(1 << 20);
     let allowed = mib(limits.memory_bytes);
     if memory.was_refused {
@@ -114,8 +121,8 @@ fn judge(
             let cause = error.root_cause();
             Err(anyhow!("the component broke down over the model: {cause}"))
         }
-        Ok(Err(refusal)) => Err(anyhow!(refusal)),
-        Ok(Ok(())) if memory.bytes > limits.memory_bytes => {
+        Ok((_, Err(refusal))) => Err(anyhow!(refusal)),
+        Ok((_, Ok(()))) if memory.bytes > limits.memory_bytes => {
             let needed = mib(memory.bytes);
             Err(anyhow!(
                 "an instance with the model needs {needed} MiB of memory, and {allowed} MiB are \
@@ -123,7 +130,7 @@ fn judge(
                  `foretold serve`"
             ))
         }
-        Ok(Ok(())) => Ok(()),
+        Ok((instance, Ok(()))) => Ok(instance),
     }
 }
 

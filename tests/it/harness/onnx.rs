@@ -34,6 +34,7 @@ name = "x"
 type = "integer"
 minimum = 0
 maximum = 1000
+example = 1
 
 [[output]]
 name = "y"
