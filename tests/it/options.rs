@@ -12,11 +12,8 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (&["--ttl", "/a=1", "--ttl", "/a=2"], "--ttl is given twice for /a"),
         (&["--ttl", "/a=1"], "the endpoints are /decisions, /probabilities, /risk_categories"),
         (&["--keys", "json"], "packed, digest, readable, repr"),
-        (
-            &["--allow", "no-cahce"],
-            "\"no-cahce\" is nothing that clients can be allowed; expected all, none",
-        ),
-        (&["--allow", "none,query"], "\"none\" is nothing that clients can be allowed"),
+        (&["--allow", "no-cahce"], "\"no-cahce\" is not a permission; expected all, none"),
+        (&["--allow", "none,query"], "\"none\" is not a permission"),
         (&["--cache", "never"], "always, auto"),
         (&["--metrics", "9090"], "expected an IP address and a port"),
     ];

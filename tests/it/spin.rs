@@ -160,7 +160,7 @@ fn variables_of_an_application_come_from_its_file_the_environment_and_options() 
     assert!(Host::start_in(&file, &[], &set).log().contains("ttl: 700 s"));
     assert!(Host::start_in(&file, &["--ttl", "50"], &set).log().contains("ttl: 50 s"));
     let error = refusal(&file, &[], &[("SPIN_VARIABLE_TTL_SECONDS", "1h")]);
-    assert!(error.contains("ttl_seconds: \"1h\" is no time to live"), "{error}");
+    assert!(error.contains("ttl_seconds: \"1h\" is not a time to live"), "{error}");
     let error = refusal(&file, &[], &[("SPIN_VARIABLE_MAC_SECRET", "short")]);
     assert!(error.contains("mac_secret: ") && !error.contains("short"), "{error}");
 }

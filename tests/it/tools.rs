@@ -419,7 +419,7 @@ fn what_cannot_be_reached_or_read_is_named() {
     assert!(error("warm", "memory:", &warm).contains("a memory store lives inside its host"));
     let store = redis.url();
     for (tool, options, expected) in [
-        ("ls", &["--model", "credit"][..], "\"credit\" is no model id"),
+        ("ls", &["--model", "credit"][..], "\"credit\" is not a model id"),
         ("purge", &["--older-than", "7"], "expected a number with a unit, like 30s"),
         ("purge", &["--model", "/nowhere"], "cannot read /nowhere"),
         ("purge", &[], "--older-than <DURATION>"),
@@ -436,7 +436,7 @@ fn what_cannot_be_reached_or_read_is_named() {
     let message = error("warm", &store, &with_model(&model, &["/nowhere.csv"]));
     assert!(message.contains("cannot read /nowhere.csv"), "{message}");
     let output = run("warm", &store, &with_model(&model, &["-"]), "age,job\n1,2\n");
-    let expected = "column \"age\" is no feature of the model; expected installment_rate";
+    let expected = "column \"age\" is not a feature of the model; expected installment_rate";
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 

@@ -209,7 +209,7 @@ fn a_time_to_live_that_is_none_gets_500_and_says_so_in_the_log() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
         assert_eq!(answer.json()["type"], "urn:foretold:problem:component-failed");
         assert!(!answer.body.contains("FORETOLD"), "{}", answer.body);
-        let expected = format!("FORETOLD_TTL_SECONDS: {ttl:?} is no time to live");
+        let expected = format!("FORETOLD_TTL_SECONDS: {ttl:?} is not a time to live");
         assert!(log.contains(&expected), "{log}");
     }
     let environment = [STORE, ("FORETOLD_TTL_SECONDS", "60")];

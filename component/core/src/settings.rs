@@ -37,7 +37,7 @@ pub struct Settings {
 /// Reads a list of origins of web pages, like `https://example.com,http://localhost:3000`, or `*`.
 ///
 /// # Errors
-/// If one of them is no origin.
+/// If one of them is not an origin.
 pub fn origins(list: &str) -> Result<Vec<String>, SettingsError> {
     let origin = |origin: &str| {
         let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));

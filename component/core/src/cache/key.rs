@@ -73,7 +73,7 @@ pub struct ModelIdError {
 
 impl std::fmt::Display for ModelIdError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} is no model id; expected 15 letters, digits, - and _", self.found)
+        write!(f, "{:?} is not a model id; expected 15 letters, digits, - and _", self.found)
     }
 }
 

@@ -57,7 +57,7 @@ fn not_included(field: &str, fields: &[&str]) -> FieldError {
 
 fn unknown(name: &str, value: &str, known: &str) -> FieldError {
     let name = shorten(name);
-    let detail = format!("{name:?} is no parameter; {known}");
+    let detail = format!("{name:?} is not a parameter; {known}");
     FieldError::parameter(name, "a parameter that is known here", detail).found(shorten(value))
 }
 

@@ -89,22 +89,22 @@ impl fmt::Display for SettingsError {
             }
             E::UnknownPermission { found } => write!(
                 f,
-                "{found:?} is nothing that clients can be allowed; expected all, none, or some of \
+                "{found:?} is not a permission; expected all, none, or some of \
                  no-cache, no-store, max-age, only-if-cached, cache-status, query"
             ),
             E::Origin { found } => write!(
                 f,
-                "{found:?} is no origin; expected some like https://example.com, without a path \
+                "{found:?} is not an origin; expected some like https://example.com, without a path \
                  or a slash at the end, or *"
             ),
             E::TtlPath { found } => write!(
                 f,
-                "{found:?} is no time to live; expected the path of an endpoint before `=`, like \
+                "{found:?} is not a time to live; expected the path of an endpoint before `=`, like \
                  /decisions=60"
             ),
             E::TtlSeconds { found, seconds } => write!(
                 f,
-                "{found:?} is no time to live; expected whole seconds from 1 to \
+                "{found:?} is not a time to live; expected whole seconds from 1 to \
                  {MAX_TTL_SECONDS}, not {seconds:?}"
             ),
             E::TtlTwice { path } => {

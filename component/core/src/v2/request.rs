@@ -142,7 +142,7 @@ impl InferRequest {
             }
             // The message may hold a text of any length.
             let error = error.to_string();
-            let detail = format!("the request is none of the protocol's: {}", shorten(&error));
+            let detail = format!("the request does not follow the protocol: {}", shorten(&error));
             let expected = "inputs, each with name, shape, datatype and data";
             Problem::InvalidRequest { errors: vec![FieldError::body(expected, detail)] }
         })?;

@@ -203,16 +203,16 @@ fn mistakes_are_named_with_their_place() {
             "/outputs/1/name",
             "the output decision is asked for more than once",
         ),
-        (json!({}), "", "the request is none of the protocol's: missing field `inputs`"),
+        (json!({}), "", "the request does not follow the protocol: missing field `inputs`"),
         (
             json!([null, null, inputs(), null]),
             "",
-            "the request is none of the protocol's: invalid type: sequence, expected an object",
+            "the request does not follow the protocol: invalid type: sequence, expected an object",
         ),
         (
             changed("/1", json!(["age_in_years", [2], "INT64", null, [30, 22]])),
             "",
-            "the request is none of the protocol's: invalid type: sequence, expected an object",
+            "the request does not follow the protocol: invalid type: sequence, expected an object",
         ),
         (
             changed("/1/shape", json!([-1])),

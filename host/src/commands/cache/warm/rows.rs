@@ -97,7 +97,7 @@ fn columns<'a>(header: &ByteRecord, features: &'a [Feature]) -> Result<Vec<&'a F
         let name = if i == 0 { name.strip_prefix(b"\xef\xbb\xbf").unwrap_or(name) } else { name };
         let name = String::from_utf8_lossy(name);
         let Some(feature) = features.iter().find(|feature| feature.name == name) else {
-            bail!("column {name:?} is no feature of the model; expected {names}");
+            bail!("column {name:?} is not a feature of the model; expected {names}");
         };
         if columns.iter().any(|column| column.name == feature.name) {
             bail!("column {name:?} is there twice");
@@ -225,7 +225,7 @@ mod tests {
         for (csv, expected) in [
             (
                 &b"age,jop,new\n"[..],
-                "column \"jop\" is no feature of the model; expected age, job, new",
+                "column \"jop\" is not a feature of the model; expected age, job, new",
             ),
             (b"age,new\n", "column \"job\" is missing; expected age, job, new"),
             (b"age,job,age,new\n", "column \"age\" is there twice"),

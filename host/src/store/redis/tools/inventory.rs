@@ -280,7 +280,7 @@ impl RedisStore {
             }
             Purge::Model(model) => {
                 return Err(StoreError(format!(
-                    "{model:?} is no model id: expected 15 characters"
+                    "{model:?} is not a model id: expected 15 characters"
                 )));
             }
         }

@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         if let Some(Domain::Category { categories }) = domain
             && let Some(other) = unknown.iter().find(|it| !categories.contains(it))
         {
-            let message = format_args!("{other:?} is none of the categories");
+            let message = format_args!("{other:?} is not one of the categories");
             self.refuse(table, "unknown", message);
         }
         unknown
