@@ -188,7 +188,7 @@ fn cases() -> Vec<Case> {
         ("readable", KeyFormat::Readable),
     ];
     let ours = [Layout::Packed, Layout::Hash, Layout::String].into_iter().flat_map(|layout| {
-        kinds.clone().map(|(keys, kind)| {
+        kinds.map(|(keys, kind)| {
             let key = Key::Foretold(kind);
             Case { layout, keys, key, entries_per_prediction: 1 }
         })
