@@ -102,7 +102,7 @@ fuzz:
 	python3 fuzz/seeds.py $(TARGET)/fuzz-seeds
 	cargo_fuzz=$$(.ci/tool cargo-fuzz 0.13.2) && for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$target fuzz/regressions/$$target && \
-		$$cargo_fuzz run --sanitizer none --codegen-units 16 --target-dir $(abspath $(TARGET))/fuzz $$target \
+		$$cargo_fuzz run --dev --sanitizer none --target-dir $(abspath $(TARGET))/fuzz $$target \
 			fuzz/corpus/$$target $(TARGET)/fuzz-seeds/$$target fuzz/regressions/$$target -- \
 			-max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
