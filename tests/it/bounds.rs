@@ -254,7 +254,7 @@ fn files_with_requests_or_secrets_that_others_can_read_are_told_of() {
 
 #[test]
 fn a_model_that_does_not_fit_is_told_without_a_backtrace() {
-    let error = refusal(&credit(), &["--no-snapshot", "--max-memory-mib", "3"], &[]);
+    let error = refusal(&credit(), &["--no-snapshot", "--max-memory-mib", "2"], &[]);
     assert!(error.contains("--max-memory-mib"), "{error}");
     for unwanted in ["backtrace", "0x", "!<", "panicked"] {
         assert!(!error.contains(unwanted), "{error}");

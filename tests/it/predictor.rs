@@ -222,7 +222,7 @@ fn what_is_no_library_or_no_variable_is_refused_with_what_to_do() {
     }
     let error = of(Target::Library.generic().unwrap().to_vec());
     assert!(error.contains("no model yet") && error.contains("--target library"), "{error}");
-    assert!(of(b"no wasm".to_vec()).contains("cannot compile"));
+    assert!(of(b"no wasm".to_vec()).contains("cannot read the component"));
     for (name, value, expected) in [
         ("ttl", "60", "\"ttl\" is no variable; expected ttl_seconds"),
         ("ttl_seconds", "soon", "ttl_seconds: \"soon\""),

@@ -1,7 +1,7 @@
 //! Bakes a model into the generic component: instantiate, load the model, keep a snapshot.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use wasmtime::component::{
@@ -69,6 +69,7 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
         .keep_init_func(true)
         .run_component(&mut store, generic, async |store, component| {
             store.set_epoch_deadline(1);
+            let start = Instant::now();
             let _running = interrupt_after(component.engine(), limits.time);
             let instance = isolated(component)?.instantiate_async(&mut *store).await;
             let result = match &instance {
@@ -76,6 +77,9 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
                 Err(_) => Ok(Ok(())),
             };
             let result = instance.and_then(|instance| Ok((instance, result?)));
+            // It may end before it notices that it was interrupted.
+            let late = start.elapsed() > limits.time;
+            let result = if late { Err(Trap::Interrupt.into()) } else { result };
             let instance = match judge(result, &store.data().memory, limits) {
                 Ok(instance) => instance,
                 Err(error) => {

@@ -149,7 +149,7 @@ fn each_mistake_is_named_on_its_line() {
     check("[\"x\", \"y\"]", "[]", 16, "1 to");
     check("[\"x\", \"y\"]", "[1]", 16, "strings");
     check("example = \"x\"", "example = \"z\"", 17, "one of");
-    check("example = \"x\"", "unknown = [\"z\"]\nexample = \"x\"", 17, "\"z\" is none of the");
+    check("example = \"x\"", "unknown = [\"z\"]\nexample = \"x\"", 17, "\"z\" is not one of the");
     check("example = \"x\"", "unknown = \"x\"\nexample = \"x\"", 17, "an array of strings");
     check("example = 0.5", "unknown = []\nexample = 0.5", 12, "\"unknown\" is not known here");
     check("tensor = \"probabilities\"", "tensor = 1", 20, "must be a string");
