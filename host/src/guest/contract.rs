@@ -135,7 +135,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// Path and query.
     pub target: &'a str,
-    /// Those headers that [`Description::request_headers`] names.
+    /// Those headers that `Description::request_headers` names.
     pub headers: &'a [RequestHeader<'a>],
     /// The whole body.
     pub body: &'a [u8],

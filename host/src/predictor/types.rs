@@ -130,7 +130,7 @@ pub struct Description {
     pub features: Vec<Feature>,
     /// Names of the outputs, in the order of [`Prediction::outputs`].
     pub outputs: Vec<String>,
-    /// What [`Predictor::answer`] knows, e.g. `/decisions`.
+    /// What `Predictor::answer` knows, e.g. `/decisions`.
     pub endpoints: Vec<String>,
 }
 
