@@ -122,14 +122,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
                 return Poll::Ready(Ok(()));
             }
             let mut chunk = ReadBuf::new(&mut this.chunk);
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut chunk))?;
+            let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut chunk));
             let bytes = chunk.filled();
-            if bytes.is_empty() {
+            // A server that hangs up on what was sent already resets the connection.
+            if read.is_err() || bytes.is_empty() {
                 if !this.replies.last_error.is_empty() {
                     let words = String::from_utf8_lossy(&this.replies.last_error).into_owned();
                     let _ = this.traffic.last_words.set(words);
                 }
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(read);
             }
             let is_good = this.replies.pass(bytes, &mut this.passed);
             this.traffic.answered.store(this.replies.answered, Ordering::Relaxed);
