@@ -331,19 +331,17 @@ impl Maker {
             Linked::Lean(pre) => pre,
             Linked::Standard(proxy) => proxy.instance_pre(),
         };
-        let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from);
-        let instance = instance.with_context(|| {
+        let within = |what: &str| {
             let max_memory_mib = self.config.max_memory_bytes >> 20;
-            format!("cannot start an instance within {max_memory_mib} MiB (--max-memory-mib)")
-        })?;
+            format!("cannot {what} within {max_memory_mib} MiB (--max-memory-mib)")
+        };
+        let instance = pre.instantiate_async(&mut store).await.map_err(anyhow::Error::from);
+        let instance = instance.with_context(|| within("start an instance"))?;
         if let Some(model) = &self.program.model {
             bake::load(&mut store, &instance, model)
                 .await
                 .map_err(cause)
-                .with_context(|| {
-                    let max_memory_mib = self.config.max_memory_bytes >> 20;
-                    format!("cannot load the model within {max_memory_mib} MiB (--max-memory-mib)")
-                })?
+                .with_context(|| within("load the model"))?
                 .map_err(|refusal| anyhow::anyhow!(refusal))?;
         }
         Ok((store, instance))

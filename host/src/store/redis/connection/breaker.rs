@@ -269,27 +269,23 @@ impl Shared {
 
     /// Opens the breaker, unless the connection that failed has been replaced since.
     fn trip(self: &Arc<Shared>, failed: &Arc<Session>, reason: &str) {
-        let opens = self.breaker.send_if_modified(|breaker| {
-            let is_current = breaker.is_of(failed);
-            if is_current {
-                let (last_clock, reason) = (Some(failed.clock), reason.to_owned());
-                *breaker = Breaker::Open { last_clock, reason };
-            }
-            is_current
-        });
-        if opens {
-            warn!("{} failed ({reason}); predictions go on without a cache", self.url);
-            tokio::spawn(probe_until_closed(Arc::downgrade(self), reason.to_owned()));
-        }
+        self.open(reason, |breaker| breaker.is_of(failed));
     }
 
     /// Opens the breaker, where the connection that was to replace another was not made in time.
     pub(crate) fn give_up_renewal(self: &Arc<Shared>, reason: &str) {
+        self.open(reason, |breaker| matches!(breaker, Breaker::Renewing { .. }));
+    }
+
+    /// Opens the breaker and starts the probe, if it still is as it has to be.
+    fn open(self: &Arc<Shared>, reason: &str, is_due: impl FnOnce(&Breaker) -> bool) {
         let opens = self.breaker.send_if_modified(|breaker| {
-            let Breaker::Renewing { last_clock } = *breaker else { return false };
-            let (last_clock, reason) = (Some(last_clock), reason.to_owned());
-            *breaker = Breaker::Open { last_clock, reason };
-            true
+            let is_due = is_due(breaker);
+            if is_due {
+                let (last_clock, reason) = (breaker.last_clock(), reason.to_owned());
+                *breaker = Breaker::Open { last_clock, reason };
+            }
+            is_due
         });
         if opens {
             warn!("{} failed ({reason}); predictions go on without a cache", self.url);

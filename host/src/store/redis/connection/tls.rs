@@ -62,15 +62,16 @@ impl Tls {
         };
         let server_name = server_name.as_deref().map(parse).transpose()?;
         let provider = Arc::new(ring::default_provider());
-        let verifier: Arc<dyn ServerCertVerifier> = if is_insecure {
-            Arc::new(Anybody(provider.clone()))
+        let trust = if is_insecure {
+            Trust::Anybody
         } else {
             let authorities = match &ca {
                 Some(pem) => certificates("ca", pem)?,
                 None => rustls_native_certs::load_native_certs().certs,
             };
-            Arc::new(Verifier::new(&provider, authorities, ca.is_some())?)
+            Trust::of(&provider, authorities, ca.is_some())?
         };
+        let verifier = Arc::new(Verifier { trust, provider: provider.clone() });
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS: {error}"))?
@@ -117,20 +118,28 @@ fn certificates(parameter: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'stati
     }
 }
 
-/// Verifies against some authorities; the operator's own may be the server's certificates, too.
+/// Verifies that the server has the key of its certificate, and that this is one to trust.
 #[derive(Debug)]
 struct Verifier {
-    standard: Option<Arc<WebPkiServerVerifier>>,
+    trust: Trust,
     provider: Arc<CryptoProvider>,
-    own: Vec<CertificateDer<'static>>,
 }
 
-impl Verifier {
-    fn new(
+/// Which certificates are good.
+#[derive(Debug)]
+enum Trust {
+    /// Any, as the operator demanded.
+    Anybody,
+    /// Those of some authorities; the operator's own may be the server's certificates, too.
+    Authorities { standard: Option<Arc<WebPkiServerVerifier>>, own: Vec<CertificateDer<'static>> },
+}
+
+impl Trust {
+    fn of(
         provider: &Arc<CryptoProvider>,
         authorities: Vec<CertificateDer<'static>>,
         are_own: bool,
-    ) -> Result<Verifier, String> {
+    ) -> Result<Trust, String> {
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(authorities.iter().cloned());
         if are_own && added < authorities.len() {
@@ -146,7 +155,7 @@ impl Verifier {
             ),
         };
         let own = if are_own { authorities } else { vec![] };
-        Ok(Verifier { standard, provider: provider.clone(), own })
+        Ok(Trust::Authorities { standard, own })
     }
 }
 
@@ -159,14 +168,18 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(standard) = &self.standard else {
-            return Err(CertificateError::UnknownIssuer.into());
+        let (standard, own) = match &self.trust {
+            Trust::Anybody => return Ok(ServerCertVerified::assertion()),
+            Trust::Authorities { standard: None, .. } => {
+                return Err(CertificateError::UnknownIssuer.into());
+            }
+            Trust::Authorities { standard: Some(standard), own } => (standard, own),
         };
         let verified =
             standard.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
             // Its dates were looked at before.
-            Err(error) if is_authority(&error) && self.own.contains(end_entity) => {
+            Err(error) if is_authority(&error) && own.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -206,46 +219,5 @@ fn is_authority(error: &rustls::Error) -> bool {
             matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
         }
         _ => false,
-    }
-}
-
-/// Accepts any certificate, as the operator demanded; the server still has to have its key.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, signed, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, signed, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
