@@ -56,8 +56,10 @@
 //! predicts and answers; the host supplies the store, the clocks and the limits.
 
 mod artefact;
+mod clock;
 mod commands;
 mod guest;
+mod near;
 mod plain_file;
 pub mod predictor;
 mod serve;
@@ -81,6 +83,7 @@ pub mod unstable {
     pub use crate::artefact::program::{Program, Source};
     pub use crate::guest::contract::{Request, RequestHeader, Settings};
     pub use crate::guest::pool::{Pool, PoolConfig};
+    pub use crate::near::in_front_of;
     pub use crate::store::{
         Cursor, Entry, Inventory, Layout, MemoryStore, ModelCount, Page, Password, Purge,
         Selection, ServerStatistics, Statistics, Store, StoreFuture, StoreSettings, StoreUrl,

@@ -15,6 +15,7 @@ pub use self::backend::{Store, StoreError, StoreFuture};
 pub use self::inventory::{
     Cursor, Entry, Inventory, ModelCount, Page, Purge, Selection, ServerStatistics, Statistics,
 };
+pub(crate) use self::key::Key;
 pub use self::memory::MemoryStore;
 pub use self::redis::Layout;
 pub use self::settings::{Password, StoreSettings};

@@ -109,9 +109,14 @@ const COMPONENT: &str = r#"
     (field "corrupt" u32) (field "expired" u32) (field "unavailable" u32)
     (field "lookup-ns" (option u64)) (field "model-ns" (option u64))))
   (export $report "report" (type $report'))
+  (type $reuse' (record
+    (field "written-at" u32) (field "expires-at" u32) (field "until" u32)
+    (field "cache-status" (option (tuple string string)))))
+  (export $reuse "reuse" (type $reuse'))
   (type $response' (record
     (field "status" u16) (field "headers" (list $header)) (field "body" (list u8))
-    (field "log" (option string)) (field "report" $report)))
+    (field "log" (option string)) (field "report" $report)
+    (field "reuse" (option $reuse))))
   (export $request "request" (type $request'))
   (export $response "response" (type $response'))
   (func $configure (param "settings" $settings) (result (result (error string)))
@@ -129,6 +134,7 @@ const COMPONENT: &str = r#"
   (instance (export "foretold:component/handler@0.1.0")
     (export "key-kind" (type $kind)) (export "allowed" (type $allowed))
     (export "report" (type $report))
+    (export "reuse" (type $reuse))
     (export "settings" (type $settings))
     (export "header" (type $header)) (export "request" (type $request))
     (export "response" (type $response))

@@ -21,6 +21,7 @@ mod keyvalue;
 mod limits;
 mod matrix;
 mod metrics;
+mod near;
 mod openapi;
 mod options;
 mod predictor;

@@ -59,7 +59,7 @@ fn json_lines(tool: &str, store: &str, options: &[&str]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn json(tool: &str, store: &str, options: &[&str]) -> Value {
+pub(crate) fn json(tool: &str, store: &str, options: &[&str]) -> Value {
     let lines = json_lines(tool, store, options);
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines[0].clone()

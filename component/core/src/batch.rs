@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::cache::control::CacheControl;
 use crate::cache::entry::Entry;
 use crate::cache::python;
+use crate::cache::reuse::Span;
 use crate::cache::status::{CacheStatus, Miss};
 use crate::http::problem::Problem;
 use crate::model::answer::{Answer, Precision};
@@ -16,6 +17,10 @@ use crate::report::Report;
 use crate::service::{Now, Service};
 use crate::settings::{KeyFormat, Settings, fraction};
 use crate::{Model, ModelError, Store};
+
+/// In times of `early_refresh_seconds`: earlier than that, one look-up in a thousand million would
+/// be drawn to refresh an entry.
+const EARLIEST_REFRESH: u32 = 21;
 
 /// The rows of one request.
 pub(crate) struct Batch<'a> {
@@ -42,7 +47,12 @@ enum RowState<'a> {
     /// Nothing that may be served; where there is an expired entry, it is kept for an emergency.
     Missing { miss: Miss, expired: Option<Entry> },
     /// From the cache.
-    Cached { value: CachedValue<'a>, time: Option<(u32, i64)> },
+    Cached {
+        value: CachedValue<'a>,
+        time: Option<(u32, i64)>,
+        /// When it was written, if it is a fresh entry of ours.
+        written_at: Option<u32>,
+    },
     /// From the model.
     Computed { outputs: Vec<f32>, miss: Miss, stored: Option<bool> },
     /// From nowhere.
@@ -139,7 +149,10 @@ impl<'a> Batch<'a> {
                 None => RowState::missing(Miss::Corrupt),
                 // Nobody knows its age.
                 Some(_) if control.max_age.is_some() => RowState::missing(Miss::TooOld),
-                Some(answer) => RowState::Cached { value: CachedValue::Answer(answer), time: None },
+                Some(answer) => {
+                    let value = CachedValue::Answer(answer);
+                    RowState::Cached { value, time: None, written_at: None }
+                }
             };
         }
         let outputs = self.service.manifest().outputs.len();
@@ -158,7 +171,8 @@ impl<'a> Batch<'a> {
             Miss::EarlyRefresh
         } else {
             let value = CachedValue::Outputs(entry.outputs);
-            return RowState::Cached { value, time: Some((age_seconds, left_seconds.into())) };
+            let time = Some((age_seconds, left_seconds.into()));
+            return RowState::Cached { value, time, written_at: Some(entry.written_at) };
         };
         RowState::Missing { miss, expired: Some(entry) }
     }
@@ -258,6 +272,7 @@ impl<'a> Batch<'a> {
             RowState::Cached {
                 value: CachedValue::Outputs(entry.outputs),
                 time: Some((age_seconds, left)),
+                written_at: None,
             }
         })
     }
@@ -300,7 +315,7 @@ impl<'a> Batch<'a> {
         self.positions.iter().map(move |position| match position {
             Err(problem) => Err(problem),
             Ok(position) => match &self.rows[*position].state {
-                RowState::Cached { value, time } => {
+                RowState::Cached { value, time, .. } => {
                     let value = match value {
                         CachedValue::Outputs(outputs) => RowValue::Outputs(outputs),
                         CachedValue::Answer(answer) => RowValue::Answer(*answer),
@@ -317,6 +332,37 @@ impl<'a> Batch<'a> {
                 }
             },
         })
+    }
+
+    /// How long the same rows would be the same hits, if all of them are: without a look whether
+    /// one is refreshed early, which only the component can draw.
+    pub(crate) fn span(&self, control: &CacheControl) -> Option<Span> {
+        let now = self.now.seconds;
+        let mut span = Span { written_at: now, expires_at: u32::MAX, until: u32::MAX };
+        if self.positions.is_empty() || self.positions.iter().any(Result::is_err) {
+            return None;
+        }
+        for row in &self.rows {
+            let RowState::Cached { time: Some((_, left)), written_at: Some(written_at), .. } =
+                row.state
+            else {
+                return None;
+            };
+            // Dated by a clock that is ahead: its age stands still until this one has caught up.
+            if written_at > now {
+                return None;
+            }
+            let left = u32::try_from(left).ok()?;
+            span.written_at = span.written_at.min(written_at);
+            span.expires_at = span.expires_at.min(now.saturating_add(left));
+        }
+        let scale = self.service.manifest().cache.early_refresh_seconds;
+        span.until = span.expires_at.saturating_sub(scale.saturating_mul(EARLIEST_REFRESH));
+        if let Some(max_age) = control.max_age {
+            let too_old = span.written_at.saturating_add(max_age).saturating_add(1);
+            span.until = span.until.min(too_old);
+        }
+        (span.until > now).then_some(span)
     }
 
     /// Seconds that a prediction which is computed now will be served: of the keys here the least.

@@ -4,4 +4,5 @@ pub mod control;
 pub mod entry;
 pub mod key;
 pub mod python;
+pub mod reuse;
 pub mod status;

@@ -15,6 +15,7 @@ pub(crate) mod resource;
 
 use std::borrow::Cow;
 
+use crate::cache::reuse::Reuse;
 use crate::report::Report;
 
 /// Longest body where the host has no limit of its own: room for 10000 rows of a small model.
@@ -124,6 +125,8 @@ pub struct Response {
     pub log: Option<String>,
     /// What the request did.
     pub report: Report,
+    /// How it may be given again, if at all.
+    pub reuse: Option<Reuse>,
 }
 
 /// One header of a response.
@@ -148,6 +151,7 @@ impl Response {
             body: body.into(),
             log: None,
             report: Report::default(),
+            reuse: None,
         }
     }
 

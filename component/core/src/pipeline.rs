@@ -4,6 +4,7 @@ use crate::Model;
 use crate::Store;
 use crate::batch::{Batch, RowValue};
 use crate::cache::control::CacheControl;
+use crate::cache::reuse::Reuse;
 use crate::cache::status::{CacheStatus, Summary};
 use crate::documents;
 use crate::http::accept;
@@ -241,11 +242,13 @@ fn respond(
         Some(seconds) => Header::new("cache-control", format!("max-age={seconds}")),
         None => Header::new("cache-control", "no-store"),
     });
-    if visible {
-        let cache_status = match (&shape.format, status) {
-            (BodyFormat::Object, Some(status)) => status.to_string(),
-            _ => summary.to_string(),
-        };
+    let cache_status = visible.then(|| match (&shape.format, status) {
+        (BodyFormat::Object, Some(status)) => status.to_string(),
+        _ => summary.to_string(),
+    });
+    let span = batch.span(control);
+    let reuse = span.and_then(|span| Reuse::new(span, cache_status.as_deref()));
+    if let Some(cache_status) = cache_status {
         headers.push(Header::new("cache-status", cache_status));
         let age = summary.age_seconds().map(|age| Header::new("age", age.to_string()));
         headers.extend(age);
@@ -254,7 +257,7 @@ fn respond(
     if is_query {
         headers.push(Header::new("vary", "content-type"));
     }
-    Ok(Response { status: 200, headers, body, log, report: Report::default() })
+    Ok(Response { status: 200, headers, body, log, report: Report::default(), reuse })
 }
 
 /// What the cache did: for the last row, and for all.

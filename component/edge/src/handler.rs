@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use foretold_core::cache::reuse::Reuse;
 use foretold_core::http::{Headers, REQUEST_HEADERS, Request};
 use foretold_core::service::Description;
 use foretold_core::settings::{Allowed, KeyFormat, Secret, Settings, SettingsError};
@@ -79,6 +80,12 @@ impl Guest for Component {
             name: header.name.to_owned(),
             value: header.value.into_owned(),
         });
+        let reuse = response.reuse.map(|Reuse { span, cache_status }| handler::Reuse {
+            written_at: span.written_at,
+            expires_at: span.expires_at,
+            until: span.until,
+            cache_status,
+        });
         let report = response.report;
         handler::Response {
             status: response.status,
@@ -99,6 +106,7 @@ impl Guest for Component {
                 lookup_ns,
                 model_ns,
             },
+            reuse,
         }
     }
 }

@@ -23,13 +23,15 @@ use crate::commands::options::store::StoreOptions;
 use crate::guest::contract::Description;
 use crate::guest::pool::{Pool, PoolConfig, Shares};
 use crate::guest::room::Room;
+use crate::near::NearStore;
+use crate::near::answers::Answers;
 use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::{Metrics, MetricsListener};
 use crate::serve::route::Route;
 use crate::serve::server::{Mount, Server};
 use crate::serve::spin_app::{self, AppComponent};
 use crate::serve::text::shown;
-use crate::store::Inventory;
+use crate::store::{Inventory, StoreUrl};
 
 /// What the log shows of a model's name.
 const MAX_NAME_CHARS: usize = 80;
@@ -92,9 +94,15 @@ impl Serve {
         };
         let folder = CacheFolder::open(&folder)?;
         let opened = store.open().await?;
+        let near = self.serve.near_cache();
+        // Entries that are in this process anyway are not kept twice.
+        let of_entries = near.clone().filter(|_| !matches!(store, StoreUrl::Memory { .. }));
+        let opened: Arc<dyn Inventory> = Arc::new(NearStore::new(opened, of_entries));
+        let answers = near.map(|near| Answers::new(near, opened.clone()));
         let common = Common {
             folder,
             store: opened,
+            answers,
             shares: Shares {
                 room: Room::new(budget.instances),
                 max_answer_bytes: usize::try_from(budget.max_answer).unwrap_or(usize::MAX),
@@ -144,6 +152,7 @@ fn allow_files(connections: usize) {
 struct Common {
     folder: CacheFolder,
     store: Arc<dyn Inventory>,
+    answers: Option<Answers>,
     shares: Shares,
     counts: Arc<BoundCounts>,
 }
@@ -156,14 +165,14 @@ async fn mount(
     config: PoolConfig,
     common: &Common,
 ) -> Result<(Mount, Description)> {
-    let Common { folder, store, shares, counts } = common;
+    let Common { folder, store, answers, shares, counts } = common;
     let program = Program::load(source, folder, config.max_memory_bytes).await?;
     if is_application(&options.source) {
         program.require(Target::Spin, "a spin.toml")?;
     }
     let pool = Pool::sharing(program, store.clone(), config, shares.clone()).await?;
     options.serve.check_pool(&pool)?;
-    let metrics = Arc::new(Metrics::new(pool.description(), counts.clone()));
+    let metrics = Arc::new(Metrics::new(pool.description(), counts.clone(), answers.clone()));
     if let Some(address) = options.serve.metrics {
         let listener = MetricsListener::bind(address, options.serve.connection_bounds()).await?;
         info!("metrics at http://{}/metrics", listener.address()?);
@@ -171,7 +180,7 @@ async fn mount(
     }
     let description = pool.description().clone();
     let shown = route.to_string();
-    let mount = Mount::new(route, pool, metrics, options.serve.cache_use());
+    let mount = Mount::new(route, pool, metrics, options.serve.cache_use(), answers.clone());
     if mount.endpoints().next().is_none() {
         bail!(
             "the route {shown} leads to no endpoint of {}; expected {shown}/... or one of {}",

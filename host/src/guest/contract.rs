@@ -168,6 +168,25 @@ pub struct Response {
     pub log: Option<String>,
     /// What the request did.
     pub report: Report,
+    /// Whether and how it may be given again to the same request.
+    pub reuse: Option<Reuse>,
+}
+
+/// The record `reuse`. Times are seconds since 1970.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub struct Reuse {
+    /// When the oldest entry behind it was written: `Age` counts from here.
+    #[component(name = "written-at")]
+    pub written_at: u32,
+    /// When the first of them ends: what `ttl` counts down to.
+    #[component(name = "expires-at")]
+    pub expires_at: u32,
+    /// It may be given again before this second.
+    pub until: u32,
+    /// What `Cache-Status` has before and behind the `ttl`, where clients may see it.
+    #[component(name = "cache-status")]
+    pub cache_status: Option<(String, String)>,
 }
 
 /// What a request did. An array of rows counts as that many predictions:

@@ -15,12 +15,13 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::artefact::bake;
 use crate::artefact::program::Program;
 use crate::artefact::target::Target;
-use crate::guest::contract::{ComponentSettings, Description, Request, Response, Settings};
+use crate::guest::contract::{ComponentSettings, Description, Report, Request, Response, Settings};
 use crate::guest::imports::keyvalue::{self, OwnKeys, StoreAccess};
 use crate::guest::imports::{unavailable, variables};
 use crate::guest::room::{Room, Taken};
 use crate::guest::standard;
 use crate::guest::state::{Guest, Memory, NoRoom, OVERHEAD_BYTES};
+use crate::near::flight::Flights;
 use crate::store::Inventory;
 
 const HANDLER: &str = "foretold:component/handler@0.1.0";
@@ -75,6 +76,15 @@ pub enum CallError {
     Failed(wasmtime::Error),
 }
 
+/// What came of a call.
+#[derive(Debug)]
+pub struct Called {
+    /// The component's response.
+    pub response: Response,
+    /// Whether it waited for a value that another request computed.
+    pub is_collapsed: bool,
+}
+
 /// A component's instances.
 pub struct Pool {
     maker: Maker,
@@ -93,6 +103,7 @@ struct Maker {
     variables: Arc<BTreeMap<String, String>>,
     config: PoolConfig,
     shares: Shares,
+    flights: Arc<Flights>,
     /// What a new instance takes, once that is known.
     start_bytes: usize,
 }
@@ -146,8 +157,9 @@ impl Pool {
         tick(&program.engine);
         // No keys, until the component has said what model it is and how long entries are kept.
         let access = StoreAccess::new(store, config.may_open_store);
+        let flights = Arc::new(Flights::new(config.timeout / 2));
         let mut maker =
-            Maker { program, linked, access, variables, config, shares, start_bytes: 0 };
+            Maker { program, linked, access, variables, config, shares, flights, start_bytes: 0 };
         let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
         let (mut first, description, start_bytes) = first.map_err(|_| {
             let limit = START_LIMIT.as_secs();
@@ -156,9 +168,9 @@ impl Pool {
         maker.start_bytes = start_bytes;
         let keys = OwnKeys::new(&description.model_id, maker.python_classes().await?);
         let time_to_live = Duration::from_secs(description.ttl_seconds.into());
-        maker.access = maker.access.with(keys, time_to_live);
+        maker.access = maker.access.with(keys, time_to_live, maker.flights.clone());
         if let Some(instance) = &mut first {
-            instance.store.data_mut().store = maker.access.clone();
+            instance.store.data_mut().store = maker.access.for_instance();
         }
         let kept = first.into_iter().filter(|_| !maker.config.isolate);
         let idle = Arc::new(Mutex::new(kept.map(|first| (first, Instant::now())).collect()));
@@ -189,7 +201,7 @@ impl Pool {
     /// # Errors
     /// If the component did not answer. The instance is then thrown away; an instance is also
     /// thrown away when the future is dropped.
-    pub async fn call(&self, request: Request<'_>) -> Result<Response, CallError> {
+    pub async fn call(&self, request: Request<'_>) -> Result<Called, CallError> {
         let run = async {
             match &self.maker.linked {
                 Linked::Lean(_) => self.run(request).await,
@@ -197,7 +209,10 @@ impl Pool {
                     let max_body_bytes = self.maker.shares.max_answer_bytes;
                     let store = self.maker.store(self.maker.reserve().await?);
                     let stderr = store.data().stderr.clone();
-                    standard::handle(proxy, store, &stderr, request, max_body_bytes).await
+                    let access = store.data().store.clone();
+                    let response =
+                        standard::handle(proxy, store, &stderr, request, max_body_bytes).await?;
+                    Ok(Called { response, is_collapsed: access.end_request() })
                 }
             }
         };
@@ -207,7 +222,7 @@ impl Pool {
         }
     }
 
-    async fn run(&self, request: Request<'_>) -> wasmtime::Result<Response> {
+    async fn run(&self, request: Request<'_>) -> wasmtime::Result<Called> {
         let idle = self.idle.lock().expect("nobody panics while holding it").pop();
         let mut instance = match idle {
             Some((instance, _)) => instance,
@@ -216,7 +231,9 @@ impl Pool {
                 self.maker.configured(taken).await.map_err(wasmtime::Error::from_anyhow)?
             }
         };
-        let response = match instance.handle(request).await {
+        let response = instance.handle(request).await;
+        let is_collapsed = instance.store.data().store.end_request();
+        let response = match response {
             Ok(response) => response,
             Err(_) if instance.store.data().memory.found_no_room() => return Err(NoRoom.into()),
             Err(error) => return Err(error),
@@ -229,7 +246,11 @@ impl Pool {
                 idle.push((instance, Instant::now()));
             }
         }
-        Ok(response)
+        let Report { misses, bypassed, model_ns, .. } = response.report;
+        if let Some(nanoseconds) = model_ns {
+            self.maker.flights.note_model_time(nanoseconds, misses + bypassed);
+        }
+        Ok(Called { response, is_collapsed })
     }
 }
 
@@ -308,7 +329,7 @@ impl Maker {
     /// What belongs to a new instance.
     fn store(&self, taken: Taken) -> Store<Guest> {
         let memory = Memory::new(self.config.max_memory_bytes, taken);
-        let guest = Guest::new(self.access.clone(), self.variables.clone(), memory);
+        let guest = Guest::new(self.access.for_instance(), self.variables.clone(), memory);
         let mut store = Store::new(&self.program.engine, guest);
         store.set_hostcall_fuel(self.shares.max_answer_bytes);
         store.limiter(|guest| &mut guest.memory);

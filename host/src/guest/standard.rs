@@ -62,5 +62,6 @@ pub(crate) async fn handle<T: WasiHttpView + Send + 'static>(
         body: body.into(),
         log: Some(log).filter(|log| !log.is_empty()),
         report: Report::default(),
+        reuse: None,
     })
 }

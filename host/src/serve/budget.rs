@@ -3,6 +3,7 @@
 //! ```text
 //! the program        code, compiled code, threads: BASE_BYTES
 //! + the store        --store-memory-mib, where entries are in this process
+//! + the near cache   --near-cache-mib
 //! + connections      --max-connections × CONNECTION_BYTES
 //! + bodies           of requests that are being read or answered
 //! + answers          that clients have not read yet
@@ -13,7 +14,7 @@
 //! The last three are counted in permits as they are taken, so the sum holds whatever clients do:
 //! what finds no room waits for a moment and then gets 503. Without `--memory-mib` the parts have
 //! defaults and the sum follows from them; with it bodies and answers get an eighth each of what the
-//! first three leave, and the instances the rest.
+//! first four leave, and the instances the rest.
 
 use std::fmt;
 
@@ -48,12 +49,15 @@ pub(crate) struct Demand {
     pub(crate) max_memory_bytes: u64,
     /// Of entries in this process.
     pub(crate) store_bytes: u64,
+    /// Of the near cache.
+    pub(crate) near_bytes: u64,
 }
 
 /// What each part may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     store: u64,
+    near: u64,
     connections: u64,
     /// Bodies of requests.
     pub(crate) bodies: u64,
@@ -71,13 +75,14 @@ impl Budget {
     /// # Errors
     /// If it is not enough for one request of full size.
     pub(crate) fn new(demand: Demand) -> Result<Budget, String> {
-        let Demand { memory_bytes, max_connections, max_body_bytes, max_memory_bytes, store_bytes } =
-            demand;
+        let Demand { memory_bytes, max_connections, max_body_bytes, max_memory_bytes, .. } = demand;
+        let (store, near) = (demand.store_bytes, demand.near_bytes);
         let max_answer = (4 * max_body_bytes).max(MIN_ANSWER_BYTES).min(max_memory_bytes);
-        let (store, connections) = (store_bytes, max_connections * CONNECTION_BYTES);
+        let connections = max_connections * CONNECTION_BYTES;
         let Some(memory) = memory_bytes else {
             return Ok(Budget {
                 store,
+                near,
                 connections,
                 bodies: DEFAULT_BYTES.max(2 * max_body_bytes),
                 answers: DEFAULT_BYTES.max(2 * max_answer),
@@ -85,22 +90,23 @@ impl Budget {
                 max_answer,
             });
         };
-        let fixed = BASE_BYTES + store + connections;
+        let fixed = BASE_BYTES + store + near + connections;
         let rest = memory.saturating_sub(fixed);
         let bodies = (rest / 8).max(max_body_bytes);
         let answers = (rest / 8).max(max_answer);
         match rest.checked_sub(bodies + answers) {
             Some(instances) if instances >= max_memory_bytes => {
-                Ok(Budget { store, connections, bodies, answers, instances, max_answer })
+                Ok(Budget { store, near, connections, bodies, answers, instances, max_answer })
             }
             _ => Err(format!(
                 "{} MiB are not enough: {} for the program, {} for the store (--store-memory-mib), \
-                 {} for connections (--max-connections), and for a request of full size {} for its \
+                 {} for the near cache (--near-cache-mib), {} for connections (--max-connections), and for a request of full size {} for its \
                  body (--max-body-bytes), {} for its answer and {} for its instance \
                  (--max-memory-mib)",
                 memory / MIB,
                 BASE_BYTES / MIB,
                 mib(store),
+                mib(near),
                 mib(connections),
                 mib(max_body_bytes),
                 mib(max_answer),
@@ -111,21 +117,22 @@ impl Budget {
 
     /// All of it.
     pub(crate) fn total(&self) -> u64 {
-        let Budget { store, connections, bodies, answers, instances, max_answer: _ } = self;
-        BASE_BYTES + store + connections + bodies + answers + instances
+        let Budget { store, near, connections, bodies, answers, instances, max_answer: _ } = self;
+        BASE_BYTES + store + near + connections + bodies + answers + instances
     }
 }
 
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Budget { store, connections, bodies, answers, instances, max_answer: _ } = *self;
+        let Budget { store, near, connections, bodies, answers, instances, max_answer: _ } = *self;
         write!(
             f,
-            "at most {} MiB: {} for the program, {} for the store, {} for connections, {} for \
-             bodies, {} for answers and {} for instances",
+            "at most {} MiB: {} for the program, {} for the store, {} for the near cache, \
+             {} for connections, {} for bodies, {} for answers and {} for instances",
             mib(self.total()),
             BASE_BYTES / MIB,
             mib(store),
+            mib(near),
             mib(connections),
             mib(bodies),
             mib(answers),
@@ -149,6 +156,7 @@ mod tests {
         max_body_bytes: 4 * MIB,
         max_memory_bytes: 128 * MIB,
         store_bytes: 256 * MIB,
+        near_bytes: 64 * MIB,
     };
 
     #[test]
@@ -156,15 +164,15 @@ mod tests {
         let budget = Budget::new(DEFAULTS).unwrap();
         assert_eq!(
             budget.to_string(),
-            "at most 1824 MiB: 96 for the program, 256 for the store, 192 for connections, 128 for \
-             bodies, 128 for answers and 1024 for instances"
+            "at most 1888 MiB: 96 for the program, 256 for the store, 64 for the near cache, 192 for \
+             connections, 128 for bodies, 128 for answers and 1024 for instances"
         );
         assert_eq!(budget.max_answer, 16 * MIB);
     }
 
     #[test]
     fn what_the_operator_says_is_what_the_parts_add_up_to() {
-        for memory in [700, 701, 1000, 1824, 4096, 1 << 20] {
+        for memory in [800, 801, 1000, 1888, 4096, 1 << 20] {
             for (max_connections, store) in [(1, 0), (64, 256), (1024, 16)] {
                 let demand = Demand {
                     memory_bytes: Some(memory * MIB),

@@ -78,14 +78,23 @@ pub(crate) fn forbid_sniffing(headers: &mut HeaderMap) {
     }
 }
 
-/// Says in `Cache-Status` why the host had the store bypassed. The component's member stands
-/// before the host's, which is nearer to the client (RFC 9211); where there is none, it is hidden
-/// from clients or there is no prediction.
+/// Says in `Cache-Status` why the host had the store bypassed.
 pub(crate) fn explain_bypass(response: &mut HttpResponse, reason: Reason) {
+    add_member(response, &format!("detail={}", reason.detail()));
+}
+
+/// Says in `Cache-Status` that the value was computed by another request at the same time.
+pub(crate) fn explain_collapse(response: &mut HttpResponse) {
+    add_member(response, "collapsed");
+}
+
+/// The component's member stands before the host's, which is nearer to the client (RFC 9211); where
+/// there is none, it is hidden from clients or there is no prediction.
+fn add_member(response: &mut HttpResponse, parameter: &str) {
     if let Some(status) = response.headers_mut().get_mut(CACHE_STATUS)
         && let Ok(members) = status.to_str()
     {
-        let members = format!("{members}, foretold-host; detail={}", reason.detail());
+        let members = format!("{members}, foretold-host; {parameter}");
         if let Ok(members) = HeaderValue::from_maybe_shared(Bytes::from(members)) {
             *status = members;
         }
@@ -107,6 +116,7 @@ mod tests {
             body: Vec::new(),
             log: None,
             report: contract::Report::default(),
+            reuse: None,
         };
         component_response(response).unwrap().into_parts().0.headers
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use foretold_core::http::problem::Problem;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
@@ -22,9 +22,10 @@ use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
 use crate::guest::contract::{self, Report};
-use crate::guest::pool::{CallError, Pool};
+use crate::guest::pool::{CallError, Called, Pool};
 use crate::guest::room::{Room, Taken};
 use crate::guest::state::NoRoom;
+use crate::near::answers::{Answers, Question};
 use crate::serve::accept::{self, Connection, Gate};
 use crate::serve::auto::{Auto, Reason};
 use crate::serve::body::{self, BodyLimits};
@@ -91,6 +92,8 @@ pub(crate) struct Mount {
     metrics: Arc<Metrics>,
     /// Where the store is used only while it saves time.
     auto: Option<Mutex<Auto>>,
+    /// Answers that may be given again.
+    answers: Option<Answers>,
     /// The headers that the component reads.
     request_headers: Vec<HeaderName>,
 }
@@ -123,12 +126,13 @@ impl Mount {
         pool: Pool,
         metrics: Arc<Metrics>,
         cache_use: CacheUse,
+        answers: Option<Answers>,
     ) -> Mount {
         let auto = (cache_use == CacheUse::Auto).then(Mutex::default);
         // What is no name of a header is in no request.
         let names = pool.description().request_headers.iter();
         let request_headers = names.filter_map(|name| name.parse().ok()).collect();
-        Mount { route, pool, metrics, auto, request_headers }
+        Mount { route, pool, metrics, auto, answers, request_headers }
     }
 
     /// The paths that answer with predictions, as clients know them.
@@ -276,10 +280,7 @@ impl Service {
             return self.refuse(&Problem::NotFound { path, endpoints }.into(), head, target);
         };
         match self.predict(mount, head, target, body).await {
-            Ok((answer, report)) => {
-                mount.metrics.count(&report, answer.response.status().as_u16());
-                answer
-            }
+            Ok(answer) => answer,
             Err(refusal) => {
                 let answer = self.refuse(&refusal, head, target);
                 mount.metrics.count(&mount.refused(target), answer.response.status().as_u16());
@@ -304,8 +305,17 @@ impl Service {
         head: &Parts,
         target: &str,
         body: Incoming,
-    ) -> Result<(Answer, Report), Refusal> {
+    ) -> Result<Answer, Refusal> {
         let body = body::read(body, self.config.body, &self.bodies).await?;
+        let names = mount.request_headers.iter();
+        let values: Vec<Option<Cow<'_, str>>> =
+            names.map(|name| convert::header_value(&head.headers, name)).collect();
+        let question = mount.question(head, &values, &body.bytes);
+        if let Some((response, report)) = mount.find(question.as_ref()) {
+            let taken = self.room_for(&response)?;
+            mount.metrics.count_reused(&report, response.status().as_u16());
+            return Ok(Answer { response, taken: Some(taken), is_unread: false });
+        }
         let permit = self.permits.try_acquire();
         // A busy host is alive, and must not be restarted for it.
         if permit.is_err() && !HEALTH.contains(&target) {
@@ -313,12 +323,10 @@ impl Service {
             let problem = Problem::Overloaded { max_concurrent_requests };
             return Err(Refusal::new(problem).at(Bound::Requests));
         }
-        let names = mount.request_headers.iter();
-        let values: Vec<(&str, Cow<'_, str>)> = names
-            .filter_map(|name| Some((name.as_str(), convert::header_value(&head.headers, name)?)))
-            .collect();
-        let headers: Vec<contract::RequestHeader<'_>> =
-            values.iter().map(|(name, value)| contract::RequestHeader { name, value }).collect();
+        let headers = mount.request_headers.iter().zip(&values).filter_map(|(name, value)| {
+            Some(contract::RequestHeader { name: name.as_str(), value: value.as_deref()? })
+        });
+        let headers: Vec<contract::RequestHeader<'_>> = headers.collect();
         let bypass = mount.bypass(target);
         let request = contract::Request {
             method: head.method.as_str(),
@@ -327,24 +335,38 @@ impl Service {
             body: &body.bytes,
             bypass_store: bypass.is_some(),
         };
-        let response = mount.pool.call(request).await.map_err(|error| self.failure(error, head))?;
-        let length = response.body.len();
-        let mut taken = self.answers.none();
-        if length > SMALL_BYTES && !taken.try_reach(length) {
-            let refusal = Refusal::busy("answers that are not read take all the memory they may");
-            return Err(refusal.at(Bound::AnswerMemory));
-        }
+        let called = mount.pool.call(request).await.map_err(|error| self.failure(error, head))?;
+        let Called { response, is_collapsed } = called;
         let mut report = response.report;
         report.endpoint = report.endpoint.or_else(|| mount.endpoint(target));
+        let reuse = response.reuse.clone();
         let mut response = convert::component_response(response).map_err(|error| {
             warn!("the component's answer to {} is unusable: {error}", asked(head));
             Problem::ComponentFailed
         })?;
+        let taken = self.room_for(&response)?;
         if let Some(reason) = bypass {
             convert::explain_bypass(&mut response, reason);
+        } else if is_collapsed {
+            convert::explain_collapse(&mut response);
         }
         mount.observe(&report);
-        Ok((Answer { response, taken: Some(taken), is_unread: false }, report))
+        mount.metrics.count(&report, response.status().as_u16());
+        if let (Some(answers), Some(question), Some(reuse)) = (&mount.answers, question, reuse) {
+            answers.keep(question, &response, &report, reuse);
+        }
+        Ok(Answer { response, taken: Some(taken), is_unread: false })
+    }
+
+    /// Room for an answer until it is read.
+    fn room_for(&self, response: &HttpResponse) -> Result<Taken, Refusal> {
+        let bytes = response.body().size_hint().lower() as usize;
+        let mut taken = self.answers.none();
+        if bytes > SMALL_BYTES && !taken.try_reach(bytes) {
+            let refusal = Refusal::busy("answers that are not read take all the memory they may");
+            return Err(refusal.at(Bound::AnswerMemory));
+        }
+        Ok(taken)
     }
 
     /// Why a component gave no answer. The log has the cause; how the component got there is for
@@ -414,6 +436,23 @@ fn redirect(place: &str) -> Answer {
 }
 
 impl Mount {
+    /// What a request asks, where its answer may have been given before.
+    fn question(
+        &self,
+        head: &Parts,
+        values: &[Option<Cow<'_, str>>],
+        body: &[u8],
+    ) -> Option<Question> {
+        let target = head.uri.path_and_query()?.as_str();
+        let values = values.iter().map(Option::as_deref);
+        self.answers.as_ref()?.question(head.method.as_str(), target, values, body)
+    }
+
+    /// The answer that was given to the same request before.
+    fn find(&self, question: Option<&Question>) -> Option<(HttpResponse, Report)> {
+        self.answers.as_ref()?.find(question?)
+    }
+
     /// Why this request is to go past the store, if it is.
     fn bypass(&self, target: &str) -> Option<Reason> {
         let auto = self.auto.as_ref()?;

@@ -10,6 +10,17 @@ use crate::store::backend::{Store, StoreFuture};
 ///
 /// These calls are for tools: they may take seconds. Only the current generation is listed.
 pub trait Inventory: Store {
+    /// A number that is another one after a purge by anybody: what was read before may be given
+    /// only as long as it is the same. `None` where a purge is under way, or nothing is known.
+    fn epoch(&self) -> Option<u64> {
+        Some(0)
+    }
+
+    /// The value under a key, where it is in this process's memory; `None` says nothing.
+    fn nearby(&self, _key: &str) -> Option<Bytes> {
+        None
+    }
+
     /// Some entries, from a cursor on. An entry that is there all the time is listed at least once.
     fn page<'a>(&'a self, selection: &'a Selection, cursor: Cursor) -> StoreFuture<'a, Page>;
 

@@ -5,7 +5,7 @@ pub(super) use foretold_core::cache::key::{PREFIX, is_model_id};
 
 /// A key as a component gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key<'a> {
+pub(crate) enum Key<'a> {
     /// `foretold:MODEL:REST`.
     Model { model: &'a str, rest: &'a str },
     /// Any other, of which nothing is known.
@@ -13,7 +13,7 @@ pub(super) enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    pub(super) fn parse(key: &'a str) -> Key<'a> {
+    pub(crate) fn parse(key: &'a str) -> Key<'a> {
         match key::parse(key) {
             Some(Parsed::Model { model, rest }) => Key::Model { model, rest },
             Some(Parsed::Python { .. }) | None => Key::Plain(key),

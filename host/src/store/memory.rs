@@ -137,6 +137,10 @@ impl Store for MemoryStore {
 }
 
 impl Inventory for MemoryStore {
+    fn nearby(&self, key: &str) -> Option<Bytes> {
+        self.read(key)
+    }
+
     /// All entries are one page.
     fn page<'a>(&'a self, selection: &'a Selection, _: Cursor) -> StoreFuture<'a, Page> {
         let now = Instant::now();

@@ -47,6 +47,40 @@ field = "number"
 output = "y"
 "#;
 
+/// A model of the same manifest that gives 0 after so many products of large matrices.
+pub(crate) fn slow(products: usize) -> Vec<u8> {
+    const WIDTH: u64 = 512;
+    let zeros = |name: &str, rows: u64, columns: u64| {
+        let data = vec![0; (4 * rows * columns) as usize];
+        let shape = [number(1, rows), number(1, columns)].concat();
+        bytes(5, &[shape, number(2, 1), text(8, name), bytes(9, &data)].concat())
+    };
+    let node = |operator: &str, inputs: &[&str], output: &str, attributes: &[u8]| {
+        let inputs: Vec<u8> = inputs.iter().flat_map(|input| text(1, input)).collect();
+        let name = [text(3, output), text(2, output), text(4, operator)].concat();
+        bytes(1, &[inputs, name, attributes.to_vec()].concat())
+    };
+    let to_float = bytes(5, &[text(1, "to"), number(3, 1), number(20, 2)].concat());
+    let mut nodes = node("Cast", &["x"], "float", &to_float);
+    nodes.extend(node("MatMul", &["float", "first"], "h0", &[]));
+    for step in 0..products {
+        let (from, to) = (format!("h{step}"), format!("h{}", step + 1));
+        nodes.extend(node("MatMul", &[&from, "square"], &to, &[]));
+    }
+    nodes.extend(node("MatMul", &[&format!("h{products}"), "last"], "y", &[]));
+    let graph = [
+        nodes,
+        text(2, "graph"),
+        zeros("first", 1, WIDTH),
+        zeros("square", WIDTH, WIDTH),
+        zeros("last", WIDTH, 1),
+        bytes(11, &column("x", 7)),
+        bytes(12, &column("y", 1)),
+    ];
+    let operators = number(2, 17);
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
+}
+
 /// A tensor of one column: 1 is the type float, 7 int64.
 fn column(name: &str, element: u64) -> Vec<u8> {
     let shape = [bytes(1, &text(2, "N")), bytes(1, &number(1, 1))].concat();

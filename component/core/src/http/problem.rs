@@ -245,6 +245,7 @@ impl Problem {
             body: document.to_string().into_bytes(),
             log: self.log(),
             report: Report::default(),
+            reuse: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::guest::contract::{Report, Request, RequestHeader};
-use crate::guest::pool::CallError;
+use crate::guest::pool::{CallError, Called};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use foretold_core::settings::KeyFormat;
@@ -187,7 +187,7 @@ async fn call(model: &Model, path: &str, body: &[u8]) -> Result<(Report, Vec<Val
         body,
         bypass_store: false,
     };
-    let response = model.pool.call(request).await.map_err(|error| match error {
+    let Called { response, .. } = model.pool.call(request).await.map_err(|error| match error {
         CallError::TimedOut => anyhow!("{BATCH} rows took the component too long"),
         CallError::Failed(error) => anyhow!("the component broke down: {error:#}"),
     })?;

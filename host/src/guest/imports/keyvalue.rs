@@ -12,10 +12,12 @@
 //!
 //! Invariant: a component reaches no key but its own model's, as [`OwnKeys`] tells them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use foretold_core::cache::entry::Header;
 use foretold_core::cache::key::{self, Parsed};
 use tracing::{debug, trace};
 use wasmtime::StoreContextMut;
@@ -23,7 +25,9 @@ use wasmtime::component::{
     ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType, WasmList, WasmStr,
 };
 
+use crate::clock::unix_seconds;
 use crate::guest::contract::LABEL;
+use crate::near::flight::{Flights, Lease, Turn};
 use crate::store::{Inventory, StoreError};
 
 /// The store as an instance may use it.
@@ -35,6 +39,16 @@ pub(crate) struct StoreAccess {
     /// How long the store needs to keep an entry.
     time_to_live: Duration,
     keys: Arc<OwnKeys>,
+    /// Where requests for the same key wait for each other; nowhere without keys of its own.
+    flights: Option<Arc<Flights>>,
+    held: Arc<Held>,
+}
+
+/// What the request that an instance answers has to do with others for the same key.
+#[derive(Default)]
+struct Held {
+    lease: Mutex<Option<Lease>>,
+    is_collapsed: AtomicBool,
 }
 
 /// The keys that are a component's own.
@@ -65,12 +79,87 @@ impl OwnKeys {
 impl StoreAccess {
     /// For a component that has not said yet what model it is: no key is its own.
     pub(crate) fn new(store: Arc<dyn Inventory>, may_open: bool) -> StoreAccess {
-        StoreAccess { store, may_open, time_to_live: Duration::ZERO, keys: Arc::default() }
+        StoreAccess {
+            store,
+            may_open,
+            time_to_live: Duration::ZERO,
+            keys: Arc::default(),
+            flights: None,
+            held: Arc::default(),
+        }
     }
 
     /// For a component that has.
-    pub(crate) fn with(self, keys: OwnKeys, time_to_live: Duration) -> StoreAccess {
-        StoreAccess { keys: Arc::new(keys), time_to_live, ..self }
+    pub(crate) fn with(
+        self,
+        keys: OwnKeys,
+        time_to_live: Duration,
+        flights: Arc<Flights>,
+    ) -> StoreAccess {
+        StoreAccess { keys: Arc::new(keys), time_to_live, flights: Some(flights), ..self }
+    }
+
+    /// For an instance of its own.
+    pub(crate) fn for_instance(&self) -> StoreAccess {
+        StoreAccess { held: Arc::default(), ..self.clone() }
+    }
+
+    /// Ends a request: gives back the lease that it still has, and says whether it waited for
+    /// another one's value.
+    pub(crate) fn end_request(&self) -> bool {
+        drop(self.held.take());
+        self.held.is_collapsed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Looks a key up, or waits for who does already.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, Failure> {
+        self.check(std::iter::once(key))?;
+        // Who has a lease waits for nobody.
+        let flights = self.flights.as_ref().filter(|flights| flights.matter());
+        let Some(flights) = flights.filter(|_| !self.held.has_lease()) else {
+            return Ok(self.store.get(key, self.time_to_live).await?);
+        };
+        if let Some(value) = self.store.nearby(key).filter(|value| self.is_good(key, value)) {
+            return Ok(Some(value));
+        }
+        let lease = match flights.join(key).await {
+            Turn::First(lease) => Some(lease),
+            Turn::Collapsed(value) => {
+                self.held.is_collapsed.store(true, Ordering::Relaxed);
+                return Ok(Some(value));
+            }
+            Turn::Alone => None,
+        };
+        let value = self.store.get(key, self.time_to_live).await?;
+        match (lease, &value) {
+            (Some(lease), Some(value)) if self.is_good(key, value) => lease.land(value.clone()),
+            // It will be computed.
+            (Some(lease), _) => self.held.put(lease),
+            (None, _) => {}
+        }
+        Ok(value)
+    }
+
+    /// Writes a value, and hands it to who waits for it.
+    async fn set(&self, key: &str, value: Bytes) -> Result<(), Failure> {
+        self.check(std::iter::once(key))?;
+        let stored = self.store.set(key, value.clone(), self.time_to_live).await;
+        if let Some(lease) = self.held.take_for(key) {
+            lease.land(value);
+        }
+        Ok(stored?)
+    }
+
+    /// Whether a value looks like an entry that a component would serve: only the component knows.
+    fn is_good(&self, key: &str, value: &[u8]) -> bool {
+        match Header::read(key, value) {
+            Some(header) => {
+                let end = u64::from(header.written_at) + self.time_to_live.as_secs();
+                end > unix_seconds()
+            }
+            // One of a Python service says nothing of itself.
+            None => matches!(key::parse(key), Some(Parsed::Python { .. })),
+        }
     }
 
     /// Refuses keys that are not the component's.
@@ -82,6 +171,28 @@ impl StoreAccess {
                 Err(Failure::AccessDenied)
             }
         }
+    }
+}
+
+impl Held {
+    fn slot(&self) -> MutexGuard<'_, Option<Lease>> {
+        self.lease.lock().expect("nobody panics while holding it")
+    }
+
+    fn has_lease(&self) -> bool {
+        self.slot().is_some()
+    }
+
+    fn put(&self, lease: Lease) {
+        *self.slot() = Some(lease);
+    }
+
+    fn take(&self) -> Option<Lease> {
+        self.slot().take()
+    }
+
+    fn take_for(&self, key: &str) -> Option<Lease> {
+        self.slot().take_if(|lease| lease.key() == key)
     }
 }
 
@@ -261,14 +372,7 @@ where
                 let access = access(guest.data()).clone();
                 let value = Bytes::copy_from_slice(value.as_le_slice(&guest));
                 let key = key.to_str(&guest)?;
-                let result = match access.check(std::iter::once(&*key)) {
-                    Ok(()) => {
-                        let stored = access.store.set(&key, value, access.time_to_live).await;
-                        stored.map_err(Failure::from)
-                    }
-                    Err(failure) => Err(failure),
-                };
-                Ok((result.map_err(E::from),))
+                Ok((access.set(&key, value).await.map_err(E::from),))
             })
         },
     )?;
@@ -287,10 +391,7 @@ async fn get<T: Send + 'static>(
 ) -> wasmtime::Result<Result<Option<Bytes>, Failure>> {
     let access = access(guest.data()).clone();
     let key = key.to_str(&guest)?;
-    if let Err(failure) = access.check(std::iter::once(&*key)) {
-        return Ok(Err(failure));
-    }
-    Ok(access.store.get(&key, access.time_to_live).await.map_err(Failure::from))
+    Ok(access.get(&key).await)
 }
 
 async fn remove<T: Send + 'static>(

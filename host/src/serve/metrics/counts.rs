@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::guest::contract::{Description, Report};
+use crate::near::answers::Answers;
 use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::counters::{COUNTERS, predictions};
 
@@ -17,6 +18,7 @@ pub(crate) struct Metrics {
     pub(super) model_id: String,
     counts: Mutex<Counts>,
     pub(super) bounds: Arc<BoundCounts>,
+    pub(super) answers: Option<Answers>,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct EndpointCounts {
     pub(super) path: String,
     /// What each of [`COUNTERS`] has added up to.
     pub(super) totals: [u64; COUNTERS.len()],
+    /// Hits of answers that were given before.
+    pub(super) reused: u64,
     pub(super) model_seconds_saved: f64,
     /// Hits from before the model was run for the first time: nobody knows yet what they saved.
     hits_without_price: u64,
@@ -96,7 +100,11 @@ impl Histogram {
 
 impl Metrics {
     /// All counts are 0 at first, and there: a scrape shows every series from the start.
-    pub(crate) fn new(description: &Description, bounds: Arc<BoundCounts>) -> Metrics {
+    pub(crate) fn new(
+        description: &Description,
+        bounds: Arc<BoundCounts>,
+        answers: Option<Answers>,
+    ) -> Metrics {
         let paths = description.endpoints().into_iter().chain([""]);
         let counts = Counts {
             endpoints: paths
@@ -106,12 +114,23 @@ impl Metrics {
             cache_bypassed: false,
         };
         let Description { model, model_id, .. } = description.clone();
-        Metrics { model, model_id, counts: Mutex::new(counts), bounds }
+        Metrics { model, model_id, counts: Mutex::new(counts), bounds, answers }
     }
 
     /// Counts a request and its response.
     pub(crate) fn count(&self, report: &Report, status: u16) {
-        let counts = &mut *self.lock();
+        Metrics::add(&mut self.lock(), report, status);
+    }
+
+    /// The same where the answer is one that was given before.
+    pub(crate) fn count_reused(&self, report: &Report, status: u16) {
+        let mut counts = self.lock();
+        let endpoint = counts.endpoint(report);
+        endpoint.reused += u64::from(report.hits);
+        Metrics::add(&mut counts, report, status);
+    }
+
+    fn add(counts: &mut Counts, report: &Report, status: u16) {
         let computed = u64::from(report.misses) + u64::from(report.bypassed);
         if let Some(nanoseconds) = report.model_ns
             && computed > 0
@@ -120,10 +139,7 @@ impl Metrics {
             counts.model_time.rows += computed;
         }
         let mean = counts.model_time.mean_seconds();
-        let none = counts.endpoints.len() - 1;
-        // A component may name an endpoint that it has not.
-        let position = report.endpoint.map_or(none, |endpoint| none.min(endpoint as usize));
-        counts.endpoints[position].add(report, status);
+        counts.endpoint(report).add(report, status);
         let Some(mean) = mean else { return };
         // After the first run of the model these are all others' too; then only this one's.
         for endpoint in &mut counts.endpoints {
@@ -139,6 +155,16 @@ impl Metrics {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().expect("nobody panics while holding it")
+    }
+}
+
+impl Counts {
+    /// Those that a report belongs to.
+    fn endpoint(&mut self, report: &Report) -> &mut EndpointCounts {
+        let none = self.endpoints.len() - 1;
+        // A component may name an endpoint that it has not.
+        let position = report.endpoint.map_or(none, |endpoint| none.min(endpoint as usize));
+        &mut self.endpoints[position]
     }
 }
 
@@ -176,7 +202,7 @@ mod tests {
             paths: vec![("/a".into(), 0), ("/b".into(), 1), ("/b/again".into(), 1)],
             request_headers: vec![],
         };
-        Metrics::new(&description, Arc::default())
+        Metrics::new(&description, Arc::default(), None)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::near::answers::Answers;
 use crate::serve::bounds::Bound;
 use crate::serve::metrics::counters::{COUNTERS, Counter};
 use crate::serve::metrics::counts::{
@@ -19,6 +20,8 @@ use crate::serve::metrics::counts::{
 /// The type of what [`text()`](Metrics::text) gives.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+const HITS_REUSED_HELP: &str =
+    "Hits that were answered from the near cache, as the same request was before";
 const SECONDS_SAVED_HELP: &str = "Time that the model would have taken for the hits: each counts as the model's mean time per row";
 const CACHE_BYPASSED_HELP: &str = "1 if --cache auto has decided to do without the store, else 0";
 
@@ -53,6 +56,11 @@ impl Metrics {
             for endpoint in &counts.endpoints {
                 counter(&mut metric, &self.labels(endpoint), endpoint.totals[position])?;
             }
+        }
+        let (name, help) = ("foretold_hits_reused", HITS_REUSED_HELP);
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for endpoint in &counts.endpoints {
+            counter(&mut metric, &self.labels(endpoint), endpoint.reused)?;
         }
         let (name, help) = ("foretold_model_seconds_saved", SECONDS_SAVED_HELP);
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
@@ -120,6 +128,11 @@ impl Collector for Metrics {
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_family(&[("model", self.model.as_str())])?
             .encode_gauge(&u64::from(counts.cache_bypassed))?;
+        let (name, help) = ("foretold_near_cache_bytes", "Memory that the near cache takes");
+        encoder
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_family(&[("model", self.model.as_str())])?
+            .encode_gauge(&self.answers.as_ref().map_or(0, Answers::bytes))?;
         self.bounds(&mut encoder)?;
         let (name, help) = ("foretold_build", "What is running");
         encoder.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&[

@@ -17,7 +17,7 @@ use crate::store::backend::StoreError;
 use crate::store::clock::SteadyClock;
 use crate::store::redis::advice::explain;
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
-use crate::store::redis::connection::generations::{ALL, Tags, new_tag};
+use crate::store::redis::connection::generations::{ALL, Epochs, Tags, new_tag};
 use crate::store::redis::connection::session::{NoSession, Opened, Session};
 use crate::store::redis::connection::suspects::Suspects;
 use crate::store::redis::error::{describe, is_cut, is_demoted, is_lost, is_outage, is_wrong_type};
@@ -41,6 +41,7 @@ const REPLACEMENT_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) url: RedisUrl,
     breaker: watch::Sender<Breaker>,
+    epochs: Epochs,
     /// When the log last said that the server refused a command.
     refusal_logged: Mutex<Option<Instant>>,
     /// When a connection was last replaced because the server is the wrong one.
@@ -60,11 +61,15 @@ pub(crate) enum Breaker {
     Renewing {
         /// The server's time as it was known last.
         last_clock: SteadyClock,
+        /// See [`Shared::epoch`].
+        last_epoch: Option<u64>,
     },
     /// It did not; a probe is under way.
     Open {
         /// The server's time as it was known last.
         last_clock: Option<SteadyClock>,
+        /// See [`Shared::epoch`].
+        last_epoch: Option<u64>,
         reason: String,
     },
 }
@@ -104,6 +109,11 @@ impl From<Failure> for StoreError {
 }
 
 impl Breaker {
+    /// There has been no connection yet.
+    fn unconnected(reason: String) -> Breaker {
+        Breaker::Open { last_clock: None, last_epoch: None, reason }
+    }
+
     /// The connection, or why there is none; `None` while one is being made.
     fn session(&self) -> Option<Result<Arc<Session>, Failure>> {
         match self {
@@ -117,10 +127,18 @@ impl Breaker {
         matches!(self, Breaker::Closed(current) if Arc::ptr_eq(current, session))
     }
 
+    /// The number of the generations as they are known, or were when the connection ended.
+    fn epoch(&self) -> Option<u64> {
+        match self {
+            Breaker::Closed(session) => session.generations.view().map(|view| view.epoch()),
+            Breaker::Renewing { last_epoch, .. } | Breaker::Open { last_epoch, .. } => *last_epoch,
+        }
+    }
+
     fn last_clock(&self) -> Option<SteadyClock> {
         match self {
             Breaker::Closed(session) => Some(session.clock),
-            Breaker::Renewing { last_clock } => Some(*last_clock),
+            Breaker::Renewing { last_clock, .. } => Some(*last_clock),
             Breaker::Open { last_clock, .. } => *last_clock,
         }
     }
@@ -134,7 +152,8 @@ impl Shared {
     pub(crate) async fn connect(url: &RedisUrl) -> Result<Arc<Shared>, StoreError> {
         let shared = Arc::new(Shared {
             url: url.clone(),
-            breaker: watch::Sender::new(Breaker::Open { last_clock: None, reason: String::new() }),
+            breaker: watch::Sender::new(Breaker::unconnected(String::new())),
+            epochs: Epochs::default(),
             refusal_logged: Mutex::default(),
             replaced: Mutex::default(),
             suspects: Suspects::default(),
@@ -150,7 +169,7 @@ impl Shared {
             Err(NoSession::Redis(error)) => {
                 let reason = explain(&error, url);
                 warn!("{url} does not answer ({reason}); predictions go on without a cache");
-                shared.breaker.send_replace(Breaker::Open { last_clock: None, reason });
+                shared.breaker.send_replace(Breaker::unconnected(reason));
             }
         }
         Ok(shared)
@@ -172,6 +191,12 @@ impl Shared {
     /// The same for who can wait.
     pub(crate) async fn session(&self) -> Result<Arc<Session>, Failure> {
         self.session_until(Instant::now() + CONNECT_TIMEOUT).await
+    }
+
+    /// A number that is another one after a purge: while the server is away that of the last
+    /// connection, until another one has read the generations. `None` where they are being read.
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        self.breaker.borrow().epoch()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -252,7 +277,8 @@ impl Shared {
         let begins = self.breaker.send_if_modified(|breaker| {
             let is_current = breaker.is_of(ended);
             if is_current {
-                *breaker = Breaker::Renewing { last_clock: ended.clock };
+                let last_epoch = breaker.epoch();
+                *breaker = Breaker::Renewing { last_clock: ended.clock, last_epoch };
             }
             is_current
         });
@@ -276,8 +302,8 @@ impl Shared {
         let opens = self.breaker.send_if_modified(|breaker| {
             let is_due = is_due(breaker);
             if is_due {
-                let (last_clock, reason) = (breaker.last_clock(), reason.to_owned());
-                *breaker = Breaker::Open { last_clock, reason };
+                let (last_clock, last_epoch) = (breaker.last_clock(), breaker.epoch());
+                *breaker = Breaker::Open { last_clock, last_epoch, reason: reason.to_owned() };
             }
             is_due
         });
@@ -388,7 +414,7 @@ impl Shared {
         match tags {
             Some(tags) if !tags.is_empty() || !self.purged.load(Ordering::Relaxed) => {
                 self.purged.fetch_or(!tags.is_empty(), Ordering::Relaxed);
-                session.generations.learn(changes, tags);
+                self.learn(session, changes, tags);
                 true
             }
             tags => {
@@ -405,12 +431,17 @@ impl Shared {
                 match replies.pop().map(Tags::read) {
                     Some(Ok(Some(tags))) if !tags.is_empty() => {
                         self.purged.store(true, Ordering::Relaxed);
-                        session.generations.learn(changes, tags);
+                        self.learn(session, changes, tags);
                         true
                     }
                     _ => false,
                 }
             }
         }
+    }
+
+    fn learn(&self, session: &Session, changes: u64, tags: Tags) {
+        let epoch = self.epochs.number(&tags, session.generations.take_flush());
+        session.generations.learn(changes, tags, epoch);
     }
 }

@@ -92,6 +92,10 @@ async fn dial(url: &RedisUrl, generations: Option<Arc<Generations>>) -> RedisRes
         login = login.set_protocol(ProtocolVersion::RESP3);
         config = config.set_push_sender(move |push: PushInfo| {
             if push.kind == PushKind::Invalidate {
+                // Without names: the server was flushed.
+                if push.data.iter().all(|data| *data == Value::Nil) {
+                    generations.note_flush();
+                }
                 generations.invalidate();
             }
             Ok::<(), redis::aio::SendError>(())

@@ -2,14 +2,14 @@
 //!
 //! Names of entries hold a tag, and a purge changes it: older entries are never found again. One
 //! Redis hash, `PREFIXforetold:generations`, holds the tags: a field for each model that was purged
-//! by itself, and `all` for the others. Every host has them in memory and is told when they change:
+//! by itself, `all` for the others, and `removed`, of which no name depends. Every host has them in memory and is told when they change:
 //! with `CLIENT TRACKING`, on the connection that answers its reads, so that an answer that comes
 //! after a purge is known to come after it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 
 use data_encoding::BASE64URL_NOPAD;
 use redis::{RedisError, RedisResult, Value, from_redis_value};
@@ -21,6 +21,9 @@ use crate::store::redis::name::{TAG_CHARACTERS, is_tag};
 
 /// The field for models without one of their own.
 pub(crate) const ALL: &str = "all";
+/// The field that changes when single entries were removed: no part of names, but what hosts have in
+/// their memory is no longer what is there.
+pub(crate) const REMOVED: &str = "removed";
 
 /// The tags, as one connection knows them.
 pub(crate) struct Generations {
@@ -30,6 +33,8 @@ pub(crate) struct Generations {
     known: RwLock<View>,
     /// Wakes the task that reads them again.
     pub(crate) changed: Notify,
+    /// Whether all keys of the server were removed since they were read last.
+    flushed: AtomicBool,
 }
 
 /// The tags at some moment.
@@ -37,12 +42,31 @@ pub(crate) struct Generations {
 pub(crate) struct View {
     changes: u64,
     tags: Arc<Tags>,
+    /// See [`Epochs`].
+    epoch: u64,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tags {
     models: HashMap<String, String>,
     all: String,
+    removed: String,
+}
+
+/// Numbers the tags as they follow each other, over all connections of a store.
+#[derive(Default)]
+pub(crate) struct Epochs(Mutex<(u64, Tags)>);
+
+impl Epochs {
+    /// The number of tags that were just read: another one than before if they are others, or if
+    /// entries are gone although they are the same.
+    pub(crate) fn number(&self, tags: &Tags, flushed: bool) -> u64 {
+        let mut last = self.0.lock().expect("nobody panics while holding it");
+        if flushed || last.1 != *tags {
+            *last = (last.0 + 1, tags.clone());
+        }
+        last.0
+    }
 }
 
 impl Generations {
@@ -50,8 +74,9 @@ impl Generations {
     pub(crate) fn unknown() -> Generations {
         Generations {
             changes: AtomicU64::new(1),
-            known: RwLock::new(View { changes: 0, tags: Arc::default() }),
+            known: RwLock::new(View { changes: 0, tags: Arc::default(), epoch: 0 }),
             changed: Notify::new(),
+            flushed: AtomicBool::new(false),
         }
     }
 
@@ -71,13 +96,23 @@ impl Generations {
         self.changed.notify_one();
     }
 
+    /// All keys of the server were removed.
+    pub(crate) fn note_flush(&self) {
+        self.flushed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether they were since this was asked last.
+    pub(crate) fn take_flush(&self) -> bool {
+        self.flushed.swap(false, Ordering::SeqCst)
+    }
+
     /// How many changes a reading that begins now includes.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// Takes what was read after so many changes.
-    pub(crate) fn learn(&self, changes: u64, tags: Tags) {
+    /// Takes what was read after so many changes, and its number.
+    pub(crate) fn learn(&self, changes: u64, tags: Tags, epoch: u64) {
         let mut known = self.known.write().expect("nobody panics while holding it");
         // A reading that took longer than a later one.
         if known.changes > changes {
@@ -91,11 +126,16 @@ impl Generations {
                 self.changes.compare_exchange(changes, next, Ordering::SeqCst, Ordering::SeqCst);
             includes = if swap.is_ok() { next } else { changes };
         }
-        *known = View { changes: includes, tags: Arc::new(tags) };
+        *known = View { changes: includes, tags: Arc::new(tags), epoch };
     }
 }
 
 impl View {
+    /// The number of these tags.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The tag of a model; empty before the first purge.
     pub(crate) fn tag(&self, model: &str) -> &str {
         self.tags.models.get(model).unwrap_or(&self.tags.all)
@@ -117,6 +157,7 @@ impl Tags {
         for (model, tag) in fields {
             match (String::from_utf8(model), String::from_utf8(tag)) {
                 (Ok(model), Ok(tag)) if model == ALL && is_tag(&tag) => tags.all = tag,
+                (Ok(field), Ok(tag)) if field == REMOVED && is_tag(&tag) => tags.removed = tag,
                 (Ok(model), Ok(tag)) if is_model_id(&model) && is_tag(&tag) => {
                     tags.models.insert(model, tag);
                 }
@@ -126,6 +167,7 @@ impl Tags {
         Ok(Some(tags))
     }
 
+    /// Whether no generation was ever purged.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty() && self.models.is_empty()
     }

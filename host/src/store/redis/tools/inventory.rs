@@ -15,7 +15,7 @@ use crate::store::inventory::{
 use crate::store::key::{Key, PREFIX, is_model_id};
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
-use crate::store::redis::connection::generations::{ALL, View, new_tag};
+use crate::store::redis::connection::generations::{ALL, REMOVED, View, new_tag};
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::{is_wrong_type, printable, store_error};
 use crate::store::redis::layout::arrangement::{DataType, FieldsOf, ListedEntry, Located};
@@ -32,6 +32,10 @@ const MAX_READINGS: usize = 10;
 impl Inventory for RedisStore {
     fn page<'a>(&'a self, selection: &'a Selection, cursor: Cursor) -> StoreFuture<'a, Page> {
         Box::pin(self.read_page(selection, cursor))
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        self.shared.epoch()
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, u64> {
@@ -230,7 +234,12 @@ impl RedisStore {
         if pipeline.is_empty() {
             return Ok(0);
         }
-        let replies = self.shared.run_tool(&session, pipeline).await?;
+        // Last, so that hosts that are told of it read none of these again.
+        pipeline.cmd("HSET").arg(name::generations(self.prefix())).arg(REMOVED).arg(new_tag());
+        let mut replies = self.shared.run_tool(&session, pipeline).await?;
+        if let Some(Err(error)) = replies.pop() {
+            return Err(store_error(error));
+        }
         replies.into_iter().try_fold(0, |removed, reply| match reply {
             Ok(count) => Ok(removed + read::<u64>(&count)?),
             // Nothing of ours is there.
