@@ -2,6 +2,7 @@
 
 pub(crate) mod contract;
 pub(crate) mod imports;
+pub(crate) mod own_keys;
 pub(crate) mod pool;
 pub(crate) mod room;
 pub(crate) mod standard;

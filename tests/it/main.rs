@@ -38,4 +38,5 @@ mod store_choice;
 mod store_model;
 mod stores;
 mod tools;
+mod untrusted;
 mod wasi_http;

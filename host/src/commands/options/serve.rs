@@ -48,6 +48,11 @@ pub(crate) struct ServeOptions {
     #[arg(long)]
     isolate: bool,
 
+    /// Keep the entries of components apart by their bytes, for files that somebody else made: such
+    /// a component may say that it is another model, and would reach that model's entries.
+    #[arg(long)]
+    untrusted_component: bool,
+
     /// Longest body of a request, in bytes; a longer one gets 413. The default has room for 10000
     /// rows of a small model.
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, value_parser = range(1 << 30))]
@@ -135,6 +140,7 @@ impl ServeOptions {
             max_idle: self.max_concurrent_requests.min(MAX_IDLE_INSTANCES) as usize,
             variables: BTreeMap::new(),
             may_open_store: true,
+            is_untrusted: self.untrusted_component,
         })
     }
 

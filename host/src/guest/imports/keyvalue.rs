@@ -12,11 +12,11 @@
 //!
 //! Invariant: a component reaches no key but its own model's, as [`OwnKeys`] tells them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use foretold_core::cache::key::{self, Parsed};
 use tracing::{debug, trace};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
@@ -24,6 +24,7 @@ use wasmtime::component::{
 };
 
 use crate::guest::contract::LABEL;
+use crate::guest::own_keys::OwnKeys;
 use crate::store::{Inventory, StoreError};
 
 /// The store as an instance may use it.
@@ -37,31 +38,6 @@ pub(crate) struct StoreAccess {
     keys: Arc<OwnKeys>,
 }
 
-/// The keys that are a component's own.
-#[derive(Default)]
-pub(crate) struct OwnKeys {
-    /// The id of its model; none before it has said it.
-    model: Option<String>,
-    /// The Python classes whose keys it shares with a Python service.
-    python_classes: Vec<String>,
-}
-
-impl OwnKeys {
-    /// Those of a model and of Python classes; none where the id has not the form of one.
-    pub(crate) fn new(model_id: &str, python_classes: Vec<String>) -> OwnKeys {
-        let model = key::is_model_id(model_id).then(|| model_id.to_owned());
-        OwnKeys { model, python_classes }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        match key::parse(key) {
-            Some(Parsed::Model { model, .. }) => self.model.as_deref() == Some(model),
-            Some(Parsed::Python { class }) => self.python_classes.iter().any(|own| own == class),
-            None => false,
-        }
-    }
-}
-
 impl StoreAccess {
     /// For a component that has not said yet what model it is: no key is its own.
     pub(crate) fn new(store: Arc<dyn Inventory>, may_open: bool) -> StoreAccess {
@@ -69,19 +45,26 @@ impl StoreAccess {
     }
 
     /// For a component that has.
-    pub(crate) fn with(self, keys: OwnKeys, time_to_live: Duration) -> StoreAccess {
-        StoreAccess { keys: Arc::new(keys), time_to_live, ..self }
+    pub(crate) fn with(self, keys: Arc<OwnKeys>, time_to_live: Duration) -> StoreAccess {
+        StoreAccess { keys, time_to_live, ..self }
     }
 
-    /// Refuses keys that are not the component's.
-    fn check<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> Result<(), Failure> {
-        match keys.find(|key| !self.keys.has(key)) {
-            None => Ok(()),
-            Some(_) => {
-                debug!("a component asks for a key that is not its model's");
-                Err(Failure::AccessDenied)
-            }
+    /// The key under which the store has what the component calls so.
+    fn stored<'k>(&self, key: &'k str) -> Result<Cow<'k, str>, Failure> {
+        self.keys.stored(key).ok_or_else(|| {
+            debug!("a component asks for a key that is not its model's");
+            Failure::AccessDenied
+        })
+    }
+
+    /// The same for many.
+    fn stored_many<'k>(&self, keys: &'k [String]) -> Result<Cow<'k, [String]>, Failure> {
+        let mut stored = keys.iter().map(|key| self.stored(key));
+        if self.keys.are_renamed() {
+            return stored.map(|key| Ok(key?.into_owned())).collect();
         }
+        stored.try_for_each(|key| key.map(drop))?;
+        Ok(keys.into())
     }
 }
 
@@ -261,8 +244,8 @@ where
                 let access = access(guest.data()).clone();
                 let value = Bytes::copy_from_slice(value.as_le_slice(&guest));
                 let key = key.to_str(&guest)?;
-                let result = match access.check(std::iter::once(&*key)) {
-                    Ok(()) => {
+                let result = match access.stored(&key) {
+                    Ok(key) => {
                         let stored = access.store.set(&key, value, access.time_to_live).await;
                         stored.map_err(Failure::from)
                     }
@@ -287,9 +270,10 @@ async fn get<T: Send + 'static>(
 ) -> wasmtime::Result<Result<Option<Bytes>, Failure>> {
     let access = access(guest.data()).clone();
     let key = key.to_str(&guest)?;
-    if let Err(failure) = access.check(std::iter::once(&*key)) {
-        return Ok(Err(failure));
-    }
+    let key = match access.stored(&key) {
+        Ok(key) => key,
+        Err(failure) => return Ok(Err(failure)),
+    };
     Ok(access.store.get(&key, access.time_to_live).await.map_err(Failure::from))
 }
 
@@ -299,8 +283,7 @@ async fn remove<T: Send + 'static>(
     keys: Vec<String>,
 ) -> Result<(), Failure> {
     let access = access(guest.data()).clone();
-    access.check(keys.iter().map(String::as_str))?;
-    access.store.remove(&keys).await.map(|_| ()).map_err(Failure::from)
+    access.store.remove(&access.stored_many(&keys)?).await.map(|_| ()).map_err(Failure::from)
 }
 
 /// The interface `batch`; the drafts differ in the form of the pairs that `get-many` gives.
@@ -317,10 +300,11 @@ where
         move |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
             Box::new(async move {
                 let access = access(guest.data()).clone();
-                if let Err(failure) = access.check(keys.iter().map(String::as_str)) {
-                    return Ok((Err(Error::from(failure)),));
-                }
-                let values = access.store.get_many(&keys, access.time_to_live).await;
+                let stored = match access.stored_many(&keys) {
+                    Ok(stored) => stored,
+                    Err(failure) => return Ok((Err(Error::from(failure)),)),
+                };
+                let values = access.store.get_many(&stored, access.time_to_live).await;
                 let pairs = values.map(|values| form(keys.into_iter().zip(values).collect()));
                 Ok((pairs.map_err(Failure::from).map_err(Error::from),))
             })
@@ -331,11 +315,14 @@ where
         move |guest, (_, pairs): (Resource<Bucket>, Vec<(String, Vec<u8>)>)| {
             Box::new(async move {
                 let access = access(guest.data()).clone();
-                if let Err(failure) = access.check(pairs.iter().map(|(key, _)| key.as_str())) {
-                    return Ok((Err(Error::from(failure)),));
-                }
-                let entries =
-                    pairs.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+                let entries = pairs.into_iter().map(|(key, value)| {
+                    let key = access.stored(&key)?.into_owned();
+                    Ok((key, Bytes::from(value)))
+                });
+                let entries = match entries.collect::<Result<_, Failure>>() {
+                    Ok(entries) => entries,
+                    Err(failure) => return Ok((Err(Error::from(failure)),)),
+                };
                 let result = access.store.set_many(entries, access.time_to_live).await;
                 Ok((result.map_err(Failure::from).map_err(Error::from),))
             })
@@ -364,35 +351,4 @@ fn atomics<T: 'static>(interface: &mut LinkerInstance<'_, T>) -> wasmtime::Resul
     interface.func_wrap("swap", move |_, _: (Resource<Cas>, Vec<u8>)| {
         Ok((Err::<(), _>(CasError::StoreError(refused())),))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_keys_of_the_model_and_of_declared_classes_are_a_components_own() {
-        let keys = OwnKeys::new("oqOYiB-NH-T4wBA", vec!["Decision".to_owned()]);
-        for own in ["foretold:oqOYiB-NH-T4wBA:pGRgA", "foretold:oqOYiB-NH-T4wBA:x", "Decision(a=1)"]
-        {
-            assert!(keys.has(own), "{own}");
-        }
-        for other in [
-            "",
-            "a",
-            "foretold:",
-            "foretold:generations",
-            "foretold:oqOYiB-NH-T4wBA",
-            "foretold:oqOYiB-NH-T4wBA:",
-            "foretold:oqOYiB-NH-T4wBB:pGRgA",
-            "xforetold:oqOYiB-NH-T4wBA:pGRgA",
-            "Decisions(a=1)",
-            "Decision",
-            "(a=1)",
-        ] {
-            assert!(!keys.has(other), "{other}");
-        }
-        assert!(!OwnKeys::default().has("foretold:oqOYiB-NH-T4wBA:pGRgA"));
-        assert!(!OwnKeys::new("", vec![]).has("foretold::pGRgA"));
-    }
 }
