@@ -8,6 +8,7 @@ pub(crate) mod budget;
 mod convert;
 mod cors;
 mod head;
+pub(crate) mod hosts;
 pub(crate) mod metrics;
 mod refusal;
 pub(crate) mod route;

@@ -22,7 +22,7 @@ use crate::plain_file;
 /// copied, which takes milliseconds.
 const MAX_MAPPED_IMAGE_BYTES: u64 = 1 << 30;
 /// Longest component: what WebAssembly's limits for engines allow.
-const MAX_COMPONENT_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_COMPONENT_BYTES: u64 = 1 << 30;
 /// How long a component may take to compile: ours take seconds, on a machine that has time for it.
 const COMPILE_LIMIT: Duration = Duration::from_secs(600);
 

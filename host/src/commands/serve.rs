@@ -113,7 +113,12 @@ impl Serve {
             served.push((shown(&model, MAX_NAME_CHARS), shown(&what, MAX_LINE_CHARS)));
             mounts.push(mount);
         }
-        let server = Server::new(socket, mounts, self.serve.server_config(budget), common.counts)?;
+        let server = Server::new(
+            socket,
+            mounts,
+            self.serve.server_config(budget, self.listen),
+            common.counts,
+        )?;
         let address = server.address()?;
         info!("memory: {budget} (--memory-mib)");
         for (model, what) in served {

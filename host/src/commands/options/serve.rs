@@ -9,6 +9,7 @@ use crate::guest::pool::{Pool, PoolConfig};
 use crate::serve::body::BodyLimits;
 use crate::serve::bounds::ConnectionBounds;
 use crate::serve::budget::{Budget, Demand};
+use crate::serve::hosts::AllowedHosts;
 use crate::serve::server::{CacheUse, ServerConfig};
 use crate::store::StoreUrl;
 use anyhow::{Result, bail};
@@ -34,6 +35,13 @@ pub(crate) struct ServeOptions {
     /// or `*` for all (CORS) [default: none].
     #[arg(long, value_name = "ORIGINS", value_parser = origins)]
     cors: Option<Origins>,
+
+    /// Names by which clients may ask, like `predict.example.com,other.example`, or `*` for all; what
+    /// asks by another name gets 421. Addresses and names without a dot are always allowed. It keeps web
+    /// pages from reaching this host by a name of theirs (DNS rebinding) [default: none if --listen is
+    /// an address of this machine only, else all].
+    #[arg(long, value_name = "NAMES", value_parser = AllowedHosts::parse)]
+    allowed_hosts: Option<AllowedHosts>,
 
     /// When the store is used.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Always)]
@@ -144,8 +152,10 @@ impl ServeOptions {
         })
     }
 
-    pub(crate) fn server_config(&self, budget: Budget) -> ServerConfig {
+    pub(crate) fn server_config(&self, budget: Budget, listen: SocketAddr) -> ServerConfig {
+        let allowed_hosts = self.allowed_hosts.clone();
         ServerConfig {
+            allowed_hosts: allowed_hosts.unwrap_or_else(|| AllowedHosts::for_listener(listen)),
             body: BodyLimits {
                 max_bytes: self.max_body_bytes as usize,
                 timeout: Duration::from_millis(self.body_timeout_ms),
