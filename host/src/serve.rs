@@ -15,5 +15,4 @@ pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod spin_app;
 mod stream;
-pub(crate) mod text;
 mod trim;

@@ -64,8 +64,9 @@ defaults
   timeout http-request 1s
   http-reuse always
 cache answers
-  total-max-size 4
+  total-max-size 32
   max-age 60
+  process-vary on
 frontend clients
   bind 127.0.0.1:PORT
   default_backend host
@@ -74,7 +75,7 @@ backend host
   http-request cache-use answers
   http-response set-header cache-control max-age=60 if { var(txn.path) -m beg /docs/ }
   http-response cache-store answers
-  http-response set-header x-cache HIT if { srv_id 0 }
+  http-response set-header x-cache HIT if !{ srv_id -m found }
   server host 127.0.0.1:HOST
 ";
 
@@ -153,8 +154,9 @@ impl Proxy {
             let body = r#"{"decision":"ACCEPT"}"#;
             assert_eq!((decision.status, &*decision.body), (200, body), "{name}, {after}");
             let licences = self.get("/docs/licences.txt", &[]);
-            assert_eq!(licences.status, 200, "{name}, {after}: {licences:?}");
-            assert!(licences.body.contains("Swagger UI"), "{name}, {after}: {licences:?}");
+            let start = &licences.body[..licences.body.len().min(100)];
+            let is_right = licences.status == 200 && start.starts_with("swagger-ui");
+            assert!(is_right, "{name}, {after}: {}, {start}", licences.status);
         }
     }
 }
@@ -272,7 +274,7 @@ fn a_proxys_cache_gives_no_answer_to_another_question() {
         // It does cache, what it is told to.
         proxy.get("/docs/licences.txt", &[]);
         let cached = proxy.get("/docs/licences.txt", &[]);
-        assert_eq!(cached.header("x-cache"), "HIT", "{name}: {cached:?}");
+        assert_eq!(cached.header("x-cache"), "HIT", "{name}: {:?}", cached.headers);
         // Nor is a row another's, by POST or QUERY.
         for age in [30, 41, 30, 41] {
             for method in ["POST", "QUERY"] {

@@ -29,8 +29,8 @@ use crate::serve::metrics::{Metrics, MetricsListener};
 use crate::serve::route::Route;
 use crate::serve::server::{Mount, Server};
 use crate::serve::spin_app::{self, AppComponent};
-use crate::serve::text::shown;
 use crate::store::Inventory;
+use crate::text::shown;
 
 /// What the log shows of a model's name.
 const MAX_NAME_CHARS: usize = 80;
@@ -110,6 +110,7 @@ impl Serve {
             let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
             let Description { model, ttl_seconds, .. } = description;
             let what = format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s");
+            let shown = |text: &str, max_chars| shown(text, max_chars).into_owned();
             served.push((shown(&model, MAX_NAME_CHARS), shown(&what, MAX_LINE_CHARS)));
             mounts.push(mount);
         }

@@ -36,8 +36,8 @@ use crate::serve::hosts::AllowedHosts;
 use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
 use crate::serve::route::Route;
-use crate::serve::text::shown;
 use crate::serve::trim;
+use crate::text::shown;
 
 /// How long a server that stops goes on accepting: clients with an open connection learn with their
 /// next answer that it will be closed, instead of losing a request to it.
