@@ -20,7 +20,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	faults bench bench-memory clean
+	faults soak bench bench-memory clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -35,6 +35,7 @@ help:
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
 	@echo 'make test-spin    the same requests under spin up, where there is a spin'
 	@echo 'make licences     licence texts of all that is shipped, and an SBOM, into dist/licences'
+	@echo 'make soak         good clients beside hostile ones for SOAK_SECONDS (600)'
 	@echo 'make fuzz         fuzz each reader of bytes from outside for SECONDS (60)'
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
@@ -97,7 +98,7 @@ request:
 # Guided by coverage, each target for SECONDS; what fails is kept in fuzz/artifacts, and what was found
 # in fuzz/corpus, for the next time.
 SECONDS ?= 60
-FUZZ_TARGETS ?= entry head json key manifest onnx v2
+FUZZ_TARGETS ?= entry head json key manifest onnx replies v2
 fuzz:
 	python3 fuzz/seeds.py $(TARGET)/fuzz-seeds
 	cargo_fuzz=$$(.ci/tool cargo-fuzz 0.13.2) && for target in $(FUZZ_TARGETS); do \
@@ -110,6 +111,8 @@ fuzz:
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
 test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs
 	@$(call need,redis-server)
+	@$(call need,nginx)
+	@$(call need,haproxy)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-inference
 	$(MAKE) test-operators
@@ -174,7 +177,14 @@ test-full: GRAPHS_SEED = $(shell date +%s)
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
+	$(MAKE) soak
 	$(MAKE) fuzz SECONDS=120
+
+# Good clients beside hostile ones for SOAK_SECONDS: how long they wait, and what is left behind.
+SOAK_SECONDS ?= 600
+soak: build
+	FORETOLD_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --release --package foretold --test end_to_end -- \
+		--ignored --exact --nocapture soak::good_clients_are_served_beside_hostile_ones
 
 # The suite of requests under the real `wasmtime serve`, of the environment's package.
 test-homes: build .venv/installed

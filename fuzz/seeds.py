@@ -130,9 +130,19 @@ def keys():
         yield "r" + json.dumps(sample, separators=(",", ":"), ensure_ascii=False)
 
 
+def replies():
+    head = lambda size, commands: bytes([size, commands])
+    yield head(255, 3) + b"+OK\r\n:1\r\n$-1\r\n_\r\n$0\r\n\r\n$3\r\na\r\n\r\n"
+    yield head(7, 1) + b"*2\r\n$1\r\na\r\n*1\r\n%1\r\n+a\r\n,1.5\r\n-ERR no\r\n*0\r\n*-1\r\n"
+    yield head(1, 2) + b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n|1\r\n+a\r\n:1\r\n$1\r\nx\r\n"
+    yield head(3, 4) + b"*3\r\n$1\r\na\r\n$1048577\r\nxxxx"
+    yield head(3, 4) + b"~2\r\n#t\r\n(3492890328409238509324850943850943825024385\r\n=7\r\ntxt:abc\r\n!3\r\nERR\r\n"
+    yield head(16, 1) + b"*1\r\n" * 17 + b"$99999999999999999999\r\n"
+
+
 TARGETS = {
     "json": bodies, "v2": v2_requests, "head": heads, "manifest": manifests, "onnx": models,
-    "entry": entries, "key": keys,
+    "entry": entries, "key": keys, "replies": replies,
 }
 
 for target, seeds in TARGETS.items():

@@ -49,6 +49,7 @@ async fn in_a_host(component: Vec<u8>, folder: &CacheFolder) -> Result<(u128, u1
         settings: Settings::default(),
         variables: BTreeMap::new(),
         may_open_store: true,
+        is_untrusted: false,
         max_memory_bytes: MAX_MEMORY_BYTES,
         timeout: Duration::from_secs(5),
         isolate: true,

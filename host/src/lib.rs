@@ -64,6 +64,7 @@ mod plain_file;
 pub mod predictor;
 mod serve;
 mod store;
+mod text;
 
 pub use artefact::bake::{BakeLimits, bake, bake_within};
 pub use artefact::compiled_cache::CacheFolder;

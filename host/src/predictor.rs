@@ -20,8 +20,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::artefact::bake::function;
 use crate::artefact::compiled_cache::CacheFolder;
-use crate::artefact::program::Program;
+use crate::artefact::program::{MAX_COMPONENT_BYTES, Program};
 use crate::artefact::target::Target;
+use crate::plain_file;
 
 pub use self::store::KeyValue;
 use self::types::Field;
@@ -87,10 +88,12 @@ impl<S: KeyValue> Predictor<S> {
     /// A predictor from a component that `foretold bake --target library` has made.
     ///
     /// # Errors
-    /// If the file is no such component, or the user's cache folder cannot be used.
+    /// If the file is no such component or no plain file, or the user's cache folder cannot be used. A
+    /// component that takes longer than ten minutes to compile is one of these; its compilation goes on
+    /// until the program ends, since the compiler cannot be interrupted.
     pub fn from_file(path: impl AsRef<Path>, store: S) -> Result<Predictor<S>> {
         let path = path.as_ref();
-        let component = std::fs::read(path)
+        let component = plain_file::read(path, MAX_COMPONENT_BYTES)
             .with_context(|| format!("cannot read the component {}", path.display()))?;
         let folder = CacheFolder::open(&CacheFolder::of_user()?)?;
         let predictor = Predictor::new(component, &folder, &[], store);

@@ -32,27 +32,27 @@ fn large_model() -> TempDir {
 
 /// A folder of compiled code, and a component of ours by all that a host asks, which compiles at
 /// once.
-struct Small {
+pub(crate) struct Small {
     folder: TempDir,
 }
 
 impl Small {
-    fn new() -> Small {
+    pub(crate) fn new() -> Small {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("small.wasm"), component("", NO_IMPORT)).unwrap();
         Small { folder }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("small.wasm")
     }
 
-    fn cache(&self) -> PathBuf {
+    pub(crate) fn cache(&self) -> PathBuf {
         self.folder.path().join("cache")
     }
 
     /// A host after what a shell does first.
-    fn start_after(&self, shell: &str) -> Host {
+    pub(crate) fn start_after(&self, shell: &str) -> Host {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{shell}; exec \"$@\""), "sh"]);
         command.arg(foretold().get_program()).arg("serve").arg(self.file());
@@ -62,7 +62,7 @@ impl Small {
         host
     }
 
-    fn start(&self) -> Host {
+    pub(crate) fn start(&self) -> Host {
         self.start_after(":")
     }
 
@@ -71,13 +71,13 @@ impl Small {
     }
 
     /// The files in the folder of compiled code.
-    fn kept(&self) -> Vec<PathBuf> {
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.cache()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 }
 
-fn compiles(host: &Host) -> bool {
+pub(crate) fn compiles(host: &Host) -> bool {
     host.log().contains("compiled in")
 }
 

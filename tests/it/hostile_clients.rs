@@ -46,7 +46,7 @@ fn wait_until_reached(host: &mut Host, bound: &str, times: f64) {
 }
 
 /// A prediction with lines in its head.
-fn post(lines: &str, body: &str) -> Vec<u8> {
+pub(crate) fn post(lines: &str, body: &str) -> Vec<u8> {
     format!("POST /decisions HTTP/1.1\r\nconnection: close\r\n{lines}\r\n{body}").into_bytes()
 }
 
@@ -74,8 +74,11 @@ fn chunk() -> String {
     format!("{:x}\r\n{SAMPLE}\r\n0\r\n\r\n", SAMPLE.len())
 }
 
-/// Sends each case over a connection of its own. Status 0: the connection ends without an answer.
-fn check(cases: &[(&str, Vec<u8>, u16)]) {
+/// What is sent, under a name, and the status of the answer; 0 where the connection ends without one.
+pub(crate) type Case = (&'static str, Vec<u8>, u16);
+
+/// Sends each case over a connection of its own.
+fn check(cases: &[Case]) {
     let host = credit(&[]);
     let mut wrong = Vec::new();
     for (name, bytes, status) in cases {
@@ -92,17 +95,26 @@ fn check(cases: &[(&str, Vec<u8>, u16)]) {
 
 #[test]
 fn a_head_that_others_may_read_in_another_way_is_refused() {
+    check(&ambiguous_heads());
+}
+
+/// Heads that two servers may read in two ways.
+pub(crate) fn ambiguous_heads() -> Vec<Case> {
     let length = SAMPLE.len();
     let both =
         |first: &str, second: &str| post(&format!("host: x\r\n{first}\r\n{second}\r\n"), &chunk());
     let with = |lines: &str| post(&format!("host: x\r\n{lines}\r\n"), SAMPLE);
-    check(&[
+    let named = |name: &str| post(&format!("host: {name}\r\ncontent-length: {length}\r\n"), SAMPLE);
+    vec![
         ("no Host", post(&format!("content-length: {length}\r\n"), SAMPLE), 400),
         ("two Hosts", health("host: y\r\n"), 400),
         ("the same Host twice", health("Host: x\r\n"), 400),
         ("a Host with a space", post("host: x y\r\ncontent-length: 0\r\n", ""), 400),
         ("a Host with a user", post("host: a@b\r\ncontent-length: 0\r\n", ""), 400),
         ("a Host with a path", post("host: a/b\r\ncontent-length: 0\r\n", ""), 400),
+        ("the Host of a page elsewhere", named("evil.example"), 421),
+        ("the same with a port", named("evil.example:8080"), 421),
+        ("an address as a name", named("127.0.0.1.evil.example"), 421),
         ("no Host in HTTP/1.0", b"GET /healthz HTTP/1.0\r\n\r\n".to_vec(), 200),
         (
             "two Hosts in HTTP/1.0",
@@ -142,11 +154,16 @@ fn a_head_that_others_may_read_in_another_way_is_refused() {
                 .to_vec(),
             400,
         ),
-    ]);
+    ]
 }
 
 #[test]
 fn a_first_line_of_nonsense_does_no_harm() {
+    check(&first_lines());
+}
+
+/// First lines of nonsense.
+pub(crate) fn first_lines() -> Vec<Case> {
     let target = |target: &str| get(&format!("GET {target} HTTP/1.1"), "");
     let method = |method: &str| get(&format!("{method} /healthz HTTP/1.1"), "");
     let post_to = |target: &str| {
@@ -156,7 +173,7 @@ fn a_first_line_of_nonsense_does_no_harm() {
             .chain(SAMPLE.bytes())
             .collect::<Vec<u8>>()
     };
-    check(&[
+    vec![
         ("an absolute target", post_to("http://x/decisions"), 200),
         ("another server's target", post_to("https://user@other.example:99/decisions"), 200),
         ("a target without a slash", post_to("decisions"), 400),
@@ -185,12 +202,17 @@ fn a_first_line_of_nonsense_does_no_harm() {
         ("empty lines first", [b"\r\n\r\n".to_vec(), health("")].concat(), 200),
         ("line feeds only", b"GET /healthz HTTP/1.1\nhost: x\nconnection: close\n\n".to_vec(), 200),
         ("nothing", Vec::new(), 0),
-    ]);
+    ]
 }
 
 #[test]
 fn heads_have_a_size() {
-    check(&[
+    check(&long_heads());
+}
+
+/// Heads that are long.
+pub(crate) fn long_heads() -> Vec<Case> {
+    vec![
         ("70 kB in one header", health(&format!("x: {}\r\n", "a".repeat(70_000))), 431),
         ("70 kB in a name", health(&format!("{}: x\r\n", "a".repeat(70_000))), 431),
         (
@@ -201,14 +223,19 @@ fn heads_have_a_size() {
         ("99 headers", health(&"x: y\r\n".repeat(96)), 200),
         ("200 headers", health(&"x: y\r\n".repeat(200)), 431),
         ("60 kB in one header", health(&format!("x: {}\r\n", "a".repeat(60_000))), 200),
-    ]);
+    ]
 }
 
 #[test]
 fn a_body_of_nonsense_is_refused() {
+    check(&bodies());
+}
+
+/// Bodies of nonsense.
+pub(crate) fn bodies() -> Vec<Case> {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let expecting = format!("host: x\r\nexpect: the worst\r\ncontent-length: {}\r\n", SAMPLE.len());
-    check(&[
+    vec![
         ("chunks as they should be", chunked(&chunk()), 200),
         ("a chunk that is no number", chunked("zz\r\nx\r\n0\r\n\r\n"), 400),
         ("a chunk beyond 64 bits", chunked("fffffffffffffffff\r\nx\r\n0\r\n\r\n"), 400),
@@ -234,8 +261,18 @@ fn a_body_of_nonsense_is_refused() {
         ("an array in an array in an array", sized(&deep), 200),
         ("a number without an end", sized(&format!("{{\"a\": {}}}", "9".repeat(100_000))), 422),
         ("an unknown expectation", post(&expecting, SAMPLE), 200),
+        ("a great many empty blocks", empty_blocks(), 400),
         ("no gzip", post("host: x\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n", "{}"), 400),
-    ]);
+    ]
+}
+
+/// Four megabytes of gzip in which there is nothing: blocks of ten bits, four in five bytes.
+fn empty_blocks() -> Vec<u8> {
+    let blocks = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(800_000);
+    let head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+    let length = head.len() + blocks.len();
+    let lines = format!("host: x\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n");
+    [&post(&lines, ""), &head[..], &blocks].concat()
 }
 
 #[test]

@@ -250,7 +250,7 @@ const REFUSED: &str = "(i32.and (i32.load8_u (i32.const 0x600))
     (i32.ge_u (i32.load8_u (i32.const 0x604)) (i32.const 2)))";
 
 /// The part of a component that calls all functions, and defines `$call`.
-fn calls() -> String {
+pub(crate) fn calls() -> String {
     let lowered = FUNCTIONS.map(|[instance, name, short]| {
         format!(
             "(core func ${instance}-{short} (canon lower (func ${instance} \"{name}\")
@@ -283,17 +283,18 @@ fn every_function_of_spins_key_value_interfaces_answers_as_it_should() {
     for layout in ["string", "hash"] {
         // An empty one for each: what one leaves behind, the other might find.
         let redis = Redis::start();
-        check_calls(&format!("{}?layout={layout}", redis.url()));
+        check_calls(&["--store", &format!("{}?layout={layout}", redis.url())]);
     }
-    check_calls("memory:");
+    check_calls(&["--store", "memory:"]);
 }
 
-fn check_calls(store: &str) {
-    let host = serve_with_import(&calls(), &["--store", store]);
+/// Asserts that all calls go as expected under a host with these options.
+pub(crate) fn check_calls(options: &[&str]) {
+    let host = serve_with_import(&calls(), options);
     let answer = host.post("/import", "");
-    assert_eq!(answer.status, 200, "{store}: {answer:?}");
+    assert_eq!(answer.status, 200, "{options:?}: {answer:?}");
     let steps = usize::from(answer.body.as_bytes()[0] - b'0');
-    assert_eq!(steps, STEPS.len(), "{store}: {:?} went wrong", STEPS.get(steps));
+    assert_eq!(steps, STEPS.len(), "{options:?}: {:?} went wrong", STEPS.get(steps));
 }
 
 #[test]

@@ -235,3 +235,10 @@ fn what_is_no_library_or_no_variable_is_refused_with_what_to_do() {
         assert!(format!("{error:#}").contains(expected), "{error:#}");
     }
 }
+
+#[test]
+fn a_predictor_reads_plain_files_only() {
+    let error = Predictor::from_file("/dev/zero", HashMap::new()).err().unwrap();
+    let error = format!("{error:#}");
+    assert!(error.contains("/dev/zero") && error.contains("no plain file"), "{error}");
+}

@@ -100,7 +100,7 @@ fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<R
         let method = shorten(request.method).into_owned();
         return Err(Problem::MethodNotAllowed { method, allow });
     }
-    let Headers { accept, content_type, .. } = request.headers;
+    let Headers { accept, content_type, origin, .. } = request.headers;
     let media_types = resource.media_types();
     if request.method != "OPTIONS"
         && let Some(accept) = accept
@@ -122,8 +122,9 @@ fn route(service: &Service, request: &Request<'_>, allowed: Allowed) -> Result<R
         {
             Ok(resource)
         }
-        // RFC 10008 demands that a query says what it is.
-        None if request.method != "QUERY" => Ok(resource),
+        // RFC 10008 demands that a query says what it is; and a page that may not read the answer
+        // could ask blindly and fill the cache: browsers send what has no type without a preflight.
+        None if request.method != "QUERY" && origin.is_none() => Ok(resource),
         content_type => {
             let content_type = content_type.map(|text| shorten(text).into_owned());
             Err(Problem::UnsupportedMediaType { content_type })

@@ -22,7 +22,7 @@ use crate::plain_file;
 /// copied, which takes milliseconds.
 const MAX_MAPPED_IMAGE_BYTES: u64 = 1 << 30;
 /// Longest component: what WebAssembly's limits for engines allow.
-const MAX_COMPONENT_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_COMPONENT_BYTES: u64 = 1 << 30;
 /// How long a component may take to compile: ours take seconds, on a machine that has time for it.
 const COMPILE_LIMIT: Duration = Duration::from_secs(600);
 
@@ -34,6 +34,8 @@ pub struct Program {
     _kept: Option<Kept>,
     /// What the component is for.
     pub(crate) target: Target,
+    /// Digest of the file that the component is; none where it was made from a model here.
+    pub(crate) file: Option<blake3::Hash>,
     /// The model to load into each fresh instance, where the component has none.
     pub(crate) model: Option<ModelDir>,
 }
@@ -90,7 +92,7 @@ impl Program {
         max_memory_bytes: usize,
     ) -> Result<Program> {
         let engine = engine()?;
-        let key = key(&engine, source.parts());
+        let (key, file) = source.digests(&engine);
         let kept = match folder.find(&engine, &key) {
             Some(kept) => Found::Kept(kept),
             None => {
@@ -102,7 +104,7 @@ impl Program {
             Source::ModelDir { model, snapshot: false, .. } => Some(model),
             _ => None,
         };
-        let program = Program::new(engine, kept, model)?;
+        let program = Program::new(engine, kept, model, file)?;
         program.check_memory(max_memory_bytes)?;
         Ok(program)
     }
@@ -128,21 +130,27 @@ impl Program {
     /// If the bytes are no Foretold component, or the folder is not usable.
     pub fn load_baked(bytes: Vec<u8>, folder: &CacheFolder) -> Result<Program> {
         let engine = engine()?;
-        let key = key(&engine, component_parts(&bytes));
+        let file = blake3::hash(&bytes);
+        let key = component_key(&engine, &file);
         let found = match folder.find(&engine, &key) {
             Some(kept) => Found::Kept(kept),
             None => keep(&engine, folder, &key, &precompile(&engine, &bytes, COMPILE_LIMIT)?)?,
         };
-        Program::new(engine, found, None)
+        Program::new(engine, found, None, Some(file))
     }
 
-    fn new(engine: Engine, found: Found, model: Option<ModelDir>) -> Result<Program> {
+    fn new(
+        engine: Engine,
+        found: Found,
+        model: Option<ModelDir>,
+        file: Option<blake3::Hash>,
+    ) -> Result<Program> {
         let (component, kept) = match found {
             Found::Kept(kept) => (kept.component.clone(), Some(kept)),
             Found::InMemory(component) => (component, None),
         };
         let target = Target::of(&component)?;
-        Ok(Program { engine, component, _kept: kept, target, model })
+        Ok(Program { engine, component, _kept: kept, target, file, model })
     }
 
     /// Checks what an instance has from its start on, for what says more than that none can start.
@@ -232,25 +240,30 @@ fn precompile(engine: &Engine, component: &[u8], limit: Duration) -> Result<Vec<
 }
 
 impl Source<'_> {
-    /// All that the compiled form depends on, besides the engine.
-    fn parts(&self) -> [&[u8]; 4] {
+    /// A digest of all that the compiled form depends on, and that of the file, if it is one.
+    fn digests(&self, engine: &Engine) -> (blake3::Hash, Option<blake3::Hash>) {
         match self {
             Source::ModelDir { model, generic, snapshot: true } => {
-                [b"baked here", generic, model.manifest.as_bytes(), &model.model]
+                let parts = [b"baked here", *generic, model.manifest.as_bytes(), &model.model];
+                (key(engine, &parts), None)
             }
-            Source::ModelDir { generic, .. } => component_parts(generic),
-            Source::Baked(bytes) => component_parts(bytes),
+            Source::ModelDir { generic, .. } => {
+                (component_key(engine, &blake3::hash(generic)), None)
+            }
+            Source::Baked(bytes) => {
+                let file = blake3::hash(bytes);
+                (component_key(engine, &file), Some(file))
+            }
         }
     }
 }
 
-/// The same for a component as it is.
-fn component_parts(bytes: &[u8]) -> [&[u8]; 4] {
-    [b"component", bytes, b"", b""]
+/// The same for a component as it is, by the digest of its bytes.
+fn component_key(engine: &Engine, component: &blake3::Hash) -> blake3::Hash {
+    key(engine, &[b"component", component.as_bytes()])
 }
 
-/// A digest of all that the compiled form depends on.
-fn key(engine: &Engine, parts: [&[u8]; 4]) -> blake3::Hash {
+fn key(engine: &Engine, parts: &[&[u8]]) -> blake3::Hash {
     // The engine hashes its version, its settings and the processor's features; 64 bits of it
     // are enough, since nobody chooses them.
     let mut engine_hash = DefaultHasher::new();

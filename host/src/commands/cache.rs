@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::store::{Inventory, StoreUrl};
+use crate::text;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
@@ -105,5 +106,5 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// A key as it can be given to a tool again, unless it would spoil the terminal.
 fn shown(key: &str) -> std::borrow::Cow<'_, str> {
-    if key.contains(char::is_control) { key.escape_debug().to_string().into() } else { key.into() }
+    text::shown(key, usize::MAX)
 }

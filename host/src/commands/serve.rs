@@ -1,5 +1,6 @@
 //! `foretold serve`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +31,8 @@ use crate::serve::metrics::{Metrics, MetricsListener};
 use crate::serve::route::Route;
 use crate::serve::server::{Mount, Server};
 use crate::serve::spin_app::{self, AppComponent};
-use crate::serve::text::shown;
 use crate::store::{Inventory, StoreUrl};
+use crate::text::shown;
 
 /// What the log shows of a model's name.
 const MAX_NAME_CHARS: usize = 80;
@@ -110,15 +111,23 @@ impl Serve {
             counts: Arc::default(),
         };
         let (mut mounts, mut served) = (Vec::new(), Vec::new());
+        let mut owners = Owners::new();
         for (route, source, config) in sources(&self, pool_config)? {
-            let (mount, description) = mount(&self, route, source, config, &common).await?;
+            let (mount, description) =
+                mount(&self, route, source, config, &common, &mut owners).await?;
             let endpoints = mount.endpoints().collect::<Vec<_>>().join(", ");
             let Description { model, ttl_seconds, .. } = description;
             let what = format!("POST {endpoints}; store: {store}; ttl: {ttl_seconds} s");
+            let shown = |text: &str, max_chars| shown(text, max_chars).into_owned();
             served.push((shown(&model, MAX_NAME_CHARS), shown(&what, MAX_LINE_CHARS)));
             mounts.push(mount);
         }
-        let server = Server::new(socket, mounts, self.serve.server_config(budget), common.counts)?;
+        let server = Server::new(
+            socket,
+            mounts,
+            self.serve.server_config(budget, self.listen),
+            common.counts,
+        )?;
         let address = server.address()?;
         info!("memory: {budget} (--memory-mib)");
         for (model, what) in served {
@@ -164,6 +173,7 @@ async fn mount(
     source: Source<'_>,
     config: PoolConfig,
     common: &Common,
+    owners: &mut Owners,
 ) -> Result<(Mount, Description)> {
     let Common { folder, store, answers, shares, counts } = common;
     let program = Program::load(source, folder, config.max_memory_bytes).await?;
@@ -172,6 +182,7 @@ async fn mount(
     }
     let pool = Pool::sharing(program, store.clone(), config, shares.clone()).await?;
     options.serve.check_pool(&pool)?;
+    check_owner(&pool, &route, owners)?;
     let metrics = Arc::new(Metrics::new(pool.description(), counts.clone(), answers.clone()));
     if let Some(address) = options.serve.metrics {
         let listener = MetricsListener::bind(address, options.serve.connection_bounds()).await?;
@@ -189,6 +200,25 @@ async fn mount(
         );
     }
     Ok((mount, description))
+}
+
+/// Which component says that it is which model: the digest of its file, and its route.
+type Owners = BTreeMap<String, (Option<blake3::Hash>, String)>;
+
+/// Refuses two components that say they are the same model: one may lie, to reach the other's
+/// entries.
+fn check_owner(pool: &Pool, route: &Route, owners: &mut Owners) -> Result<()> {
+    let Description { model, model_id, .. } = pool.description();
+    let (file, at) = (pool.file().copied(), route.to_string());
+    match owners.insert(model_id.clone(), (file, at)) {
+        Some((other, at)) if other != file => bail!(
+            "two components, at {at} and {route}, say that they are the model {model_id} ({}), \
+             and would share its entries; serve one file at both, or keep their entries apart with \
+             --untrusted-component",
+            shown(model, MAX_NAME_CHARS)
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a path is that of a spin.toml.

@@ -86,7 +86,8 @@ impl From<Allowed> for Permissions {
 pub struct Description {
     /// Name of the model.
     pub model: String,
-    /// Digest of everything that decides the model's outputs.
+    /// Digest of everything that decides the model's outputs; in a [`crate::guest::pool::Pool`] the
+    /// id in the store's keys.
     #[component(name = "model-id")]
     pub model_id: String,
     /// Seconds that a store needs to keep an entry.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use foretold_core::model::manifest::Manifest;
 use foretold_core::settings::KeyFormat;
 use tracing::debug;
@@ -15,9 +15,11 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::artefact::bake;
 use crate::artefact::program::Program;
 use crate::artefact::target::Target;
+use crate::guest::access::StoreAccess;
 use crate::guest::contract::{ComponentSettings, Description, Report, Request, Response, Settings};
-use crate::guest::imports::keyvalue::{self, OwnKeys, StoreAccess};
+use crate::guest::imports::keyvalue;
 use crate::guest::imports::{unavailable, variables};
+use crate::guest::own_keys::OwnKeys;
 use crate::guest::room::{Room, Taken};
 use crate::guest::standard;
 use crate::guest::state::{Guest, Memory, NoRoom, OVERHEAD_BYTES};
@@ -57,6 +59,8 @@ pub struct PoolConfig {
     pub variables: BTreeMap<String, String>,
     /// Whether the component may open the store. If not, it computes every prediction.
     pub may_open_store: bool,
+    /// Whether it may lie about its model: its entries are then kept apart from all others.
+    pub is_untrusted: bool,
     /// Bound on the memories and tables of an instance, together.
     pub max_memory_bytes: usize,
     /// Bound on the time of one request, store included.
@@ -89,6 +93,7 @@ pub struct Called {
 pub struct Pool {
     maker: Maker,
     description: Description,
+    keys: Arc<OwnKeys>,
     idle: Arc<Idle>,
 }
 
@@ -161,26 +166,39 @@ impl Pool {
         let mut maker =
             Maker { program, linked, access, variables, config, shares, flights, start_bytes: 0 };
         let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
-        let (mut first, description, start_bytes) = first.map_err(|_| {
+        let (mut first, mut description, start_bytes) = first.map_err(|_| {
             let limit = START_LIMIT.as_secs();
             anyhow::anyhow!("an instance of the component was not ready within {limit} s")
         })??;
         maker.start_bytes = start_bytes;
-        let keys = OwnKeys::new(&description.model_id, maker.python_classes().await?);
+        let keys = Arc::new(maker.own_keys(&description).await?);
+        if let Some(id) = keys.stored_id() {
+            description.model_id = id.to_owned();
+        }
         let time_to_live = Duration::from_secs(description.ttl_seconds.into());
-        maker.access = maker.access.with(keys, time_to_live, maker.flights.clone());
+        maker.access = maker.access.with(keys.clone(), time_to_live, maker.flights.clone());
         if let Some(instance) = &mut first {
             instance.store.data_mut().store = maker.access.for_instance();
         }
         let kept = first.into_iter().filter(|_| !maker.config.isolate);
         let idle = Arc::new(Mutex::new(kept.map(|first| (first, Instant::now())).collect()));
         tokio::spawn(shrink(Arc::downgrade(&idle)));
-        Ok(Pool { maker, description, idle })
+        Ok(Pool { maker, description, keys, idle })
     }
 
     /// What the component says of itself.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// Where the entries lie of what the component asks for.
+    pub(crate) fn own_keys(&self) -> &OwnKeys {
+        &self.keys
+    }
+
+    /// The digest of the component's file; none where it was made from a model here.
+    pub(crate) fn file(&self) -> Option<&blake3::Hash> {
+        self.maker.program.file.as_ref()
     }
 
     /// Whether responses come with a [`Report`].
@@ -306,6 +324,27 @@ impl Maker {
             Ok(taken)
         } else {
             Err(NoRoom.into())
+        }
+    }
+
+    /// The keys that are the component's own, after what it says of itself.
+    async fn own_keys(&self, description: &Description) -> Result<OwnKeys> {
+        let model_id = &description.model_id;
+        if !self.config.is_untrusted {
+            return Ok(OwnKeys::new(model_id, self.python_classes().await?));
+        }
+        if self.config.settings.keys == KeyFormat::Repr {
+            bail!(
+                "--untrusted-component keeps the entries apart from all others, and --keys repr \
+                 shares them with a Python service; leave one of them out"
+            );
+        }
+        match self.program.file {
+            Some(file) => Ok(OwnKeys::of_untrusted(model_id, &file)),
+            None => bail!(
+                "--untrusted-component is for files that somebody else made; a model's folder is \
+                 loaded by a component of this command, which tells its id as it is"
+            ),
         }
     }
 

@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::guest::imports::keyvalue::StoreAccess;
+use crate::guest::access::StoreAccess;
 use crate::guest::room::Taken;
 
 /// What an instance may write to its standard error.

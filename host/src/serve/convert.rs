@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::guest::contract;
 use crate::serve::auto::Reason;
-use crate::serve::text::shown;
+use crate::text::shown;
 
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
 

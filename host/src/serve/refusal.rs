@@ -22,8 +22,8 @@ enum What {
     Problem(Problem),
     /// There is no memory for it now; why, as a clause.
     Busy(&'static str),
-    /// The head is not what HTTP/1.1 asks for; how, as a clause.
-    BadRequest(&'static str),
+    /// It is about the head and not about a prediction: a status that says it all, and why, as a clause.
+    Head(StatusCode, &'static str),
 }
 
 impl From<Problem> for Refusal {
@@ -44,7 +44,14 @@ impl Refusal {
 
     /// 400: the head is not what HTTP asks for.
     pub(crate) fn bad_request(why: &'static str) -> Refusal {
-        Refusal { what: What::BadRequest(why), bound: None }
+        Refusal { what: What::Head(StatusCode::BAD_REQUEST, why), bound: None }
+    }
+
+    /// 421: the client asks by a name that is not this host's.
+    pub(crate) fn misdirected() -> Refusal {
+        let why = "this host is not asked by the name in the header Host; its operator can allow the \
+                   name with --allowed-hosts";
+        Refusal { what: What::Head(StatusCode::MISDIRECTED_REQUEST, why), bound: None }
     }
 
     /// The same, counted for a bound.
@@ -59,7 +66,7 @@ impl Refusal {
                 matches!(problem, Problem::BodyTooLarge { .. } | Problem::BodyIncomplete { .. })
             }
             What::Busy(_) => matches!(self.bound, Some(Bound::BodyMemory)),
-            What::BadRequest(_) => true,
+            What::Head(..) => true,
         }
     }
 
@@ -73,7 +80,7 @@ impl Refusal {
                 let problem = Problem::Overloaded { max_concurrent_requests: 0 };
                 problem_response(&problem, target, Some(detail))
             }
-            What::BadRequest(why) => bad_request(why),
+            What::Head(status, why) => about_head(*status, why),
         };
         if self.is_unread() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -111,11 +118,11 @@ fn with_detail(body: Vec<u8>, detail: String) -> Vec<u8> {
 }
 
 /// Not about a prediction, so that the status says it all (RFC 9457, section 4.2.1).
-fn bad_request(detail: &str) -> HttpResponse {
-    let document =
-        json!({"type": "about:blank", "title": "Bad Request", "status": 400, "detail": detail});
+fn about_head(status: StatusCode, detail: &str) -> HttpResponse {
+    let (title, code) = (status.canonical_reason(), status.as_u16());
+    let document = json!({"type": "about:blank", "title": title, "status": code, "detail": detail});
     let mut response = Response::new(Full::new(document.to_string().into()));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
+    *response.status_mut() = status;
     let content_type = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response

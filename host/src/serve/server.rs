@@ -33,11 +33,12 @@ use crate::serve::bounds::{Bound, BoundCounts, ConnectionBounds};
 use crate::serve::budget::{Budget, SMALL_BYTES};
 use crate::serve::convert::{self, HttpResponse};
 use crate::serve::cors;
+use crate::serve::hosts::AllowedHosts;
 use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
 use crate::serve::route::Route;
-use crate::serve::text::shown;
 use crate::serve::trim;
+use crate::text::shown;
 
 /// How long a server that stops goes on accepting: clients with an open connection learn with their
 /// next answer that it will be closed, instead of losing a request to it.
@@ -66,6 +67,8 @@ pub(crate) struct ServerConfig {
     pub connections: ConnectionBounds,
     /// The memory that requests may take.
     pub budget: Budget,
+    /// The names by which clients may ask.
+    pub allowed_hosts: AllowedHosts,
     /// The web pages of other origins that may read refusals, by their origins; `*` for all.
     pub cors: Vec<String>,
 }
@@ -253,7 +256,8 @@ impl Service {
     async fn respond(&self, request: Request<Incoming>, has_two_lengths: bool) -> Answer {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let mut answer = match check_head(&head, has_two_lengths) {
+        let allowed_hosts = &self.config.allowed_hosts;
+        let mut answer = match check_head(&head, has_two_lengths, allowed_hosts) {
             Err(refusal) => self.refuse(&refusal, &head, target),
             Ok(()) => self.route(&head, target, body).await,
         };
@@ -398,7 +402,11 @@ fn asked(head: &Parts) -> String {
 }
 
 /// Refuses heads that another server may read in another way (RFC 9112, sections 3.2 and 6.3).
-fn check_head(head: &Parts, has_two_lengths: bool) -> Result<(), Refusal> {
+fn check_head(
+    head: &Parts,
+    has_two_lengths: bool,
+    allowed_hosts: &AllowedHosts,
+) -> Result<(), Refusal> {
     if has_two_lengths {
         return Err(Refusal::bad_request(
             "the request has both a Content-Length and a Transfer-Encoding",
@@ -412,17 +420,18 @@ fn check_head(head: &Parts, has_two_lengths: bool) -> Result<(), Refusal> {
     let why = match (hosts.next(), hosts.next()) {
         (None, _) if head.version == Version::HTTP_11 => "the request has no header Host",
         (_, Some(_)) => "the request has more than one header Host",
-        (Some(host), None) if !is_host(host) => "the header Host is not a host and a port",
-        _ => return Ok(()),
+        (None, _) => return Ok(()),
+        (Some(host), None) => match host.to_str() {
+            Ok(host) if is_host(host) && allowed_hosts.allows(host) => return Ok(()),
+            Ok(host) if is_host(host) => return Err(Refusal::misdirected()),
+            _ => "the header Host is not a host and a port",
+        },
     };
     Err(Refusal::bad_request(why))
 }
 
-fn is_host(value: &HeaderValue) -> bool {
-    let is_authority = |host: &str| {
-        host.is_empty() || host.parse::<Authority>().is_ok_and(|_| !host.contains('@'))
-    };
-    value.to_str().is_ok_and(is_authority)
+fn is_host(host: &str) -> bool {
+    host.is_empty() || host.parse::<Authority>().is_ok_and(|_| !host.contains('@'))
 }
 
 fn redirect(place: &str) -> Answer {

@@ -90,7 +90,15 @@ pub(crate) fn read(stream: &mut TcpStream, patience: Duration) -> Reply {
 
 /// Sends bytes over a connection of their own, and nothing more.
 pub(crate) fn exchange(host: &Host, bytes: &[u8]) -> Reply {
-    let mut stream = connect(host);
+    send_and_read(connect(host), bytes)
+}
+
+/// The same to a server at a port of this machine.
+pub(crate) fn exchange_at(port: u16, bytes: &[u8]) -> Reply {
+    send_and_read(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap(), bytes)
+}
+
+fn send_and_read(mut stream: TcpStream, bytes: &[u8]) -> Reply {
     write(&mut stream, bytes);
     let _ = stream.shutdown(Shutdown::Write);
     read(&mut stream, SOON)

@@ -62,6 +62,15 @@ impl ModelId {
         }
         ModelId(first(hash.0.finalize()))
     }
+
+    /// The id under which a host keeps the entries of a component that may lie about its model:
+    /// `said` is the id that it tells, and `component` a digest of its bytes.
+    pub fn of_untrusted(said: &str, component: &[u8; 32]) -> ModelId {
+        let mut hash = Fields(blake3::Hasher::new_derive_key("foretold untrusted component 1"));
+        hash.bytes(component);
+        hash.bytes(said.as_bytes());
+        ModelId(first(hash.0.finalize()))
+    }
 }
 
 /// A text that is not a model id.

@@ -1,11 +1,12 @@
 //! The flow: hits, misses, and stores and models that fail.
 
 use foretold_core::cache::key::ModelId;
+use foretold_core::http::{Headers, Request};
 use foretold_core::service::Service;
 use foretold_core::settings::Settings;
 
 use crate::SAMPLE;
-use crate::world::{AgeModel, World, body, header};
+use crate::world::{AgeModel, World, body, header, post};
 
 #[test]
 fn one_entry_serves_all_endpoints() {
@@ -107,6 +108,18 @@ fn other_methods_paths_and_types_are_refused() {
             200,
             "{content_type:?}"
         );
+    }
+}
+
+#[test]
+fn a_page_cannot_ask_blindly_without_a_content_type() {
+    let world = World::default();
+    for (content_type, status) in [(None, 415), (Some("application/json"), 200)] {
+        let origin = Some("https://other.example");
+        let headers = Headers { content_type, origin, ..Headers::default() };
+        let response = world.answer(&Request { headers, ..post("/decisions") });
+        let is_empty = world.store.entries.borrow().is_empty();
+        assert_eq!((response.status, is_empty), (status, status == 415));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The model that a tool is told of: what its entries mean, and how their keys are made.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,13 +23,17 @@ use foretold_core::settings::{Secret, Settings};
 const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_MEMORY_BYTES: usize = 512 << 20;
 
-/// Where compiled components are kept.
+/// How a model's component is run.
 #[derive(Args)]
-pub(super) struct FolderOptions {
+pub(super) struct ComponentOptions {
     /// Folder of compiled components, which only the user may write to [default:
     /// $XDG_CACHE_HOME/foretold or ~/.cache/foretold].
     #[arg(long, value_name = "FOLDER")]
     cache_dir: Option<PathBuf>,
+
+    /// The hosts serve the component's file with this option: its entries are kept apart.
+    #[arg(long)]
+    untrusted_component: bool,
 }
 
 /// Which model, if one is given.
@@ -39,7 +44,7 @@ pub(super) struct SourceOptions {
     pub(super) source: Option<PathBuf>,
 
     #[command(flatten)]
-    folder: FolderOptions,
+    component: ComponentOptions,
 }
 
 impl SourceOptions {
@@ -51,7 +56,7 @@ impl SourceOptions {
     ) -> Result<Option<Model>> {
         match &self.source {
             None => Ok(None),
-            Some(path) => Model::load(path, &self.folder, settings, inventory).await.map(Some),
+            Some(path) => Model::load(path, &self.component, settings, inventory).await.map(Some),
         }
     }
 }
@@ -67,11 +72,11 @@ impl Model {
     /// Starts the model's component over a store. Nothing is baked, so that it is quick.
     pub(super) async fn load(
         path: &Path,
-        folder: &FolderOptions,
+        component: &ComponentOptions,
         settings: contract::Settings,
         inventory: &Arc<dyn Inventory>,
     ) -> Result<Model> {
-        let folder = match &folder.cache_dir {
+        let folder = match &component.cache_dir {
             Some(folder) => folder.clone(),
             None => CacheFolder::of_user()?,
         };
@@ -86,14 +91,15 @@ impl Model {
             max_idle: 1,
             variables: BTreeMap::new(),
             may_open_store: true,
+            is_untrusted: component.untrusted_component,
         };
         let pool = Pool::new(program, inventory.clone(), config).await?;
         let manifest = Manifest::parse(&pool.manifest().await?)?;
-        let id: ModelId = pool.description().model_id.parse().map_err(anyhow::Error::msg)?;
+        let id: ModelId = pool.own_keys().said_id().unwrap_or_default().parse()?;
         Ok(Model { pool, service: Service::new(manifest, id), settings: core_settings })
     }
 
-    /// The model's id, as it stands in the keys.
+    /// The model's id, as it stands in the store's keys.
     pub(super) fn id(&self) -> &str {
         &self.pool.description().model_id
     }
@@ -110,14 +116,20 @@ impl Model {
     /// The request behind a key, as JSON, where it can be read back.
     pub(super) fn request(&self, key: &str) -> Option<String> {
         let layout = self.service.key_layout();
-        layout.row(key).map(|row| layout.json(&row))
+        layout.row(&self.said(key)).map(|row| layout.json(&row))
     }
 
-    /// The key of a row; only keys of the kind `repr` tell endpoints apart.
+    /// What the component calls a key of the store: entries are made for that.
+    pub(super) fn said<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        self.pool.own_keys().said(key)
+    }
+
+    /// The store's key of a row; only keys of the kind `repr` tell endpoints apart.
     pub(super) fn key(&self, endpoint: &Endpoint, row: &[Value]) -> String {
         let layout = self.service.key_layout();
         let Settings { keys, key_secret, .. } = &self.settings;
-        layout.key(*keys, key_secret.as_ref(), Some(endpoint), &layout.pack(row))
+        let key = layout.key(*keys, key_secret.as_ref(), Some(endpoint), &layout.pack(row));
+        self.pool.own_keys().stored(&key).map(Cow::into_owned).unwrap_or(key)
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::commands::cache::Create;
 use crate::commands::cache::OpenStore;
 use crate::commands::cache::duration;
-use crate::commands::cache::model::{FolderOptions, Model};
+use crate::commands::cache::model::{ComponentOptions, Model};
 use crate::commands::cache::now_seconds;
 use crate::commands::cache::open;
 use crate::commands::cache::print_line;
@@ -37,7 +37,7 @@ pub(super) struct Purge {
     store: StoreOptions,
 
     #[command(flatten)]
-    folder: FolderOptions,
+    component: ComponentOptions,
 
     /// Print one JSON object.
     #[arg(long)]
@@ -136,7 +136,7 @@ impl Purge {
             return Ok(id.to_string());
         }
         let settings = contract::Settings::default();
-        let model = Model::load(path, &self.folder, settings, &store.inventory).await?;
+        let model = Model::load(path, &self.component, settings, &store.inventory).await?;
         Ok(model.id().to_owned())
     }
 }

@@ -11,6 +11,7 @@ use crate::near::NearCache;
 use crate::serve::body::BodyLimits;
 use crate::serve::bounds::ConnectionBounds;
 use crate::serve::budget::{Budget, Demand};
+use crate::serve::hosts::AllowedHosts;
 use crate::serve::server::{CacheUse, ServerConfig};
 use crate::store::StoreUrl;
 use anyhow::{Result, bail};
@@ -37,6 +38,13 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "ORIGINS", value_parser = origins)]
     cors: Option<Origins>,
 
+    /// Names by which clients may ask, like `predict.example.com,other.example`, or `*` for all; what
+    /// asks by another name gets 421. Addresses and names without a dot are always allowed. It keeps web
+    /// pages from reaching this host by a name of theirs (DNS rebinding) [default: none if --listen is
+    /// an address of this machine only, else all].
+    #[arg(long, value_name = "NAMES", value_parser = AllowedHosts::parse)]
+    allowed_hosts: Option<AllowedHosts>,
+
     /// When the store is used.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Always)]
     cache: Cache,
@@ -49,6 +57,11 @@ pub(crate) struct ServeOptions {
     /// Give every request a fresh instance, which knows nothing of earlier requests.
     #[arg(long)]
     isolate: bool,
+
+    /// Keep the entries of components apart by their bytes, for files that somebody else made: such
+    /// a component may say that it is another model, and would reach that model's entries.
+    #[arg(long)]
+    untrusted_component: bool,
 
     /// Longest body of a request, in bytes; a longer one gets 413. The default has room for 10000
     /// rows of a small model.
@@ -142,11 +155,14 @@ impl ServeOptions {
             max_idle: self.max_concurrent_requests.min(MAX_IDLE_INSTANCES) as usize,
             variables: BTreeMap::new(),
             may_open_store: true,
+            is_untrusted: self.untrusted_component,
         })
     }
 
-    pub(crate) fn server_config(&self, budget: Budget) -> ServerConfig {
+    pub(crate) fn server_config(&self, budget: Budget, listen: SocketAddr) -> ServerConfig {
+        let allowed_hosts = self.allowed_hosts.clone();
         ServerConfig {
+            allowed_hosts: allowed_hosts.unwrap_or_else(|| AllowedHosts::for_listener(listen)),
             body: BodyLimits {
                 max_bytes: self.max_body_bytes as usize,
                 timeout: Duration::from_millis(self.body_timeout_ms),

@@ -4,6 +4,7 @@ use redis::{ErrorKind, RedisError};
 
 use crate::store::backend::StoreError;
 use crate::store::redis::connection::CUT;
+use crate::text::shown;
 
 /// Characters of a server's text that are told: more is no explanation.
 const MAX_TEXT: usize = 200;
@@ -63,23 +64,9 @@ pub(super) fn describe(error: &RedisError) -> String {
     })
 }
 
-/// A text of a server for a log or a terminal: without control characters, and not too long.
+/// A text of a server for a log or a terminal.
 pub(super) fn printable(text: &str) -> String {
-    let mut printable = String::new();
-    for (position, character) in text.chars().enumerate() {
-        if position == MAX_TEXT {
-            printable.push('…');
-            break;
-        }
-        // Those that change the order of what follows are not control characters by name.
-        let is_hidden = character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        match is_hidden {
-            true => printable.extend(character.escape_default()),
-            false => printable.push(character),
-        }
-    }
-    printable
+    shown(text, MAX_TEXT).into_owned()
 }
 
 #[cfg(test)]
@@ -96,6 +83,6 @@ mod tests {
         }
         let long = "x".repeat(MAX_TEXT);
         assert_eq!(printable(&long), long);
-        assert_eq!(printable(&format!("{long}x")), format!("{long}…"));
+        assert_eq!(printable(&format!("{long}x")), format!("{long}… and 1 more bytes"));
     }
 }

@@ -79,7 +79,8 @@ statuses! {
             "The component broke down on this request."
     }
     503 "Overloaded" "Too many requests are under way; try again in a moment." {
-        OVERLOADED "overloaded" "Too many requests at once" "Too many requests are under way."
+        OVERLOADED "overloaded" "Too many requests at once"
+            "Too many requests are under way, or their bodies, answers or instances take all the memory that they may."
     }
     504 "NotCachedOrTimedOut"
         "There is no cached answer and only that was asked for, or the answer took too long." {

@@ -58,7 +58,8 @@ impl<'a> Found<'a> {
         let ours = key.starts_with(key::PREFIX);
         let model = model.filter(|model| !ours || key.contains(model.id()));
         let content = if ours {
-            entry(key, &value, model, mac).unwrap_or_else(Content::Unreadable)
+            let said = model.map_or(key.into(), |model| model.said(key));
+            entry(&said, &value, model, mac).unwrap_or_else(Content::Unreadable)
         } else {
             std::str::from_utf8(&value).map_or_else(
                 |_| Content::Unreadable("it is neither an entry nor text".to_owned()),
