@@ -13,7 +13,7 @@
 //! Invariant: a component reaches no key but its own model's, as [`OwnKeys`](crate::guest::own_keys::OwnKeys) tells them.
 
 use bytes::Bytes;
-use tracing::{debug, trace};
+use tracing::trace;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
     ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType, WasmList, WasmStr,
