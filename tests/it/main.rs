@@ -33,6 +33,7 @@ mod redis_trust;
 mod reports;
 mod rows;
 mod serve;
+mod server_faults;
 mod spin;
 mod store_choice;
 mod store_model;

@@ -11,7 +11,7 @@ use foretold::unstable::{Inventory, Password, Purge, StoreSettings, StoreUrl};
 use crate::harness::proxy::Proxy;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::secret::Secret;
-use crate::stores::{LAYOUTS, MODEL, keys, open, row_key, settings, value};
+use crate::stores::{MODEL, keys, layouts, open, row_key, settings, value};
 
 const LONG: Duration = Duration::from_secs(600);
 /// Within which a server that is back has to be found; far longer than it takes, since all tests
@@ -55,14 +55,14 @@ async fn a_connection_that_was_closed_while_idle_is_replaced() {
     let redis = Redis::start_with(free_port(), &["--timeout", "2"]);
     let key = row_key(MODEL, 1, 3);
     let mut stores = vec![];
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = open(&format!("{}?layout={layout}&prefix={layout}", redis.url())).await;
         store.set(&key, value(1), LONG).await.unwrap();
         stores.push(store);
     }
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        for (store, layout) in stores.iter().zip(LAYOUTS) {
+        for (store, layout) in stores.iter().zip(layouts()) {
             assert_eq!(store.get(&key, LONG).await.unwrap(), Some(value(1)), "{layout}");
             store.set(&row_key(MODEL, 2, 3), value(2), LONG).await.unwrap();
         }
@@ -96,7 +96,7 @@ async fn a_connection_that_was_killed_is_replaced_before_the_next_command() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_purged_comes_back_with_a_new_connection() {
     let redis = Redis::start();
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let url = format!("{}?layout={layout}", redis.url());
         let (one, two) = (open(&url).await, open(&url).await);
         let key = row_key(MODEL, 1, 3);
@@ -126,7 +126,7 @@ async fn a_fail_over_that_keeps_the_connection_is_found_out() {
     b.cli(&["REPLICAOF", "127.0.0.1", &a.port().to_string()]);
     let proxy = Proxy::start(a.port());
     let mut stores = vec![];
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = open(&format!("{}?layout={layout}", proxy.url())).await;
         until_stored(&store, layout).await;
         stores.push(store);
@@ -135,7 +135,7 @@ async fn a_fail_over_that_keeps_the_connection_is_found_out() {
         new.cli(&["REPLICAOF", "NO", "ONE"]);
         old.cli(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
         proxy.lead_to(new.port());
-        for (store, layout) in stores.iter().zip(LAYOUTS) {
+        for (store, layout) in stores.iter().zip(layouts()) {
             until_stored(store, layout).await;
         }
     }
@@ -187,6 +187,37 @@ async fn a_server_that_pauses_or_is_full_of_clients_is_found_again() {
     until_stored(&store, "clients").await;
     redis.cli(&["CLIENT", "PAUSE", "1500"]);
     until_stored(&store, "paused").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_connection_is_asked_whether_it_is_there() {
+    let redis = Redis::start();
+    let store = open(&redis.url()).await;
+    until_stored(&store, "at first").await;
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    let pinged = async || redis.cli(&["INFO", "commandstats"]).concat().contains("cmdstat_ping:");
+    until(pinged, "PING").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_system_probes_the_peer_of_a_quiet_connection() {
+    let redis = Redis::start();
+    let store = open(&redis.url()).await;
+    until_stored(&store, "at first").await;
+    // Local address, remote address, state, queues, timer: 02 is that of keep-alive, with the
+    // hundredths of a second until it fires.
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let remote = format!("0100007F:{:04X}", redis.port());
+    let established = |line: &&str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns[2] == remote && columns[3] == "01"
+    };
+    let line = table.lines().find(established).unwrap_or_else(|| panic!("{remote}: {table}"));
+    let timer = line.split_whitespace().nth(5).unwrap();
+    let (kind, left) = timer.split_once(':').unwrap();
+    assert_eq!(kind, "02", "{line}");
+    let left = u64::from_str_radix(left, 16).unwrap();
+    assert!(left <= 1500, "{left} hundredths of a second: {line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
