@@ -25,7 +25,8 @@ fn sources(folder: &str) -> BTreeMap<Module, String> {
             let below = path.strip_prefix(&root).expect("a path in src").with_extension("");
             let module = below.iter().map(|part| part.to_string_lossy().into_owned());
             let module: Module = module.filter(|part| part != "lib" && part != "main").collect();
-            sources.insert(module, code);
+            // A crate may be a library and a command.
+            sources.entry(module).or_insert_with(String::new).push_str(&code);
         }
     }
     sources
@@ -38,7 +39,8 @@ fn imports(module: &Module, code: &str, all: &BTreeMap<Module, String>) -> BTree
         read_paths(&mut tokens(&code[start + prefix.len()..]), Vec::new(), &mut paths);
     }
     for (start, prefix) in code.match_indices("use ") {
-        let mut path = tokens(&code[start + prefix.len()..]);
+        let path = &code[start + prefix.len()..];
+        let mut path = tokens(path.strip_prefix("self::").unwrap_or(path));
         // Of a module that this one declares.
         let child = path.clone().next().is_some_and(|first| {
             all.contains_key(&[&module[..], &[first.to_owned()]].concat()) && first != "lib"
@@ -126,7 +128,7 @@ fn imports_are_read_from_use_lines_and_from_paths() {
         .map(|name| if name.is_empty() { Vec::new() } else { module(name) })
         .map(|module| (module, String::new()))
         .into();
-    let code = "use b::X;\nuse std::fmt;\npub(crate) use crate::{a::{c::{Y, Z}, f}, d};\n\
+    let code = "use b::X;\nuse self::c::V;\nuse std::fmt;\npub(crate) use crate::{a::{g::Y, f}, d};\n\
                 fn g() -> crate::e::E {}";
     let expected = ["a::b", "a::c", "d", "e"].map(module).into();
     assert_eq!(imports(&module("a"), code, &all), expected);

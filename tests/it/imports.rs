@@ -1,4 +1,8 @@
-//! What each artefact asks of its host: exactly the written list.
+//! What each artefact asks of its host: exactly the written list. And files of the host import
+//! each other in one direction only.
+
+#[path = "../circles.rs"]
+mod circles;
 
 use foretold::Target;
 use wasmtime::Engine;
@@ -41,4 +45,9 @@ fn the_artefact_for_spin_imports_what_is_written_down_and_no_more() {
 #[test]
 fn the_artefact_for_programs_imports_what_is_written_down_and_no_more() {
     check(Target::Library, include_str!("../../wit/imports/library.txt"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    circles::refuse(env!("CARGO_MANIFEST_DIR"));
 }

@@ -1,5 +1,7 @@
 //! `/metrics`: what it says adds up, and is what clients saw.
 
+use std::collections::BTreeSet;
+
 use crate::harness::answer::answer;
 use crate::harness::credit::{SAMPLE, aged, array, copy_of_credit};
 use crate::harness::host::Host;
@@ -31,8 +33,7 @@ fn all_series_are_there_from_the_start() {
     let endpoints = ["", "/decisions", "/predictions", "/probabilities", "/risk_categories", infer];
     for endpoint in endpoints {
         assert_counts(&metrics, endpoint, [0.0; 5]);
-        let names = ["entries_stored", "entries_dropped", "entries_corrupt", "entries_expired"];
-        for name in [&names[..], &["lookups_unavailable", "model_seconds_saved"]].concat() {
+        for name in ["entries_stored", "lookups_unavailable", "model_seconds_saved"] {
             assert_eq!(count(&metrics, name, endpoint), 0.0);
         }
         for name in ["foretold_lookup_seconds_count", "foretold_model_seconds_count"] {
@@ -43,6 +44,23 @@ fn all_series_are_there_from_the_start() {
     let build = [("version", env!("CARGO_PKG_VERSION")), ("model", "credit")];
     assert_eq!(metrics.value("foretold_build_info", &build), 1.0);
     assert_eq!(metrics.label_values("model_id").first().unwrap().len(), 15);
+}
+
+#[test]
+fn the_table_in_the_documentation_has_every_metric() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/caching.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `foretold_"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    let names = cells.flat_map(|cell| cell.split(", "));
+    let described = names.map(|name| format!("foretold_{}", name.replace("`foretold_", "")));
+    let described: BTreeSet<String> =
+        described.map(|name| name.trim_end_matches('`').to_owned()).collect();
+    let mut host = host(&[]);
+    host.post("/decisions", SAMPLE);
+    let metrics = host.metrics();
+    let found: BTreeSet<String> = metrics.names().into_iter().map(str::to_owned).collect();
+    assert_eq!(described, found);
 }
 
 #[test]

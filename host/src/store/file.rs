@@ -13,12 +13,11 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 
 use self::table::{ENTRIES, store_error};
 use self::writer::{Change, Writer};
+use crate::store::backend::{Store, StoreError, StoreFuture};
 use crate::store::clock::{Expiry, SteadyClock};
 use crate::store::inventory::{Counts, Position};
+use crate::store::inventory::{Cursor, Entry, Inventory, Page, Purge, Selection, Statistics};
 use crate::store::key::Key;
-use crate::store::{
-    Cursor, Entry, Inventory, Page, Purge, Selection, Statistics, Store, StoreError, StoreFuture,
-};
 
 /// Entries of a page of a listing.
 const PAGE_ENTRIES: usize = 1000;

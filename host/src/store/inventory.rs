@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::store::{Store, StoreFuture};
+use crate::store::backend::{Store, StoreFuture};
 
 /// A store whose entries can be listed and removed.
 ///

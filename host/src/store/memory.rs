@@ -7,11 +7,10 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::store::backend::{Store, StoreFuture};
 use crate::store::inventory::Counts;
+use crate::store::inventory::{Cursor, Entry, Inventory, Page, Purge, Selection, Statistics};
 use crate::store::key::Key;
-use crate::store::{
-    Cursor, Entry, Inventory, Page, Purge, Selection, Statistics, Store, StoreFuture,
-};
 
 /// Entries in memory, the least useful dropped first (S3-FIFO) when they take too much of it.
 ///

@@ -5,6 +5,7 @@
 //! open, commands fail at once and one probe at a time tries to connect. Opening it for a mere
 //! hiccup costs little, since the answer to a miss is a computation of microseconds.
 
+mod advice;
 mod connection;
 mod error;
 pub(super) mod layout;
@@ -21,13 +22,14 @@ use self::connection::MAX_VALUE_BYTES;
 use self::connection::breaker::{Failure, Shared};
 use self::connection::generations::View;
 use self::connection::session::Session;
+use self::connection::upkeep::keep;
 use self::error::store_error;
 pub use self::layout::Layout;
 use self::layout::commands::{Reading, Writing, foreign_names};
 use self::layout::place::NameContext;
 pub(crate) use self::url::RedisUrl;
+use crate::store::backend::{Store, StoreError, StoreFuture};
 use crate::store::clock::Expiry;
-use crate::store::{Store, StoreError, StoreFuture};
 
 /// Keys of one round trip. The server answers one command after the other, and so a single look-up
 /// waits behind all the keys of others: with more, it would be late.
@@ -51,6 +53,7 @@ impl RedisStore {
     /// If the server answers, but cannot have the layout.
     pub(crate) async fn connect(url: &RedisUrl) -> Result<RedisStore, StoreError> {
         let shared = Shared::connect(url).await?;
+        tokio::spawn(keep(Arc::downgrade(&shared), shared.states()));
         if url.layout.kind().is_swept {
             tokio::spawn(tools::sweep::sweep(Arc::downgrade(&shared)));
         }

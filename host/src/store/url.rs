@@ -4,8 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::store::backend::StoreError;
+use crate::store::file::FileStore;
+use crate::store::inventory::Inventory;
+use crate::store::memory::MemoryStore;
+use crate::store::redis::{RedisStore, RedisUrl};
 use crate::store::settings::StoreSettings;
-use crate::store::{FileStore, Inventory, MemoryStore, RedisStore, RedisUrl, StoreError};
 
 /// The store that an operator chose.
 #[derive(Clone, Debug)]

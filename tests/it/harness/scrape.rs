@@ -71,6 +71,14 @@ impl Scrape {
         values.iter().sum()
     }
 
+    /// The names as documents have them: a histogram has one.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        let parts = ["_sum", "_count", "_bucket"];
+        let whole =
+            |name| parts.iter().find_map(|part| str::strip_suffix(name, part)).unwrap_or(name);
+        self.samples.keys().map(|(name, _)| whole(name.as_str())).collect()
+    }
+
     /// All values of a label.
     pub(crate) fn label_values(&self, label: &str) -> BTreeSet<&str> {
         self.samples.keys().filter_map(|(_, labels)| labels.get(label)).map(|s| &**s).collect()

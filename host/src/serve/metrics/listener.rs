@@ -18,7 +18,7 @@ use tracing::debug;
 
 use crate::serve::accept::{self, Connection, Gate};
 use crate::serve::bounds::ConnectionBounds;
-use crate::serve::metrics::Metrics;
+use crate::serve::metrics::counts::Metrics;
 use crate::serve::metrics::text;
 
 /// A listener that does not answer yet.

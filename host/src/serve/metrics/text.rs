@@ -11,36 +11,13 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::serve::bounds::Bound;
-use crate::serve::metrics::{BOUNDS_NS, Counts, EndpointCounts, Histogram, Metrics, seconds};
+use crate::serve::metrics::counters::{COUNTERS, Counter};
+use crate::serve::metrics::counts::{
+    BOUNDS_NS, Counts, EndpointCounts, Histogram, Metrics, seconds,
+};
 
 /// The type of what [`text()`](Metrics::text) gives.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Name without `_total`, explanation and value of a counter.
-type Counter = (&'static str, &'static str, fn(&EndpointCounts) -> u64);
-
-const COUNTERS: [Counter; 10] = [
-    (
-        "foretold_requests",
-        "Predictions asked for, a row of an array counted as one: hits + misses + bypassed + refused",
-        |counts| counts.hits + counts.misses + counts.bypassed + counts.refused,
-    ),
-    ("foretold_hits", "Predictions from the cache", |counts| counts.hits),
-    ("foretold_misses", "Predictions computed because the cache had none", |counts| counts.misses),
-    (
-        "foretold_bypassed",
-        "Predictions computed without a look-up, because the client or --cache auto wanted it",
-        |counts| counts.bypassed,
-    ),
-    ("foretold_refused", "Rows and requests that got an error", |counts| counts.refused),
-    ("foretold_entries_stored", "Entries that the store confirmed", |counts| counts.stored),
-    ("foretold_entries_dropped", "Entries that the store did not take", |counts| counts.dropped),
-    ("foretold_entries_corrupt", "Values found that are no entries", |counts| counts.corrupt),
-    ("foretold_entries_expired", "Entries found that are too old", |counts| counts.expired),
-    ("foretold_lookups_unavailable", "Look-ups that the store did not answer", |counts| {
-        counts.unavailable
-    }),
-];
 
 const SECONDS_SAVED_HELP: &str = "Time that the model would have taken for the hits: each counts as the model's mean time per row";
 const CACHE_BYPASSED_HELP: &str = "1 if --cache auto has decided to do without the store, else 0";
@@ -71,10 +48,10 @@ impl Metrics {
     }
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> Result<(), Error> {
-        for (name, help, value) in COUNTERS {
+        for (position, Counter { name, help, .. }) in COUNTERS.iter().enumerate() {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for endpoint in &counts.endpoints {
-                counter(&mut metric, &self.labels(endpoint), value(endpoint))?;
+                counter(&mut metric, &self.labels(endpoint), endpoint.totals[position])?;
             }
         }
         let (name, help) = ("foretold_model_seconds_saved", SECONDS_SAVED_HELP);

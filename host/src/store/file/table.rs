@@ -9,7 +9,7 @@ use redb::{Database, DatabaseError, StorageError, TableDefinition, TableHandle};
 use tracing::warn;
 
 use crate::plain_file::others_can_read;
-use crate::store::StoreError;
+use crate::store::backend::StoreError;
 
 /// Key → expiry of 4 bytes and entry. Another form gets another number.
 pub(super) const ENTRIES: TableDefinition<'_, &str, &[u8]> =

@@ -13,10 +13,11 @@ use redb::{Database, ReadableDatabase};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::warn;
 
+use crate::store::backend::StoreError;
 use crate::store::clock::{Expiry, SteadyClock};
 use crate::store::file::table::{ENTRIES, store_error};
+use crate::store::inventory::Purge;
 use crate::store::sweep::{self, Step, Turn};
-use crate::store::{Purge, StoreError};
 
 /// Changes that one transaction takes at most.
 const MAX_CHANGES: usize = 4096;

@@ -6,8 +6,9 @@ mod dial;
 pub(super) mod generations;
 pub(super) mod sentinel;
 pub(super) mod session;
+mod stream;
 mod suspects;
 pub(super) mod tls;
-mod upkeep;
+pub(super) mod upkeep;
 
 pub(super) use self::bound::{CUT, MAX_VALUE_BYTES};

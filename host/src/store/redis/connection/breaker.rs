@@ -13,16 +13,14 @@ use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::store::StoreError;
+use crate::store::backend::StoreError;
 use crate::store::clock::SteadyClock;
+use crate::store::redis::advice::explain;
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
 use crate::store::redis::connection::generations::{ALL, Tags, new_tag};
 use crate::store::redis::connection::session::{NoSession, Opened, Session};
 use crate::store::redis::connection::suspects::Suspects;
-use crate::store::redis::connection::upkeep::{attend, probe_until_closed, renew_or_probe};
-use crate::store::redis::error::{
-    describe, explain, is_cut, is_demoted, is_lost, is_outage, is_wrong_type,
-};
+use crate::store::redis::error::{describe, is_cut, is_demoted, is_lost, is_outage, is_wrong_type};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
@@ -54,7 +52,8 @@ pub(crate) struct Shared {
     purged: AtomicBool,
 }
 
-enum Breaker {
+#[derive(Clone)]
+pub(crate) enum Breaker {
     /// The server answered last time.
     Closed(Arc<Session>),
     /// The connection has ended, and another is being made: commands wait for it.
@@ -128,7 +127,7 @@ impl Breaker {
 }
 
 impl Shared {
-    /// Connects, or starts probing where the server does not answer.
+    /// Connects; where the server does not answer, the breaker is open.
     ///
     /// # Errors
     /// If the server answers, but cannot have the layout.
@@ -151,11 +150,7 @@ impl Shared {
             Err(NoSession::Redis(error)) => {
                 let reason = explain(&error, url);
                 warn!("{url} does not answer ({reason}); predictions go on without a cache");
-                let told = reason.clone();
-                shared.breaker.send_modify(|breaker| {
-                    *breaker = Breaker::Open { last_clock: None, reason };
-                });
-                tokio::spawn(probe_until_closed(Arc::downgrade(&shared), told));
+                shared.breaker.send_replace(Breaker::Open { last_clock: None, reason });
             }
         }
         Ok(shared)
@@ -263,7 +258,6 @@ impl Shared {
         });
         if begins {
             debug!("the connection to {} has ended ({reason})", self.url);
-            tokio::spawn(renew_or_probe(Arc::downgrade(self)));
         }
     }
 
@@ -277,7 +271,7 @@ impl Shared {
         self.open(reason, |breaker| matches!(breaker, Breaker::Renewing { .. }));
     }
 
-    /// Opens the breaker and starts the probe, if it still is as it has to be.
+    /// Opens the breaker, if it still is as it has to be.
     fn open(self: &Arc<Shared>, reason: &str, is_due: impl FnOnce(&Breaker) -> bool) {
         let opens = self.breaker.send_if_modified(|breaker| {
             let is_due = is_due(breaker);
@@ -289,7 +283,6 @@ impl Shared {
         });
         if opens {
             warn!("{} failed ({reason}); predictions go on without a cache", self.url);
-            tokio::spawn(probe_until_closed(Arc::downgrade(self), reason.to_owned()));
         }
     }
 
@@ -352,17 +345,18 @@ impl Shared {
 
     /// Closes the breaker with a session, if it still is as it has to be.
     fn install(self: &Arc<Shared>, session: Arc<Session>, is_due: impl FnOnce(&Breaker) -> bool) {
-        let installed = self.breaker.send_if_modified(|breaker| {
+        self.breaker.send_if_modified(|breaker| {
             let is_due = is_due(breaker);
             if is_due {
-                *breaker = Breaker::Closed(session.clone());
+                *breaker = Breaker::Closed(session);
             }
             is_due
         });
-        if installed {
-            // From now on an end of it is noticed; one that came before is seen at once.
-            tokio::spawn(attend(Arc::downgrade(self), session));
-        }
+    }
+
+    /// What becomes of the breaker.
+    pub(crate) fn states(&self) -> watch::Receiver<Breaker> {
+        self.breaker.subscribe()
     }
 
     pub(crate) fn reason(&self, failure: &NoSession) -> String {

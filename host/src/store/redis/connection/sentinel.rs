@@ -8,7 +8,7 @@ use redis::{ErrorKind, RedisConnectionInfo, RedisError, RedisResult};
 use tokio::task::JoinSet;
 
 use crate::store::redis::connection::bound::{Bounded, Traffic};
-use crate::store::redis::connection::dial::stream;
+use crate::store::redis::connection::stream::stream;
 use crate::store::redis::connection::tls::Tls;
 use crate::store::settings::Password;
 

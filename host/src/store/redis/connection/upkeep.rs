@@ -1,11 +1,12 @@
-//! What goes on beside the commands: a connection is watched, and another one is made.
+//! What goes on beside the commands: one task watches the connection, and makes another one.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tracing::{debug, info};
 
-use crate::store::redis::connection::breaker::{POLL_PAUSE, Shared};
+use crate::store::redis::connection::breaker::{Breaker, POLL_PAUSE, Shared};
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::describe;
@@ -16,8 +17,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A server that was quiet for so long is asked whether it is there.
 const PING_PAUSE: Duration = Duration::from_secs(10);
 
+/// Does what the state of the breaker asks for. It ends with the store.
+pub(crate) async fn keep(shared: Weak<Shared>, mut states: watch::Receiver<Breaker>) {
+    while shared.strong_count() > 0 {
+        let state = states.borrow_and_update().clone();
+        match state {
+            Breaker::Closed(session) => tokio::select! {
+                // An end of it that came before is seen at once.
+                () = attend(&shared, session) => {}
+                _ = states.changed() => {}
+            },
+            Breaker::Renewing { .. } => renew(&shared).await,
+            Breaker::Open { reason, .. } => probe_until_closed(&shared, reason).await,
+        }
+    }
+}
+
 /// Makes another connection at once; where that fails or takes long, it is an outage.
-pub(crate) async fn renew_or_probe(shared: Weak<Shared>) {
+async fn renew(shared: &Weak<Shared>) {
     let Some(shared) = shared.upgrade() else { return };
     let mut attempt = std::pin::pin!(shared.probe());
     let (reason, is_late) = match tokio::time::timeout(shared.url.timeout, &mut attempt).await {
@@ -27,13 +44,13 @@ pub(crate) async fn renew_or_probe(shared: Weak<Shared>) {
     };
     shared.give_up_renewal(&reason);
     // Where it only took long, it may still come before the first probe.
-    if is_late && attempt.await.is_ok() {
+    if is_late && matches!(tokio::time::timeout(FIRST_PAUSE, attempt).await, Ok(Ok(()))) {
         info!("{} answers again", shared.url);
     }
 }
 
-/// The one probe that runs while the breaker is open. It ends with the store.
-pub(crate) async fn probe_until_closed(shared: Weak<Shared>, mut told: String) {
+/// Tries to connect while the breaker is open.
+async fn probe_until_closed(shared: &Weak<Shared>, mut told: String) {
     let mut pause = FIRST_PAUSE;
     loop {
         tokio::time::sleep(pause).await;
@@ -55,7 +72,7 @@ pub(crate) async fn probe_until_closed(shared: Weak<Shared>, mut told: String) {
 
 /// Reads the generations when they have changed, asks a quiet server whether it is there, and
 /// notices the end of the connection. It ends with that, or with the session.
-pub(crate) async fn attend(shared: Weak<Shared>, session: Arc<Session>) {
+async fn attend(shared: &Weak<Shared>, session: Arc<Session>) {
     let generations = session.generations.clone();
     let is_told = session.is_told;
     let mut ended = std::pin::pin!(session.link.ended());

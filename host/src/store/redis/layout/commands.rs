@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use redis::{FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 
-use crate::store::StoreError;
+use crate::store::backend::StoreError;
 use crate::store::key::Key;
 use crate::store::redis::error::{is_cut, is_wrong_type, store_error};
 use crate::store::redis::layout::arrangement::Arrangement;

@@ -7,7 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{RedisError, Value};
 
+use crate::store::backend::{StoreError, StoreFuture};
 use crate::store::inventory::{Counts, Position};
+use crate::store::inventory::{
+    Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics,
+};
 use crate::store::key::{Key, PREFIX, is_model_id};
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
@@ -19,10 +23,6 @@ use crate::store::redis::layout::place::Place;
 use crate::store::redis::name;
 use crate::store::redis::name::Name;
 use crate::store::redis::tools::scan;
-use crate::store::{
-    Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics, StoreError,
-    StoreFuture,
-};
 
 /// Names of a page of SCAN whose memory is measured, to stand for all of them.
 const SAMPLE: usize = 20;
