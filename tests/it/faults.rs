@@ -193,7 +193,8 @@ fn replies_garbled(layout: &str) {
 fn out_of_memory(layout: &str) {
     let redis = Redis::start();
     let strike = || {
-        redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1"]);
+        redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+        redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
         std::thread::sleep(FAULT);
     };
     let repair = || drop(redis.cli(&["CONFIG", "SET", "maxmemory", "0"]));

@@ -141,6 +141,67 @@ async fn a_fail_over_that_keeps_the_connection_is_found_out() {
     }
 }
 
+/// A tool that has begun to purge ends with a purge, whatever becomes of the server meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_in_a_fail_over_is_repeated() {
+    for layout in layouts() {
+        let start = || Redis::start_with(free_port(), &REPLICATES_AT_ONCE);
+        let (a, b) = (start(), start());
+        let proxy = Proxy::start(a.port());
+        let url = format!("{}?layout={layout}", proxy.url());
+        let (tool, host) = (open(&url).await, open(&url).await);
+        let key = row_key(MODEL, 1, 3);
+        host.set(&key, value(1), LONG).await.unwrap();
+        b.cli(&["REPLICAOF", "127.0.0.1", &a.port().to_string()]);
+        until(async || !b.cli(&["--scan"]).is_empty(), "replicated").await;
+        // The server that the tool is connected to is a replica now, and says READONLY.
+        b.cli(&["REPLICAOF", "NO", "ONE"]);
+        a.cli(&["REPLICAOF", "127.0.0.1", &b.port().to_string()]);
+        let purge = async {
+            tool.change_generation(&Purge::All).await.unwrap();
+            tool.free_old_generations(&mut |_| ()).await.unwrap()
+        };
+        let fail_over = async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            proxy.lead_to(b.port());
+        };
+        let (freed, ()) = tokio::join!(purge, fail_over);
+        assert_eq!(freed, 1, "{layout}");
+        assert_eq!(open(&b.url()).await.get(&key, LONG).await.unwrap(), None, "{layout}");
+        until(async || host.get(&key, LONG).await.is_ok_and(|found| found.is_none()), layout).await;
+        // Another that ends the connection.
+        drop(b);
+        let purge = async { tool.change_generation(&Purge::Model(MODEL.to_owned())).await };
+        let fail_over = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            a.cli(&["REPLICAOF", "NO", "ONE"]);
+            proxy.lead_to(a.port());
+        };
+        let (purged, ()) = tokio::join!(purge, fail_over);
+        purged.unwrap();
+        assert!(!a.cli(&["HGET", "foretold:generations", MODEL]).concat().is_empty(), "{layout}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_waits_for_the_replicas() {
+    let start = || Redis::start_with(free_port(), &REPLICATES_AT_ONCE);
+    let (primary, replica) = (start(), start());
+    replica.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    let linked = async || primary.cli(&["INFO", "replication"]).concat().contains("state=online");
+    until(linked, "replicated").await;
+    let store = open(&primary.url()).await;
+    for _ in 0..20 {
+        store.change_generation(&Purge::All).await.unwrap();
+        let tag = |redis: &Redis| redis.cli(&["HGET", "foretold:generations", "all"]);
+        let of_primary = primary.cli(&["HGET", "foretold:generations", "all"]);
+        assert_eq!(tag(&replica), of_primary);
+    }
+    // One that hangs is not waited for without end.
+    replica.signal(rustix::process::Signal::STOP);
+    store.change_generation(&Purge::All).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_stays_one_is_read_from() {
     let (redis, primary) = (Redis::start(), Redis::start_with(free_port(), &REPLICATES_AT_ONCE));
@@ -248,5 +309,11 @@ async fn a_layout_that_the_server_cannot_have_is_refused_at_the_start() {
     let Err(error) = url.open().await else { panic!("it was accepted") };
     let error = error.to_string();
     assert!(error.contains("layout hash needs EXPIRE"), "{error}");
+    assert!(
+        error.ends_with(
+            "choose the layout string or packed, or a server that has it (Redis 7, Valkey)"
+        ),
+        "{error}"
+    );
     until_stored(&open(&redis.url()).await, "layout string").await;
 }
