@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use foretold::unstable::{Password, Purge, Selection, StoreSettings, StoreUrl};
 use tempfile::TempDir;
 
+use crate::harness::proxy::{Proxy, Trouble};
 use crate::harness::redis::{Redis, free_port, program};
 use crate::harness::secret::Secret;
 use crate::redis_tls::self_signed;
@@ -35,6 +36,8 @@ pub(crate) struct Security {
     sentinel_password: &'static str,
     /// The servers'.
     password: &'static str,
+    /// Whose that is, for the sentinels.
+    user: &'static str,
     /// The lines that make a server speak TLS, with a certificate of this machine.
     tls: Vec<[String; 2]>,
 }
@@ -75,8 +78,21 @@ impl Security {
 impl Sentinels {
     /// Of one service, `scores`, whose primary is at a port.
     pub(crate) fn start(primary: u16, security: Security) -> Sentinels {
+        let sentinels = Sentinels::run(3, primary, security);
+        let start = Instant::now();
+        // Each has to know the two others and the replica.
+        let knows_others =
+            |port| sentinels.cli(port, &["INFO", "sentinel"]).contains("slaves=1,sentinels=3");
+        while !sentinels.ports.iter().all(|port| knows_others(*port)) {
+            assert!(start.elapsed() < FAIL_OVER, "the sentinels do not find each other");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        sentinels
+    }
+
+    fn run(count: usize, primary: u16, security: Security) -> Sentinels {
         let folder = TempDir::new().unwrap();
-        let ports = [(); 3].map(|()| free_port()).to_vec();
+        let ports = (0..count).map(|_| free_port()).collect();
         let mut sentinels = Sentinels { children: vec![], ports, security, _folder: folder };
         for port in &sentinels.ports {
             let path = sentinels._folder.path().join(port.to_string());
@@ -91,19 +107,11 @@ impl Sentinels {
                 .unwrap();
             sentinels.children.push(child);
         }
-        let start = Instant::now();
-        // Each has to know the two others and the replica.
-        let knows_others =
-            |port| sentinels.cli(port, &["INFO", "sentinel"]).contains("slaves=1,sentinels=3");
-        while !sentinels.ports.iter().all(|port| knows_others(*port)) {
-            assert!(start.elapsed() < FAIL_OVER, "the sentinels do not find each other");
-            std::thread::sleep(Duration::from_millis(100));
-        }
         sentinels
     }
 
     fn configuration(&self, port: u16, primary: u16) -> String {
-        let Security { sentinel_password, password, tls } = &self.security;
+        let Security { sentinel_password, password, user, tls } = &self.security;
         let mut lines = match tls.is_empty() {
             true => format!("port {port}\n"),
             false => format!("port 0\ntls-port {port}\n"),
@@ -116,6 +124,9 @@ impl Sentinels {
         );
         if !password.is_empty() {
             lines += &format!("sentinel auth-pass scores {password}\n");
+        }
+        if !user.is_empty() {
+            lines += &format!("sentinel auth-user scores {user}\n");
         }
         if !sentinel_password.is_empty() {
             lines += &format!(
@@ -199,6 +210,40 @@ async fn the_primary_is_found_and_found_again_after_a_fail_over() {
         // The purge before the fail-over holds.
         assert_eq!(store.get(&keys()[1], LONG).await.unwrap(), None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sentinel_that_is_cut_off_does_not_lead_to_the_old_primary_for_ever() {
+    let (primary, replica) = replicated();
+    let sentinels = Sentinels::start(primary.port(), Security::default());
+    // It does not hear from the others, and so does not learn of a fail-over. It answers first.
+    let old_port = primary.port().to_string();
+    let without_messages =
+        ["ACL", "SETUSER", "alone", "on", ">alone", "~*", "+@all", "-publish", "-subscribe"];
+    for redis in [&primary, &replica] {
+        redis.cli(&without_messages);
+    }
+    let security = Security { user: "alone", password: "alone", ..Security::default() };
+    let alone = Sentinels::run(1, primary.port(), security);
+    let proxies = sentinels.ports.iter().map(|port| Proxy::start(*port)).collect::<Vec<_>>();
+    for proxy in &proxies {
+        proxy.make(Trouble::Delay(Duration::from_millis(30)));
+    }
+    let nodes: Vec<String> = std::iter::once(alone.ports[0])
+        .chain(proxies.iter().map(Proxy::port))
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    let store = open(&format!("redis+sentinel://{}/scores", nodes.join(","))).await;
+    let key = row_key(MODEL, 1, 3);
+    store.set(&key, value(1), LONG).await.unwrap();
+    drop(primary);
+    let start = Instant::now();
+    while store.set(&key, value(2), LONG).await.is_err() {
+        assert!(start.elapsed() < FAIL_OVER);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let named = alone.cli(alone.ports[0], &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "scores"]);
+    assert!(named.contains(&old_port), "it was not cut off: {named}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
