@@ -1,6 +1,6 @@
 """How many hosts, proxies and shards so many predictions per second need, from what one of each takes.
 
-    python3 bench/capacity.py [--rate 1000000] [--host-us 40] … [--seed 1]
+    python3 bench/capacity.py [--rate 1000000] [--host-us 50] … [--seed 1]
 
 Nothing here is measured: the figures of bench/scaling.py are added up, and for the shards, which do not share their
 work evenly, a small simulation draws which rows are asked for (by Zipf's law), in which shard each lies (by its slot,
@@ -20,10 +20,10 @@ ARRIVALS = 300_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=float, default=1e6, help="predictions per second")
-    parser.add_argument("--host-us", type=float, default=40, help="time of a processor per request, host")
-    parser.add_argument("--proxy-us", type=float, default=25, help="the same, HAProxy")
-    parser.add_argument("--redis-us", type=float, default=6, help="the same, Redis, which has one processor per shard")
-    parser.add_argument("--http-bytes", type=float, default=750, help="of a request and its answer")
+    parser.add_argument("--host-us", type=float, default=50, help="time of a processor per request, host")
+    parser.add_argument("--proxy-us", type=float, default=26, help="the same, HAProxy")
+    parser.add_argument("--redis-us", type=float, default=6.5, help="the same, Redis, which has one processor per shard")
+    parser.add_argument("--http-bytes", type=float, default=580, help="of a request and its answer")
     parser.add_argument("--redis-bytes", type=float, default=70, help="the same between host and Redis")
     parser.add_argument("--rows", type=float, default=1e8, help="different rows within one time to live")
     parser.add_argument("--entry-bytes", type=float, default=145, help="what one takes in Redis")

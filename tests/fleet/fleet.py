@@ -115,6 +115,8 @@ class HaProxy(Server):
         port, self.socket = free_port(), folder / "admin.sock"
         servers = "\n".join(f"    server host{number} 127.0.0.1:{host.port}" for number, host in enumerate(hosts))
         text = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
+        if text.strip() not in (ROOT / "docs" / "scaling.md").read_text("utf-8"):
+            raise SystemExit("docs/scaling.md shows another configuration than deploy/haproxy.cfg")
         for pattern, line in ((r"    stats socket \S+", f"    stats socket {self.socket}"),
                               (r"    bind \S+", f"    bind 127.0.0.1:{port}"), (r"(    server .*\n?)+", servers + "\n")):
             text, count = re.subn(pattern, line, text)

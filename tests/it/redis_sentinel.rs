@@ -18,8 +18,9 @@ const LONG: Duration = Duration::from_secs(600);
 /// Until the sentinels have agreed and the replica is the primary.
 pub(crate) const FAIL_OVER: Duration = Duration::from_secs(30);
 
-/// The machine's: the server under test may be built without TLS.
-const WITH_TLS: &str = "redis-server";
+/// The machine's server: the one under test may be built without TLS, or have sentinels that know no
+/// password of their own.
+const WITH_SECURITY: &str = "redis-server";
 
 /// Three running sentinels.
 pub(crate) struct Sentinels {
@@ -68,7 +69,7 @@ impl Security {
         let options = options.iter().map(String::as_str);
         let options = ["--repl-diskless-sync-delay", "0"].into_iter().chain(options);
         let redis =
-            Redis::start_program(WITH_TLS.as_ref(), free_port(), &options.collect::<Vec<_>>());
+            Redis::start_program(WITH_SECURITY.as_ref(), free_port(), &options.collect::<Vec<_>>());
         redis.cli(&["CONFIG", "SET", "masterauth", self.password]);
         redis.cli(&["CONFIG", "SET", "requirepass", self.password]);
         (redis, port)
@@ -97,8 +98,9 @@ impl Sentinels {
         for port in &sentinels.ports {
             let path = sentinels._folder.path().join(port.to_string());
             std::fs::write(&path, sentinels.configuration(*port, primary)).unwrap();
-            let program =
-                if sentinels.security.tls.is_empty() { program() } else { WITH_TLS.into() };
+            let Security { tls, sentinel_password, .. } = &sentinels.security;
+            let is_plain = tls.is_empty() && sentinel_password.is_empty();
+            let program = if is_plain { program() } else { WITH_SECURITY.into() };
             let child = Command::new(program)
                 .arg(&path)
                 .arg("--sentinel")
