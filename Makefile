@@ -20,7 +20,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	faults soak bench bench-memory clean
+	test-fleet test-servers purges soak soak-hostile faults bench bench-memory bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -33,13 +33,18 @@ help:
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
+	@echo 'make test-fleet   two hosts behind HAProxy: restarts, a new model, purges, a kill, and no failed request'
+	@echo 'make test-servers the tests of Redis on other servers and versions: SERVERS="redis-6.2 valkey-9"'
+	@echo 'make purges       ROUNDS (10000) purges under load, and no answer from before one'
+	@echo 'make soak         mixed load and faults on two hosts for SECONDS (600)'
 	@echo 'make test-spin    the same requests under spin up, where there is a spin'
 	@echo 'make licences     licence texts of all that is shipped, and an SBOM, into dist/licences'
-	@echo 'make soak         good clients beside hostile ones for SOAK_SECONDS (600)'
+	@echo 'make soak-hostile good clients beside hostile ones for SOAK_SECONDS (600)'
 	@echo 'make fuzz         fuzz each reader of bytes from outside for SECONDS (60)'
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
+	@echo 'make bench-scaling  what a prediction takes of hosts, HAProxy, Redis and network, and what a million would'
 	@echo 'make bench-memory  what a prediction takes in Redis, by layout and kind of key (ENTRIES=2000 for a quick look)'
 
 api: build
@@ -117,7 +122,7 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	cargo test --locked --release --package foretold-inference
 	$(MAKE) test-operators
 	cargo test --locked --release --package foretold
-	$(MAKE) test-homes test-container
+	$(MAKE) test-homes test-container test-fleet
 	$(PYTHON) models/credit/train.py --check
 	$(PYTHON) models/credit-full/train.py --check
 	$(PYTHON) component/inference/tests/models/generate.py --check
@@ -177,12 +182,12 @@ test-full: GRAPHS_SEED = $(shell date +%s)
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
-	$(MAKE) soak
+	$(MAKE) soak-hostile
 	$(MAKE) fuzz SECONDS=120
 
 # Good clients beside hostile ones for SOAK_SECONDS: how long they wait, and what is left behind.
 SOAK_SECONDS ?= 600
-soak: build
+soak-hostile: build
 	FORETOLD_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --release --package foretold --test end_to_end -- \
 		--ignored --exact --nocapture soak::good_clients_are_served_beside_hostile_ones
 
@@ -196,6 +201,33 @@ test-homes: build .venv/installed
 test-container: build
 	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,buildah); }
 	tests/homes/container.sh $(TARGET)/release/foretold $(MODEL)
+
+# Several hosts and one Redis, behind a real HAProxy.
+test-fleet: build .venv/installed
+	@$(call need,redis-server)
+	@$(call need,haproxy)
+	$(PYTHON) tests/fleet/rollout.py $(TARGET)/release/foretold
+	$(PYTHON) tests/fleet/purge.py $(TARGET)/release/foretold 300
+
+ROUNDS ?= 10000
+purges: build .venv/installed
+	@$(call need,redis-server)
+	$(PYTHON) tests/fleet/purge.py $(TARGET)/release/foretold $(ROUNDS)
+
+soak: SECONDS = 600
+soak: build
+	@$(call need,redis-server)
+	python3 tests/fleet/soak.py $(TARGET)/release/foretold --seconds $(SECONDS) $(SOAK)
+
+# The tests of Redis on other servers, which are built or fetched when they are asked for.
+SERVERS ?= redis-6.0 redis-6.2 redis-8 valkey-8 valkey-9
+test-servers: build
+	@$(call need,redis-server)
+	for name in $(SERVERS); do \
+		server=$$(tests/other-redis.sh $$name $(abspath $(TARGET))/servers | tail -n 1) && \
+		FORETOLD_TEST_REDIS=$$server cargo test --locked --release --package foretold --test end_to_end -- \
+			redis_ stores:: store_ matrix tools faults key || exit 1; \
+	done
 
 # The suite of requests under `spin up`, where there is a spin.
 test-spin: spin
@@ -229,6 +261,15 @@ bench: build
 	python3 bench/startup.py $(TARGET)/release/foretold
 	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 	python3 bench/rows.py $(TARGET)/release/foretold
+
+# The figures of docs/scaling.md, and what follows from them.
+bench-scaling: build
+	@$(call need,redis-server)
+	@$(call need,haproxy)
+	@$(call need,wrk)
+	python3 bench/scaling.py $(TARGET)/release/foretold $(SCALING)
+	python3 bench/scaling.py $(TARGET)/release/foretold --layout packed $(SCALING)
+	python3 bench/capacity.py
 
 # Prints the table of docs/cache-memory.md and writes its chart.
 bench-memory:

@@ -1,9 +1,10 @@
 -- Arrays of rows, for wrk: ROWS per request, from row FIRST on. With UNIQUE=1 no row comes twice,
 -- so that all are misses; else each request is the same, so that all but the first are hits.
--- ROWS=1 sends objects.
+-- ROWS=1 sends objects. After WRAP rows, if that is given, they begin again.
 local rows = tonumber(os.getenv("ROWS"))
 local unique = os.getenv("UNIQUE") == "1"
 local next_row = tonumber(os.getenv("FIRST"))
+local wrap = tonumber(os.getenv("WRAP") or "inf")
 
 local categories = {}
 for _, foreign in ipairs({"yes", "no"}) do
@@ -28,6 +29,7 @@ local function body()
     parts[#parts + 1] = heads[math.floor(i / 4400) % 401] .. (18 + math.floor(i / 40) % 110) .. "," .. categories[i % 40 + 1]
   end
   next_row = next_row + rows
+  if next_row >= wrap then next_row = 0 end
   local text = table.concat(parts, ",")
   return rows == 1 and text or "[" .. text .. "]"
 end

@@ -36,6 +36,7 @@ mod redis_trust;
 mod reports;
 mod rows;
 mod serve;
+mod server_faults;
 mod soak;
 mod spin;
 mod store_choice;

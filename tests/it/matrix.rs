@@ -10,6 +10,7 @@ use crate::harness::credit::{SAMPLE, array, change, copy_of_credit, credit};
 use crate::harness::host::{Host, foretold};
 use crate::harness::redis::Redis;
 use crate::harness::secret::Secret;
+use crate::stores::layouts;
 
 const SECRET: &str = "sixteen bytes at least, for the tests";
 /// Seconds, for the tests that wait for the end of an entry.
@@ -33,13 +34,8 @@ fn places() -> Vec<(&'static str, Place)> {
     let url = format!("file:{}", folder.path().join("entries").display());
     let file = Place { url, is_memory: false, redis: None, _folder: Some(folder) };
     let memory = Place { url: "memory:".into(), is_memory: true, redis: None, _folder: None };
-    vec![
-        ("memory", memory),
-        ("file", file),
-        ("string", redis("string")),
-        ("hash", redis("hash")),
-        ("packed", redis("packed")),
-    ]
+    let redis = layouts().into_iter().map(|layout| (layout, redis(layout)));
+    [("memory", memory), ("file", file)].into_iter().chain(redis).collect()
 }
 
 /// The kinds of keys that a layout can hold.
@@ -184,7 +180,7 @@ fn a_purge_is_seen_by_every_host_at_once() {
 #[test]
 fn another_model_output_order_or_step_never_meets_the_old_entries() {
     let redis = Redis::start();
-    for layout in ["string", "hash", "packed"] {
+    for layout in layouts() {
         let store = format!("{}?layout={layout}&prefix={layout}-", redis.url());
         let options = ["--no-snapshot", "--store", &store];
         let first = Host::start(&credit(), &options);

@@ -11,7 +11,7 @@ use foretold::unstable::{Inventory, Password, Purge, StoreSettings, StoreUrl};
 use crate::harness::proxy::Proxy;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::secret::Secret;
-use crate::stores::{LAYOUTS, MODEL, keys, open, row_key, settings, value};
+use crate::stores::{MODEL, keys, layouts, open, row_key, settings, value};
 
 const LONG: Duration = Duration::from_secs(600);
 /// Within which a server that is back has to be found; far longer than it takes, since all tests
@@ -55,14 +55,14 @@ async fn a_connection_that_was_closed_while_idle_is_replaced() {
     let redis = Redis::start_with(free_port(), &["--timeout", "2"]);
     let key = row_key(MODEL, 1, 3);
     let mut stores = vec![];
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = open(&format!("{}?layout={layout}&prefix={layout}", redis.url())).await;
         store.set(&key, value(1), LONG).await.unwrap();
         stores.push(store);
     }
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        for (store, layout) in stores.iter().zip(LAYOUTS) {
+        for (store, layout) in stores.iter().zip(layouts()) {
             assert_eq!(store.get(&key, LONG).await.unwrap(), Some(value(1)), "{layout}");
             store.set(&row_key(MODEL, 2, 3), value(2), LONG).await.unwrap();
         }
@@ -96,7 +96,7 @@ async fn a_connection_that_was_killed_is_replaced_before_the_next_command() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_purged_comes_back_with_a_new_connection() {
     let redis = Redis::start();
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let url = format!("{}?layout={layout}", redis.url());
         let (one, two) = (open(&url).await, open(&url).await);
         let key = row_key(MODEL, 1, 3);
@@ -126,7 +126,7 @@ async fn a_fail_over_that_keeps_the_connection_is_found_out() {
     b.cli(&["REPLICAOF", "127.0.0.1", &a.port().to_string()]);
     let proxy = Proxy::start(a.port());
     let mut stores = vec![];
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = open(&format!("{}?layout={layout}", proxy.url())).await;
         until_stored(&store, layout).await;
         stores.push(store);
@@ -135,10 +135,71 @@ async fn a_fail_over_that_keeps_the_connection_is_found_out() {
         new.cli(&["REPLICAOF", "NO", "ONE"]);
         old.cli(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
         proxy.lead_to(new.port());
-        for (store, layout) in stores.iter().zip(LAYOUTS) {
+        for (store, layout) in stores.iter().zip(layouts()) {
             until_stored(store, layout).await;
         }
     }
+}
+
+/// A tool that has begun to purge ends with a purge, whatever becomes of the server meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_in_a_fail_over_is_repeated() {
+    for layout in layouts() {
+        let start = || Redis::start_with(free_port(), &REPLICATES_AT_ONCE);
+        let (a, b) = (start(), start());
+        let proxy = Proxy::start(a.port());
+        let url = format!("{}?layout={layout}", proxy.url());
+        let (tool, host) = (open(&url).await, open(&url).await);
+        let key = row_key(MODEL, 1, 3);
+        host.set(&key, value(1), LONG).await.unwrap();
+        b.cli(&["REPLICAOF", "127.0.0.1", &a.port().to_string()]);
+        until(async || !b.cli(&["--scan"]).is_empty(), "replicated").await;
+        // The server that the tool is connected to is a replica now, and says READONLY.
+        b.cli(&["REPLICAOF", "NO", "ONE"]);
+        a.cli(&["REPLICAOF", "127.0.0.1", &b.port().to_string()]);
+        let purge = async {
+            tool.change_generation(&Purge::All).await.unwrap();
+            tool.free_old_generations(&mut |_| ()).await.unwrap()
+        };
+        let fail_over = async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            proxy.lead_to(b.port());
+        };
+        let (freed, ()) = tokio::join!(purge, fail_over);
+        assert_eq!(freed, 1, "{layout}");
+        assert_eq!(open(&b.url()).await.get(&key, LONG).await.unwrap(), None, "{layout}");
+        until(async || host.get(&key, LONG).await.is_ok_and(|found| found.is_none()), layout).await;
+        // Another that ends the connection.
+        drop(b);
+        let purge = async { tool.change_generation(&Purge::Model(MODEL.to_owned())).await };
+        let fail_over = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            a.cli(&["REPLICAOF", "NO", "ONE"]);
+            proxy.lead_to(a.port());
+        };
+        let (purged, ()) = tokio::join!(purge, fail_over);
+        purged.unwrap();
+        assert!(!a.cli(&["HGET", "foretold:generations", MODEL]).concat().is_empty(), "{layout}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_waits_for_the_replicas() {
+    let start = || Redis::start_with(free_port(), &REPLICATES_AT_ONCE);
+    let (primary, replica) = (start(), start());
+    replica.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    let linked = async || primary.cli(&["INFO", "replication"]).concat().contains("state=online");
+    until(linked, "replicated").await;
+    let store = open(&primary.url()).await;
+    for _ in 0..20 {
+        store.change_generation(&Purge::All).await.unwrap();
+        let tag = |redis: &Redis| redis.cli(&["HGET", "foretold:generations", "all"]);
+        let of_primary = primary.cli(&["HGET", "foretold:generations", "all"]);
+        assert_eq!(tag(&replica), of_primary);
+    }
+    // One that hangs is not waited for without end.
+    replica.signal(rustix::process::Signal::STOP);
+    store.change_generation(&Purge::All).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,6 +251,37 @@ async fn a_server_that_pauses_or_is_full_of_clients_is_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_connection_is_asked_whether_it_is_there() {
+    let redis = Redis::start();
+    let store = open(&redis.url()).await;
+    until_stored(&store, "at first").await;
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    let pinged = async || redis.cli(&["INFO", "commandstats"]).concat().contains("cmdstat_ping:");
+    until(pinged, "PING").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_system_probes_the_peer_of_a_quiet_connection() {
+    let redis = Redis::start();
+    let store = open(&redis.url()).await;
+    until_stored(&store, "at first").await;
+    // Local address, remote address, state, queues, timer: 02 is that of keep-alive, with the
+    // hundredths of a second until it fires.
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let remote = format!("0100007F:{:04X}", redis.port());
+    let established = |line: &&str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns[2] == remote && columns[3] == "01"
+    };
+    let line = table.lines().find(established).unwrap_or_else(|| panic!("{remote}: {table}"));
+    let timer = line.split_whitespace().nth(5).unwrap();
+    let (kind, left) = timer.split_once(':').unwrap();
+    assert_eq!(kind, "02", "{line}");
+    let left = u64::from_str_radix(left, 16).unwrap();
+    assert!(left <= 1500, "{left} hundredths of a second: {line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_in_a_url_are_said_plainly() {
     let redis = Redis::start();
     redis.cli(&["ACL", "SETUSER", "scorer", "on", ">sesame", "~*", "+@all"]);
@@ -217,5 +309,11 @@ async fn a_layout_that_the_server_cannot_have_is_refused_at_the_start() {
     let Err(error) = url.open().await else { panic!("it was accepted") };
     let error = error.to_string();
     assert!(error.contains("layout hash needs EXPIRE"), "{error}");
+    assert!(
+        error.ends_with(
+            "choose the layout string or packed, or a server that has it (Redis 7, Valkey)"
+        ),
+        "{error}"
+    );
     until_stored(&open(&redis.url()).await, "layout string").await;
 }

@@ -14,7 +14,7 @@ use crate::stores::{MODEL, open, row_key, settings, value};
 const LONG: Duration = Duration::from_secs(600);
 
 /// Makes a certificate that vouches for itself, `NAME.pem` with `NAME.key`.
-fn self_signed(folder: &Path, name: &str, alternatives: &str, days: &str) {
+pub(crate) fn self_signed(folder: &Path, name: &str, alternatives: &str, days: &str) {
     let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
     let (subject, alternatives) = (format!("/CN={name}"), format!("subjectAltName={alternatives}"));
     let output = Command::new("openssl")

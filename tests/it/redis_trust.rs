@@ -8,7 +8,7 @@ use foretold::unstable::{Inventory, StoreSettings, StoreUrl};
 
 use crate::harness::proxy::{Proxy, Trouble};
 use crate::harness::redis::Redis;
-use crate::stores::{LAYOUTS, MODEL, OTHER_MODEL, open, row_key, settings, value};
+use crate::stores::{MODEL, OTHER_MODEL, layouts, open, row_key, settings, value};
 
 const LONG: Duration = Duration::from_secs(600);
 const LIMIT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ async fn a_value_that_is_too_long_is_no_entry_and_is_written_over() {
     let redis = Redis::start();
     // One that is just not too long is read, and found out by who knows what an entry is.
     for (layout, bytes) in
-        LAYOUTS.into_iter().flat_map(|layout| [(layout, 3 << 20), (layout, 16 << 20)])
+        layouts().into_iter().flat_map(|layout| [(layout, 3 << 20), (layout, 16 << 20)])
     {
         redis.cli(&["FLUSHALL"]);
         let store = open(&format!("{}?layout={layout}&capacity=100", redis.url())).await;
@@ -83,7 +83,7 @@ async fn a_value_that_is_too_long_is_no_entry_and_is_written_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_so_long_that_it_comes_too_late_is_removed() {
     let redis = Redis::start();
-    for layout in LAYOUTS {
+    for layout in layouts() {
         redis.cli(&["FLUSHALL"]);
         let settings = StoreSettings { timeout: Duration::from_millis(25), ..settings() };
         let url = format!("{}?layout={layout}", redis.url());
@@ -102,7 +102,7 @@ async fn a_value_so_long_that_it_comes_too_late_is_removed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_would_be_too_long_to_read_is_not_written() {
     let redis = Redis::start();
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = open(&format!("{}?layout={layout}&prefix={layout}", redis.url())).await;
         let key = row_key(MODEL, 1, 3);
         let error = store.set(&key, vec![1; 1 << 20].into(), LONG).await.unwrap_err();
@@ -141,7 +141,7 @@ async fn generations_that_are_too_long_to_read_are_made_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_out_of_its_mind_is_not_believed() {
     let redis = Redis::start();
-    for layout in LAYOUTS {
+    for layout in layouts() {
         for seconds in [u64::MAX, 0, 9_999_999_999] {
             let proxy = Proxy::start(redis.port());
             proxy.make(Trouble::Time(seconds));

@@ -12,6 +12,7 @@ use crate::harness::host::Host;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::refusal::refusal_of_credit;
 use crate::harness::secret::Secret;
+use crate::stores::layouts;
 
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 
@@ -64,7 +65,7 @@ fn a_password_comes_from_the_environment_or_a_file() {
     redis.cli(&["ACL", "SETUSER", "default", "off"]);
     let url = redis.url().replace("redis://", "redis://scorer@");
     let file = Secret::new("sesame-8\n");
-    for layout in ["string", "hash", "packed"] {
+    for layout in layouts() {
         let options = ["--no-snapshot", "--log", "trace", "--store", &url, "--layout", layout];
         let host = Host::start_in(&credit(), &options, &[("FORETOLD_STORE_PASSWORD", "sesame-8")]);
         host.post("/decisions", SAMPLE);
@@ -82,7 +83,9 @@ fn a_password_comes_from_the_environment_or_a_file() {
 fn databases_and_prefixes_keep_caches_apart() {
     let redis = Redis::start();
     let url = redis.url();
-    for place in ["/0", "/5", "/0?prefix=team:", "/0?layout=hash", "/0?layout=packed"] {
+    let of_layouts = layouts().into_iter().map(|layout| format!("/0?layout={layout}"));
+    let places = ["/5", "/0?prefix=team:"].map(str::to_owned).into_iter().chain(of_layouts);
+    for place in places {
         let host = Host::credit(&["--store", &format!("{url}{place}")]);
         assert!(!host.post("/decisions", SAMPLE).is_hit(), "{place}");
         assert!(host.post("/decisions", SAMPLE).is_hit(), "{place}");
@@ -92,7 +95,7 @@ fn databases_and_prefixes_keep_caches_apart() {
     }
     assert_eq!(redis.cli(&["-n", "5", "--scan"]).len(), 1);
     let names = redis.cli(&["--scan"]);
-    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(names.len(), 1 + layouts().len(), "{names:?}");
     assert_eq!(names.iter().filter(|name| name.starts_with("team:foretold:")).count(), 1);
 }
 

@@ -12,7 +12,7 @@ use crate::harness::credit::{SAMPLE, aged, credit};
 use crate::harness::host::{Host, cache_folder, foretold};
 use crate::harness::redis::Redis;
 use crate::harness::secret::Secret;
-use crate::stores::LAYOUTS;
+use crate::stores::layouts;
 
 /// The rows of the sample request with the ages 18 to 27, the columns in another order.
 const CSV: &str = "age_in_years,foreign_worker,personal_status_and_sex,\
@@ -91,9 +91,9 @@ fn warm(store: &str, csv: &str, options: &[&str]) -> Output {
 
 /// A store of every kind that outlives a host, empty.
 fn stores(redis: &Redis, folder: &TempDir) -> Vec<String> {
-    let redis = LAYOUTS.map(|layout| format!("{}?layout={layout}&prefix={layout}-", redis.url()));
+    let url = |layout| format!("{}?layout={layout}&prefix={layout}-", redis.url());
     let file = format!("file:{}", folder.path().join("entries").display());
-    redis.into_iter().chain([file]).collect()
+    layouts().into_iter().map(url).chain([file]).collect()
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn entries_are_counted_listed_and_shown_in_every_store() {
         assert!(bytes > 170, "{bytes}");
         match store.starts_with("file:") {
             true => assert_eq!(stats["server"], Value::Null),
-            false => assert_eq!(stats["server"]["name"], "redis"),
+            false => assert_eq!(stats["server"]["name"], redis.name()),
         }
 
         let lines = json_lines("ls", &store, &with_model(&model, &["--model", id]));
@@ -172,7 +172,7 @@ fn people_read_what_programs_read() {
     assert_eq!(warmed, "1 rows: 0 hits, 1 computed, 1 stored, 0 not stored, 0 refused\n");
     let stats = text("stats", &store, &with_model(&model, &[]));
     assert!(stats.contains("  1 entries  credit\nentries  1\nbytes    "), "{stats}");
-    assert!(stats.contains("server   redis "), "{stats}");
+    assert!(stats.contains(&format!("server   {} ", redis.name())), "{stats}");
     let listed = text("ls", &store, &with_model(&model, &[]));
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines[0], "     AGE     LEFT  BYTES  KEY");
@@ -194,7 +194,7 @@ fn people_read_what_programs_read() {
 #[test]
 fn a_listing_walks_with_scan_and_never_with_keys() {
     let redis = Redis::start();
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = format!("{}?layout={layout}", redis.url());
         assert!(warm(&store, &csv(18..68), &[]).status.success());
         assert_eq!(json_lines("ls", &store, &[]).len(), 50, "{layout}");
@@ -210,7 +210,7 @@ fn a_listing_walks_with_scan_and_never_with_keys() {
 #[test]
 fn a_purge_is_seen_by_a_running_host_at_once() {
     let (redis, model) = (Redis::start(), model());
-    for layout in LAYOUTS {
+    for layout in layouts() {
         let store = format!("{}?layout={layout}", redis.url());
         let host = Host::credit(&["--store", &store]);
         let fill = || {

@@ -22,6 +22,8 @@ pub(crate) enum Trouble {
     Delay(Duration),
     /// It ends after a random number of bytes of the requests or of the replies.
     Cut,
+    /// Nothing passes any more, and nobody is told, as where a cable was pulled.
+    Silence,
     /// Some replies come twice, so that all later ones answer another request.
     Double,
     /// Some replies are others, well formed.
@@ -68,6 +70,10 @@ impl Proxy {
         Proxy { port, shared }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -82,7 +88,7 @@ impl Proxy {
         *self.shared.trouble.lock().unwrap() = trouble;
     }
 
-    /// How many cuts, delays or wrong replies there were.
+    /// How many cuts, delays, losses or wrong replies there were.
     pub(crate) fn troubles(&self) -> usize {
         self.shared.troubles.load(Ordering::Relaxed)
     }
@@ -163,7 +169,12 @@ impl Pipe {
 
     /// Passes bytes on up to the cut. False when that is reached.
     fn pass(&mut self, bytes: &[u8]) -> std::io::Result<bool> {
-        if !matches!(*self.shared.trouble.lock().unwrap(), Trouble::Cut) {
+        let trouble = *self.shared.trouble.lock().unwrap();
+        if matches!(trouble, Trouble::Silence) {
+            self.shared.troubles.fetch_add(1, Ordering::Relaxed);
+            return Ok(true);
+        }
+        if !matches!(trouble, Trouble::Cut) {
             self.to.write_all(bytes)?;
             return Ok(true);
         }

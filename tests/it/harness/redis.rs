@@ -1,6 +1,6 @@
 //! A guard that runs a real Redis on a free port.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,13 +24,23 @@ impl Redis {
         Redis::start_with(port, &[])
     }
 
-    /// Starts the server that the variable `FORETOLD_TEST_REDIS` names, to test with a newer one.
+    /// Starts it with options of its own.
     pub(crate) fn start_with(port: u16, options: &[&str]) -> Redis {
-        let program = std::env::var_os("FORETOLD_TEST_REDIS").unwrap_or("redis-server".into());
-        Redis::start_program(&program, port, options)
+        Redis::start_program(&program(), port, options)
     }
 
     pub(crate) fn start_program(program: &OsStr, port: u16, options: &[&str]) -> Redis {
+        let redis = Redis::spawn(program, port, options);
+        redis.wait_until_it_answers();
+        redis
+    }
+
+    /// Starts the same without waiting: a server with a large file is not ready for long.
+    pub(crate) fn start_loading(port: u16, options: &[&str]) -> Redis {
+        Redis::spawn(&program(), port, options)
+    }
+
+    fn spawn(program: &OsStr, port: u16, options: &[&str]) -> Redis {
         let folder = TempDir::new().unwrap();
         let child = Command::new(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
@@ -39,18 +49,21 @@ impl Redis {
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed (`make test` sees to it)");
-        let redis = Redis { child, port, _folder: folder };
+        Redis { child, port, _folder: folder }
+    }
+
+    /// Waits until it answers, and does not say that it is loading.
+    pub(crate) fn wait_until_it_answers(&self) {
         let start = Instant::now();
-        while redis
+        while self
             .client()
             .get_connection()
             .and_then(|mut c| redis::cmd("PING").exec(&mut c))
             .is_err()
         {
-            assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not answer");
+            assert!(start.elapsed() < Duration::from_secs(60), "redis-server does not answer");
             std::thread::sleep(Duration::from_millis(10));
         }
-        redis
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -63,6 +76,12 @@ impl Redis {
 
     pub(crate) fn client(&self) -> redis::Client {
         redis::Client::open(self.url()).unwrap()
+    }
+
+    /// What the server calls itself: `redis` or `valkey`.
+    pub(crate) fn name(&self) -> &'static str {
+        let info = self.cli(&["INFO", "server"]).concat();
+        if info.contains("valkey_version:") { "valkey" } else { "redis" }
     }
 
     /// Runs a command with `redis-cli`, as an operator would, and returns its lines.
@@ -92,6 +111,11 @@ impl Drop for Redis {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The server under test: the machine's, unless the variable `FORETOLD_TEST_REDIS` names another.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("FORETOLD_TEST_REDIS").unwrap_or("redis-server".into())
 }
 
 pub(crate) fn free_port() -> u16 {

@@ -1,5 +1,6 @@
 //! What the tools and the housekeeping need of Redis.
 
 pub(super) mod inventory;
+mod purge;
 pub(super) mod scan;
 pub(super) mod sweep;

@@ -203,6 +203,11 @@ impl Shared {
         matches!(*self.breaker.borrow(), Breaker::Closed(_))
     }
 
+    /// Whether there ever was a connection.
+    pub(crate) fn was_connected(&self) -> bool {
+        self.breaker.borrow().last_clock().is_some()
+    }
+
     /// When commands that concern so many keys have to be answered.
     pub(crate) fn deadline(&self, keys: usize) -> Instant {
         let keys = u32::try_from(keys).unwrap_or(u32::MAX);

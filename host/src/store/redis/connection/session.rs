@@ -8,7 +8,7 @@ use redis::{ErrorKind, Pipeline, RedisError, RedisResult, Value, from_redis_valu
 use crate::store::clock::SteadyClock;
 use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, Link};
 use crate::store::redis::connection::generations::{Generations, Tags};
-use crate::store::redis::error::{is_authentication, is_lost, printable};
+use crate::store::redis::error::{is_authentication, is_lost};
 use crate::store::redis::layout::arrangement::{Arrangement, Server};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
@@ -121,8 +121,7 @@ impl Session {
             return Err(RedisError::from((ErrorKind::Client, text)).into());
         }
         let server = Server { name: url, capacity: url.capacity };
-        let layout = (kind.arrange)(&server, replies.collect())
-            .map_err(|reason| NoSession::Unfit(printable(&reason)))?;
+        let layout = (kind.arrange)(&server, replies.collect()).map_err(NoSession::Unfit)?;
         link.begin();
         let session = Session {
             link,

@@ -18,7 +18,8 @@ pub(crate) struct Kind {
     /// Adds the commands that ask the server what the layout depends on; names of ours begin with
     /// a prefix.
     pub(crate) ask: fn(&mut Pipeline, &str),
-    /// Reads the replies to them. An error says what the server lacks, and what to do.
+    /// Reads the replies to them. An error says what the server lacks, and what to do; what the
+    /// server itself says is in it as `describe` gives it.
     pub(crate) arrange: fn(&Server<'_>, Vec<RedisResult<Value>>) -> Arranged,
 }
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{RedisError, Value};
+use redis::Value;
 
 use crate::store::backend::{StoreError, StoreFuture};
 use crate::store::inventory::{Counts, Position};
 use crate::store::inventory::{
     Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics,
 };
-use crate::store::key::{Key, PREFIX, is_model_id};
+use crate::store::key::{Key, PREFIX};
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Failure;
-use crate::store::redis::connection::generations::{ALL, REMOVED, View, new_tag};
+use crate::store::redis::connection::generations::{REMOVED, View, new_tag};
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::{is_wrong_type, printable, store_error};
 use crate::store::redis::layout::arrangement::{DataType, FieldsOf, ListedEntry, Located};
@@ -59,12 +59,12 @@ impl Inventory for RedisStore {
 }
 
 impl RedisStore {
-    fn prefix(&self) -> &str {
+    pub(super) fn prefix(&self) -> &str {
         &self.shared.url.prefix
     }
 
     /// The connection and the current generation, read again if need be.
-    async fn current(&self) -> Result<(Arc<Session>, View), StoreError> {
+    pub(super) async fn current(&self) -> Result<(Arc<Session>, View), Failure> {
         for _ in 0..MAX_READINGS {
             let session = self.shared.session().await?;
             if let Some(view) = session.generations.view() {
@@ -72,7 +72,7 @@ impl RedisStore {
             }
             self.shared.refresh(&session).await;
         }
-        Err(StoreError("one purge follows the other".to_owned()))
+        Err(StoreError("one purge follows the other".to_owned()).into())
     }
 
     /// A name of the layout in use and the current generation, taken apart.
@@ -271,65 +271,6 @@ impl RedisStore {
             cursor = page.next;
             if cursor == 0 {
                 return Ok(found);
-            }
-        }
-    }
-
-    async fn write_generation(&self, purge: &Purge) -> Result<(), StoreError> {
-        let session = self.shared.session().await?;
-        let generations = name::generations(self.prefix());
-        let mut pipeline = redis::pipe();
-        match purge {
-            Purge::All => {
-                pipeline.cmd("MULTI").cmd("DEL").arg(&generations);
-                pipeline.cmd("HSET").arg(&generations).arg(ALL).arg(new_tag()).cmd("EXEC");
-            }
-            Purge::Model(model) if is_model_id(model) => {
-                pipeline.cmd("HSET").arg(&generations).arg(model).arg(new_tag());
-            }
-            Purge::Model(model) => {
-                return Err(StoreError(format!(
-                    "{model:?} is not a model id: expected 15 characters"
-                )));
-            }
-        }
-        let replies = self.shared.run_tool(&session, pipeline).await?;
-        replies.into_iter().collect::<Result<Vec<Value>, RedisError>>().map_err(store_error)?;
-        session.generations.invalidate();
-        self.current().await.map(drop)
-    }
-
-    async fn free(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Result<u64, StoreError> {
-        let pattern = name::pattern(&format!("{}{PREFIX}", self.prefix()));
-        let (mut cursor, mut freed) = (0, 0);
-        loop {
-            let session = self.shared.session().await?;
-            let mut page = scan::names(&self.shared, &session, cursor, &pattern, None).await?;
-            // The tags as they are after the names were read: none of them is newer.
-            self.shared.refresh(&session).await;
-            let (session, generation) = self.current().await?;
-            page.names.retain(|name| {
-                Name::parse(self.prefix(), name)
-                    .is_some_and(|name| name.tag != generation.tag(name.model))
-            });
-            if !page.names.is_empty() {
-                let mut pipeline = redis::pipe();
-                for name in &page.names {
-                    pipeline.cmd("HLEN").arg(name);
-                    pipeline.cmd("UNLINK").arg(name);
-                }
-                let replies = self.shared.run_tool(&session, pipeline).await?;
-                let mut replies = replies.into_iter();
-                while let (Some(length), Some(unlinked)) = (replies.next(), replies.next()) {
-                    unlinked.map_err(store_error)?;
-                    // What is no hash is a string: one entry.
-                    freed += length.ok().map_or(Ok(1), |length| read::<u64>(&length))?;
-                }
-                progress(freed);
-            }
-            cursor = page.next;
-            if cursor == 0 {
-                return Ok(freed);
             }
         }
     }
