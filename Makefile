@@ -208,11 +208,13 @@ test-fleet: build .venv/installed
 	@$(call need,haproxy)
 	$(PYTHON) tests/fleet/rollout.py $(TARGET)/release/foretold
 	$(PYTHON) tests/fleet/purge.py $(TARGET)/release/foretold 300
+	$(PYTHON) tests/fleet/purge.py $(TARGET)/release/foretold 300 --near-cache-mib 0
 
 ROUNDS ?= 10000
 purges: build .venv/installed
 	@$(call need,redis-server)
 	$(PYTHON) tests/fleet/purge.py $(TARGET)/release/foretold $(ROUNDS)
+	$(PYTHON) tests/fleet/purge.py $(TARGET)/release/foretold $(ROUNDS) --near-cache-mib 0
 
 soak: SECONDS = 600
 soak: build

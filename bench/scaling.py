@@ -26,6 +26,9 @@ WARM_SECONDS = 4
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
+# What goes to the store is measured.
+NO_NEAR_CACHE = ("--near-cache-mib", "0")
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("foretold")
@@ -38,8 +41,8 @@ def main() -> None:
     with ExitStack() as stack:
         redis = None if options.store else Redis(stack)
         url = options.store or f"{redis.url}?layout={options.layout}"
-        hosts = [Host(stack, options.foretold, url) for _ in range(2)]
-        memory = Host(stack, options.foretold, "memory:")
+        hosts = [Host(stack, options.foretold, url, *NO_NEAR_CACHE) for _ in range(2)]
+        memory = Host(stack, options.foretold, "memory:", *NO_NEAR_CACHE)
         proxies = [HaProxy(stack, hosts[:count]) for count in (1, 2)]
         for proxy, count in zip(proxies, (1, 2)):
             wait_until("the hosts are up", lambda: proxy.up() == count)
