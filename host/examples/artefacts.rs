@@ -69,7 +69,11 @@ async fn in_a_host(component: Vec<u8>, folder: &CacheFolder) -> Result<(u128, u1
         let response = pool.call(request).await;
         let microseconds = start.elapsed().as_micros();
         let response = response.map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        ensure!(response.response.status == status, "{path} answers with {}", response.response.status);
+        ensure!(
+            response.response.status == status,
+            "{path} answers with {}",
+            response.response.status
+        );
         Ok(microseconds)
     };
     let (mut fresh, mut first) = (Vec::new(), Vec::new());

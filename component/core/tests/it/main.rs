@@ -14,6 +14,7 @@ mod predictions;
 mod problems;
 mod python;
 mod request;
+mod reuse;
 mod rows;
 mod settings;
 mod time;
