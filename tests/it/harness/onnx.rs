@@ -47,9 +47,9 @@ field = "number"
 output = "y"
 "#;
 
-/// A model of the same manifest that gives 0 after so many products of large matrices.
-pub(crate) fn slow(products: usize) -> Vec<u8> {
-    const WIDTH: u64 = 512;
+/// A model of the same manifest that gives 0 after so many functions of a long row.
+pub(crate) fn slow(steps: usize) -> Vec<u8> {
+    const WIDTH: u64 = 1 << 16;
     let zeros = |name: &str, rows: u64, columns: u64| {
         let data = vec![0; (4 * rows * columns) as usize];
         let shape = [number(1, rows), number(1, columns)].concat();
@@ -63,16 +63,15 @@ pub(crate) fn slow(products: usize) -> Vec<u8> {
     let to_float = bytes(5, &[text(1, "to"), number(3, 1), number(20, 2)].concat());
     let mut nodes = node("Cast", &["x"], "float", &to_float);
     nodes.extend(node("MatMul", &["float", "first"], "h0", &[]));
-    for step in 0..products {
+    for step in 0..steps {
         let (from, to) = (format!("h{step}"), format!("h{}", step + 1));
-        nodes.extend(node("MatMul", &[&from, "square"], &to, &[]));
+        nodes.extend(node("Sigmoid", &[&from], &to, &[]));
     }
-    nodes.extend(node("MatMul", &[&format!("h{products}"), "last"], "y", &[]));
+    nodes.extend(node("MatMul", &[&format!("h{steps}"), "last"], "y", &[]));
     let graph = [
         nodes,
         text(2, "graph"),
         zeros("first", 1, WIDTH),
-        zeros("square", WIDTH, WIDTH),
         zeros("last", WIDTH, 1),
         bytes(11, &column("x", 7)),
         bytes(12, &column("y", 1)),
