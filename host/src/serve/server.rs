@@ -365,7 +365,8 @@ impl Service {
                     .at(Bound::InstanceMemory)
             }
             CallError::Failed(error) => {
-                let cause = shown(&error.root_cause().to_string(), MAX_ERROR_CHARS);
+                let cause = error.root_cause().to_string();
+                let cause = shown(&cause, MAX_ERROR_CHARS);
                 warn!("the component broke down on {}: {cause}", asked(head));
                 debug!("{error:?}");
                 Refusal::new(Problem::ComponentFailed)
