@@ -47,8 +47,12 @@ pub(crate) async fn run() -> ExitCode {
             options.run(start).await
         }
         Command::Cache(cache) => {
-            // That compiling takes its time; of the store a tool speaks itself.
-            log(Targets::new().with_target("foretold::artefact::program", LevelFilter::INFO));
+            // That compiling takes its time, and that a purge may be lost; of the store a tool
+            // speaks itself.
+            let targets = Targets::new()
+                .with_target("foretold::artefact::program", LevelFilter::INFO)
+                .with_target("foretold::store::redis::tools::purge", LevelFilter::WARN);
+            log(targets);
             cache.run().await
         }
     };

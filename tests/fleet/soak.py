@@ -40,7 +40,8 @@ def main() -> None:
     chance = random.Random(options.seed)
     with ExitStack() as stack:
         if options.store:
-            stores, faults = [options.store] * 2, [shell_fault(text) for text in options.fault]
+            stores = [options.store] * 2
+            faults = [shell_fault(text) for text in options.fault or ["none||"]]
         else:
             stores, faults = redis_with_faults(stack, options.seed)
         questions = mixed_questions(chance)

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretold::unstable::{Inventory, Password, Purge, StoreSettings, StoreUrl};
+use rustix::process::Signal;
 
+use crate::harness::host::foretold;
 use crate::harness::proxy::Proxy;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::secret::Secret;
@@ -197,9 +199,15 @@ async fn a_purge_waits_for_the_replicas() {
         let of_primary = primary.cli(&["HGET", "foretold:generations", "all"]);
         assert_eq!(tag(&replica), of_primary);
     }
-    // One that hangs is not waited for without end.
-    replica.signal(rustix::process::Signal::STOP);
-    store.change_generation(&Purge::All).await.unwrap();
+    // One that hangs is not waited for without end, and the tool says so.
+    replica.signal(Signal::STOP);
+    let tool =
+        foretold().args(["cache", "purge", "--all", "--store", &primary.url()]).output().unwrap();
+    let said = String::from_utf8(tool.stderr).unwrap();
+    assert!(tool.status.success(), "{said}");
+    assert!(said.contains("1 of 1 replicas of redis at 127.0.0.1"), "{said}");
+    assert!(said.contains("have not got the purge yet"), "{said}");
+    replica.signal(Signal::CONT);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -362,6 +362,10 @@ async fn memory_is_freed_after_expiry() {
         let start = Instant::now();
         while used() - before > taken / 5 {
             assert!(start.elapsed() < Duration::from_secs(60), "{layout}: {taken} bytes taken");
+            // Valkey 8 makes the table of a hash smaller only while the hash is used.
+            for _ in 0..200 {
+                store.get(&row_key(MODEL, 0, 5), LONG).await.unwrap();
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(store.get(&row_key(MODEL, 0, 5), LONG).await.unwrap(), Some(value(0)));
