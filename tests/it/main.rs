@@ -25,6 +25,7 @@ mod openapi;
 mod options;
 mod predictor;
 mod redis_cache;
+mod redis_cluster;
 mod redis_cluster_mode;
 mod redis_life;
 mod redis_sentinel;

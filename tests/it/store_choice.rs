@@ -18,7 +18,10 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 #[test]
 fn a_store_that_cannot_be_meant_is_refused_with_what_can() {
     let cases: [(&[&str], &str); 17] = [
-        (&["--store", "nonsense"], "expected memory:, file:PATH, redis://… or rediss://…"),
+        (
+            &["--store", "nonsense"],
+            "expected memory:, file:PATH, redis://…, redis+sentinel://…, redis+cluster://…",
+        ),
         (&["--store", "http://x"], "not http://"),
         (&["--store", "memory:x"], "nothing behind it"),
         (&["--store", "memory:?layout=hash"], "unknown parameter \"layout\": memory: takes none"),

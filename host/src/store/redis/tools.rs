@@ -2,4 +2,5 @@
 
 pub(super) mod inventory;
 pub(super) mod scan;
+mod server;
 pub(super) mod sweep;

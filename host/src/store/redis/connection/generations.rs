@@ -4,12 +4,15 @@
 //! Redis hash, `PREFIXforetold:generations`, holds the tags: a field for each model that was purged
 //! by itself, and `all` for the others. Every host has them in memory and is told when they change:
 //! with `CLIENT TRACKING`, on the connection that answers its reads, so that an answer that comes
-//! after a purge is known to come after it.
+//! after a purge is known to come after it. In a cluster other nodes answer reads, too: there the
+//! tags are read again and again, nothing is read once they are too old, and a purge is over when
+//! they are too old everywhere.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64URL_NOPAD;
 use redis::{RedisError, RedisResult, Value, from_redis_value};
@@ -28,8 +31,20 @@ pub(crate) struct Generations {
     changes: AtomicU64,
     /// The tags, and the number of changes that they include.
     known: RwLock<View>,
+    /// How long they hold, where changes may not be told in time.
+    life: Option<Duration>,
+    /// When a reading of them last began.
+    confirmed: RwLock<Instant>,
     /// Wakes the task that reads them again.
     pub(crate) changed: Notify,
+}
+
+/// A reading of the tags that has begun.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// The number of changes that it includes.
+    changes: u64,
+    began: Instant,
 }
 
 /// The tags at some moment.
@@ -46,11 +61,13 @@ pub(crate) struct Tags {
 }
 
 impl Generations {
-    /// Nothing is known yet.
-    pub(crate) fn unknown() -> Generations {
+    /// Nothing is known yet. What will be holds for a while, if that is given.
+    pub(crate) fn unknown(life: Option<Duration>) -> Generations {
         Generations {
             changes: AtomicU64::new(1),
             known: RwLock::new(View { changes: 0, tags: Arc::default() }),
+            life,
+            confirmed: RwLock::new(Instant::now()),
             changed: Notify::new(),
         }
     }
@@ -62,7 +79,18 @@ impl Generations {
     }
 
     pub(crate) fn is_current(&self, view: &View) -> bool {
-        self.changes.load(Ordering::SeqCst) == view.changes
+        self.changes.load(Ordering::SeqCst) == view.changes && !self.are_too_old()
+    }
+
+    /// Whether they have not been read for so long that there may have been a purge.
+    pub(crate) fn are_too_old(&self) -> bool {
+        let confirmed = *self.confirmed.read().expect("nobody panics while holding it");
+        self.life.is_some_and(|life| confirmed.elapsed() >= life)
+    }
+
+    /// After which time nobody has tags from before a purge.
+    pub(crate) fn life(&self) -> Option<Duration> {
+        self.life
     }
 
     /// They have changed.
@@ -71,18 +99,20 @@ impl Generations {
         self.changed.notify_one();
     }
 
-    /// How many changes a reading that begins now includes.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::SeqCst)
+    /// Before they are read.
+    pub(crate) fn begin_reading(&self) -> Reading {
+        Reading { changes: self.changes.load(Ordering::SeqCst), began: Instant::now() }
     }
 
-    /// Takes what was read after so many changes.
-    pub(crate) fn learn(&self, changes: u64, tags: Tags) {
+    /// Takes what was read.
+    pub(crate) fn learn(&self, Reading { changes, began }: Reading, tags: Tags) {
         let mut known = self.known.write().expect("nobody panics while holding it");
         // A reading that took longer than a later one.
         if known.changes > changes {
             return;
         }
+        let mut confirmed = self.confirmed.write().expect("nobody panics while holding it");
+        *confirmed = began.max(*confirmed);
         let mut includes = changes;
         if *known.tags != tags {
             // Reads that are under way began with other tags, whoever told of the change.
