@@ -20,7 +20,8 @@ use bytes::Bytes;
 use redis::{RedisResult, Value};
 
 use self::connection::MAX_VALUE_BYTES;
-use self::connection::breaker::{Failure, Shared};
+use self::connection::breaker::Shared;
+use self::connection::failure::Failure;
 use self::connection::generations::View;
 use self::connection::session::Session;
 use self::connection::upkeep::keep;

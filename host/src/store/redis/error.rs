@@ -86,8 +86,8 @@ pub(super) fn is_demoted(error: &RedisError) -> bool {
 /// Whether the server, and not the command, is the trouble. A refused command (out of memory,
 /// wrong type) leaves the connection good for others.
 pub(super) fn is_outage(error: &RedisError) -> bool {
-    let is_away = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN"));
-    is_away || is_authentication(error) || is_lost(error) || error.kind() == ErrorKind::Io
+    let is_not_ready = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN"));
+    is_not_ready || is_authentication(error) || is_lost(error) || error.kind() == ErrorKind::Io
 }
 
 /// The error without anything of the URL in it.

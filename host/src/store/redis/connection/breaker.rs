@@ -17,13 +17,12 @@ use crate::store::backend::StoreError;
 use crate::store::clock::SteadyClock;
 use crate::store::redis::advice::explain;
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
-use crate::store::redis::connection::generations::{ALL, Reading, Tags, new_tag};
+use crate::store::redis::connection::failure::{Failure, common_error};
 use crate::store::redis::connection::session::{NoSession, Opened, POLL_PAUSE, Session};
 use crate::store::redis::connection::suspects::Suspects;
 use crate::store::redis::error::{
     describe, is_away, is_cut, is_demoted, is_lost, is_outage, is_wrong_type,
 };
-use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 
 /// A server that is full refuses every write: one line in a while is enough.
@@ -49,7 +48,7 @@ pub(crate) struct Shared {
     /// Whether the log has said that generations are polled.
     polling_logged: AtomicBool,
     /// Whether there ever was a purge: then tags that are gone were lost.
-    purged: AtomicBool,
+    pub(super) purged: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -67,40 +66,6 @@ pub(crate) enum Breaker {
         last_clock: Option<SteadyClock>,
         reason: String,
     },
-}
-
-/// Why commands gave nothing.
-pub(crate) enum Failure {
-    /// They were not sent: the breaker is open.
-    Open(String),
-    /// The connection ended before they were answered: on another one they may be.
-    Lost(String),
-    Redis(RedisError),
-    /// The server answered, but not with what was asked for.
-    Store(StoreError),
-}
-
-impl From<RedisError> for Failure {
-    fn from(error: RedisError) -> Failure {
-        if is_lost(&error) { Failure::Lost(describe(&error)) } else { Failure::Redis(error) }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
-        Failure::Store(error)
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> StoreError {
-        match failure {
-            Failure::Open(reason) => StoreError(format!("the circuit breaker is open: {reason}")),
-            Failure::Lost(reason) => StoreError(reason),
-            Failure::Redis(error) => StoreError(describe(&error)),
-            Failure::Store(error) => error,
-        }
-    }
 }
 
 impl Breaker {
@@ -124,15 +89,6 @@ impl Breaker {
             Breaker::Open { last_clock, .. } => *last_clock,
         }
     }
-}
-
-/// The last error, if all replies are errors of a kind.
-fn common_error(
-    replies: &[RedisResult<Value>],
-    is_of_kind: impl Fn(&RedisError) -> bool,
-) -> Option<&RedisError> {
-    let errors = replies.iter().map(|reply| reply.as_ref().err().filter(|error| is_of_kind(error)));
-    errors.collect::<Option<Vec<_>>>()?.pop()
 }
 
 impl Shared {
@@ -402,54 +358,6 @@ impl Shared {
         match failure {
             NoSession::Redis(error) => explain(error, &self.url),
             NoSession::Unfit(reason) => reason.clone(),
-        }
-    }
-
-    /// Reads the generations again; `false` where they are still not known.
-    pub(crate) async fn refresh(self: &Arc<Shared>, session: &Arc<Session>) -> bool {
-        let reading = session.generations.begin_reading();
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("HGETALL").arg(name::generations(&self.url.prefix));
-        let replies = self.run_until(session, pipeline, self.deadline(1)).await;
-        let Ok(mut replies) = replies else { return false };
-        let Some(Ok(tags)) = replies.pop().map(Tags::read) else { return false };
-        self.take_tags(session, reading, tags).await
-    }
-
-    /// Takes tags that were read; where they were lost or spoiled, new ones are made, so that no
-    /// entry from before a purge comes back.
-    async fn take_tags(
-        self: &Arc<Shared>,
-        session: &Arc<Session>,
-        reading: Reading,
-        tags: Option<Tags>,
-    ) -> bool {
-        match tags {
-            Some(tags) if !tags.is_empty() || !self.purged.load(Ordering::Relaxed) => {
-                self.purged.fetch_or(!tags.is_empty(), Ordering::Relaxed);
-                session.generations.learn(reading, tags);
-                true
-            }
-            tags => {
-                let generations = name::generations(&self.url.prefix);
-                let mut pipeline = redis::pipe();
-                if tags.is_none() {
-                    pipeline.cmd("DEL").arg(&generations);
-                }
-                // Of several hosts that find it so, the first sets the tag.
-                pipeline.cmd("HSETNX").arg(&generations).arg(ALL).arg(new_tag());
-                pipeline.cmd("HGETALL").arg(&generations);
-                let replies = self.run_until(session, pipeline, self.deadline(1)).await;
-                let Ok(mut replies) = replies else { return false };
-                match replies.pop().map(Tags::read) {
-                    Some(Ok(Some(tags))) if !tags.is_empty() => {
-                        self.purged.store(true, Ordering::Relaxed);
-                        session.generations.learn(reading, tags);
-                        true
-                    }
-                    _ => false,
-                }
-            }
         }
     }
 }

@@ -37,7 +37,7 @@ const READS: [&[u8]; 3] = [b"GET", b"MGET", b"HMGET"];
 
 /// Those that concern no key.
 const KEYLESS: [&[u8]; 8] =
-    [b"CLIENT", b"COMMAND", b"CONFIG", b"EXEC", b"INFO", b"MULTI", b"PING", b"TIME"];
+    [b"COMMAND", b"CONFIG", b"EXEC", b"MULTI", b"PING", b"ROLE", b"TIME", b"WAIT"];
 
 /// A cluster, as long as it is kept.
 #[derive(Clone)]

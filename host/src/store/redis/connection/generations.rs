@@ -168,3 +168,47 @@ pub(crate) fn new_tag() -> String {
     tag.truncate(TAG_CHARACTERS);
     tag
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(all: &str) -> Tags {
+        Tags { models: HashMap::new(), all: all.to_owned() }
+    }
+
+    #[test]
+    fn tags_hold_for_a_while_from_the_begin_of_their_reading() {
+        let life = Duration::from_millis(100);
+        let generations = Generations::unknown(Some(life));
+        let reading = generations.begin_reading();
+        generations.learn(reading, tags("first"));
+        let view = generations.view().unwrap();
+        assert_eq!(view.tag("model"), "first");
+        std::thread::sleep(life);
+        assert!(generations.view().is_none() && !generations.is_current(&view));
+        // What was read then and arrives now is as old.
+        generations.learn(reading, tags("first"));
+        assert!(generations.are_too_old());
+        generations.learn(generations.begin_reading(), tags("first"));
+        assert!(generations.is_current(&view));
+        // A reading that began before the last one ended neither brings back nor prolongs.
+        let earlier = generations.begin_reading();
+        generations.learn(generations.begin_reading(), tags("second"));
+        generations.learn(earlier, tags("first"));
+        assert_eq!(generations.view().unwrap().tag("model"), "second");
+        assert!(!generations.is_current(&view));
+    }
+
+    #[test]
+    fn where_changes_are_told_tags_hold_until_then() {
+        let generations = Generations::unknown(None);
+        assert!(generations.view().is_none());
+        generations.learn(generations.begin_reading(), tags("first"));
+        assert!(generations.view().is_some() && !generations.are_too_old());
+        let reading = generations.begin_reading();
+        generations.invalidate();
+        generations.learn(reading, tags("first"));
+        assert!(generations.view().is_none());
+    }
+}

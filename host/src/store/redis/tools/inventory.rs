@@ -11,7 +11,7 @@ use crate::store::backend::{StoreError, StoreFuture};
 use crate::store::inventory::{Counts, Position};
 use crate::store::inventory::{Cursor, Entry, Inventory, Page, Purge, Selection, Statistics};
 use crate::store::key::{Key, PREFIX, is_model_id};
-use crate::store::redis::connection::breaker::Failure;
+use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::generations::{ALL, View, new_tag};
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::{is_wrong_type, store_error};
@@ -38,7 +38,15 @@ impl Inventory for RedisStore {
     }
 
     fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
-        Box::pin(async move { self.write_generation(purge).await.map(|()| 0) })
+        Box::pin(async move {
+            self.write_generation(purge).await?;
+            // In a cluster hosts may have the old one for so long.
+            let session = self.shared.session().await?;
+            if let Some(life) = session.generations.life() {
+                tokio::time::sleep(life).await;
+            }
+            Ok(0)
+        })
     }
 
     fn free_old_generations<'a>(
@@ -286,10 +294,6 @@ impl RedisStore {
         let replies = self.shared.run_tool(&session, pipeline).await?;
         replies.into_iter().collect::<Result<Vec<Value>, RedisError>>().map_err(store_error)?;
         session.generations.invalidate();
-        // In a cluster, hosts may not be told at once.
-        if let Some(life) = session.generations.life() {
-            tokio::time::sleep(life).await;
-        }
         self.current().await.map(drop)
     }
 

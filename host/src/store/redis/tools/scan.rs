@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redis::{RedisError, from_redis_value};
 
-use crate::store::redis::connection::breaker::{Failure, Shared};
+use crate::store::redis::connection::breaker::Shared;
+use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::session::Session;
 
 /// What a step of SCAN or HSCAN looks at, about: tens of microseconds of the server's time.
