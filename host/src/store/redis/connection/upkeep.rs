@@ -97,7 +97,12 @@ async fn attend(shared: &Weak<Shared>, session: Arc<Session>) {
             return shared.renew(&session, "it was closed");
         }
         if !is_ping {
-            shared.refresh(&session).await;
+            let reading = shared.refresh(&session);
+            match generations.life() {
+                // One that is slow must not keep the next from being in time.
+                Some(life) => drop(tokio::time::timeout(life / 4, reading).await),
+                None => drop(reading.await),
+            }
             shared.suspects.remove_too_long(&session, &shared.url).await;
         } else if session.quiet_for() >= PING_PAUSE / 2 {
             ping(&shared, &session).await;
