@@ -1,6 +1,7 @@
 //! What the tests start, and what they say of what comes back.
 
 pub(crate) mod answer;
+pub(crate) mod cluster;
 pub(crate) mod credit;
 pub(crate) mod host;
 pub(crate) mod load;

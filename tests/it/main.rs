@@ -28,6 +28,7 @@ mod options;
 mod predictor;
 mod proxies;
 mod redis_cache;
+mod redis_cluster;
 mod redis_cluster_mode;
 mod redis_life;
 mod redis_sentinel;

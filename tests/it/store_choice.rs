@@ -19,7 +19,10 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 #[test]
 fn a_store_that_cannot_be_meant_is_refused_with_what_can() {
     let cases: [(&[&str], &str); 17] = [
-        (&["--store", "nonsense"], "expected memory:, file:PATH, redis://… or rediss://…"),
+        (
+            &["--store", "nonsense"],
+            "expected memory:, file:PATH, redis://…, redis+sentinel://…, redis+cluster://…",
+        ),
         (&["--store", "http://x"], "not http://"),
         (&["--store", "memory:x"], "nothing behind it"),
         (&["--store", "memory:?layout=hash"], "unknown parameter \"layout\": memory: takes none"),
@@ -77,6 +80,28 @@ fn a_password_comes_from_the_environment_or_a_file() {
             assert!(!log.contains("sesame"), "{log}");
         }
     }
+}
+
+#[test]
+fn a_password_may_come_through_a_pipe() {
+    let redis = Redis::start();
+    redis.cli(&["CONFIG", "SET", "requirepass", "sesame-9"]);
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+    // It can be read only once.
+    let written = pipe.clone();
+    let writer = std::thread::spawn(move || std::fs::write(written, "sesame-9\n").unwrap());
+    let (url, pipe) = (redis.url(), pipe.to_str().unwrap());
+    let mut host = Host::credit(&["--store", &url, "--store-password-file", pipe]);
+    writer.join().unwrap();
+    host.wait_for_hit(SAMPLE, Duration::from_secs(10));
+    // Another connection needs it again.
+    redis.cli(&["-a", "sesame-9", "CLIENT", "KILL", "TYPE", "normal"]);
+    host.wait_for_hit(SAMPLE, Duration::from_secs(10));
+    assert!(!host.log().contains("can be read by every user"), "{}", host.log());
+    host.wait_for_log("serving", Duration::ZERO);
 }
 
 #[test]

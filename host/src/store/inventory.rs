@@ -73,8 +73,9 @@ pub(super) enum Position {
     Start,
     /// After this key.
     After(String),
-    /// In Redis: a cursor of SCAN, and what is left of the hashes that it gave.
-    Scan { scan: Option<u64>, hashes: Vec<Vec<u8>>, within: u64 },
+    /// In Redis: servers that are left, a cursor of SCAN in the last of them, and what is left of
+    /// the hashes that it gave.
+    Scan { servers: Vec<String>, scan: u64, hashes: Vec<Vec<u8>>, within: u64 },
 }
 
 /// Some entries.

@@ -17,13 +17,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use redis::{RedisResult, Value};
 
 use self::connection::MAX_VALUE_BYTES;
-use self::connection::breaker::{Failure, Shared};
+use self::connection::breaker::Shared;
+use self::connection::failure::Failure;
 use self::connection::generations::View;
 use self::connection::session::Session;
 use self::connection::upkeep::keep;
-use self::error::store_error;
+use self::error::{is_late, store_error};
 pub use self::layout::Layout;
 use self::layout::commands::{Reading, Writing, foreign_names};
 use self::layout::place::NameContext;
@@ -94,6 +96,9 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<Vec<Option<Bytes>>, Failure> {
         let session = self.shared.session_until(deadline).await?;
+        if session.generations.are_too_old() {
+            return Err(unknown_generation().into());
+        }
         // Which generation is the current one is being read: nothing is known to be in it.
         let Some(generation) = session.generations.view() else {
             return Ok(vec![None; keys.len()]);
@@ -102,9 +107,7 @@ impl RedisStore {
         let reading = Reading::plan(&*session.layout, &context, keys);
         let pipeline = reading.pipeline(session.reads_together);
         let replies = self.shared.run_until(&session, pipeline, deadline).await;
-        if let Err(Failure::Redis(error)) = &replies
-            && error.is_timeout()
-        {
+        if is_any_late(&replies) {
             self.shared.suspects.note(reading.places());
         }
         let replies = replies?;
@@ -146,6 +149,9 @@ impl RedisStore {
         deadline: Instant,
     ) -> Result<(), Failure> {
         let session = self.shared.session_until(deadline).await?;
+        if session.generations.are_too_old() {
+            return Err(unknown_generation().into());
+        }
         let Some(generation) = session.generations.view() else {
             return Err(StoreError("a purge is under way".to_owned()).into());
         };
@@ -184,6 +190,19 @@ impl RedisStore {
         let replies = self.shared.run_until(session, pipeline, deadline).await?;
         replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
         Ok(())
+    }
+}
+
+/// In a cluster a purge may have come meanwhile.
+fn unknown_generation() -> StoreError {
+    StoreError("the node that knows of purges has not answered for a while".to_owned())
+}
+
+fn is_any_late(replies: &Result<Vec<RedisResult<Value>>, Failure>) -> bool {
+    match replies {
+        Ok(replies) => replies.iter().any(|reply| reply.as_ref().is_err_and(is_late)),
+        Err(Failure::Redis(error)) => is_late(error),
+        Err(_) => false,
     }
 }
 

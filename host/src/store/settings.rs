@@ -1,7 +1,7 @@
 //! What an operator says of a store beside its URL.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::redis::layout::Layout;
@@ -39,11 +39,30 @@ impl Password {
             Password::File(path) => path,
         };
         let place = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
-        match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(format!("{place}: expected a password, it is empty")),
-            password => Ok(password.to_owned()),
-        }
+        let text = std::fs::read(path).map_err(|error| format!("{place}: {error}"))?;
+        password_in(text, path)
+    }
+
+    /// The one that was read from a file: it is read again for each connection where it can be,
+    /// which a pipe cannot.
+    ///
+    /// # Errors
+    /// If it is empty; the message names the file.
+    pub(crate) fn from_file(path: &Path, text: Vec<u8>) -> Result<Password, String> {
+        let password = password_in(text, path)?;
+        Ok(match path.is_file() {
+            true => Password::File(path.to_owned()),
+            false => Password::Given(password),
+        })
+    }
+}
+
+fn password_in(text: Vec<u8>, path: &Path) -> Result<String, String> {
+    let place = path.display();
+    let text = String::from_utf8(text).map_err(|_| format!("{place}: expected UTF-8"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("{place}: expected a password, it is empty")),
+        password => Ok(password.to_owned()),
     }
 }
 

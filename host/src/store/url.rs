@@ -21,19 +21,21 @@ pub enum StoreUrl {
     },
     /// In a file of this machine.
     File(PathBuf),
-    /// In a Redis or Valkey server.
+    /// In Redis or Valkey: a server or a cluster.
     Redis(Box<RedisUrl>),
 }
 
 impl StoreUrl {
-    /// Reads `memory:`, `file:PATH`, `redis://…` or `rediss://…`.
+    /// Reads `memory:`, `file:PATH`, `redis://…`, `redis+sentinel://…` or `redis+cluster://…`, and
+    /// the last three with `rediss` for TLS.
     ///
     /// # Errors
     /// If it is none of these; the message repeats nothing that may be a password.
     pub fn parse(url: &str, settings: &StoreSettings) -> Result<StoreUrl, String> {
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         match scheme {
-            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster"
+            | "rediss+cluster" => {
                 return Ok(StoreUrl::Redis(Box::new(RedisUrl::parse(url, settings)?)));
             }
             "memory" | "file" => {}
@@ -98,7 +100,8 @@ impl fmt::Display for StoreUrl {
 }
 
 fn unknown_scheme(url: &str) -> String {
-    let expected = "expected memory:, file:PATH, redis://… or rediss://…";
+    let expected = "expected memory:, file:PATH, redis://…, redis+sentinel://…, redis+cluster://… or \
+                    one of these with rediss";
     match url.split_once("://") {
         Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
             format!("{expected}, not {scheme}://")

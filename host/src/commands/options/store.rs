@@ -16,13 +16,18 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Where predictions are cached.
 #[derive(Args)]
 pub(crate) struct StoreOptions {
-    /// Where predictions are cached: `memory:`, `file:PATH`, `redis://[user@]host[:port][/db]` or
-    /// `rediss://…` for TLS [env: FORETOLD_STORE] [default: memory:].
+    /// Where predictions are cached: `memory:`, `file:PATH`, `redis://[user@]host[:port][/db]`,
+    /// `redis+sentinel://[user@]host[:port],…/service[/db]` for the primary that Sentinel names, or
+    /// `redis+cluster://[user@]host[:port],…` for a cluster, of which some nodes are named;
+    /// `rediss…` for TLS [env: FORETOLD_STORE] [default: memory:].
     ///
     /// Parameters for Redis, after a question mark and with & between them: `layout`; `capacity`,
     /// the entries per time to live that the packed layout is made for; `prefix`, in front of
-    /// every key; with TLS `ca`, `cert` and `key`, PEM files. A password goes into the environment
-    /// or a file, where no process list shows it.
+    /// every key; with TLS `ca`, `cert` and `key`, PEM files, `server_name`, the name that the
+    /// certificate is for where it is not the address, and `insecure=true`, which accepts any
+    /// certificate; with Sentinel `sentinel_password_file`; with a cluster `read=replica`, which
+    /// lets replicas answer look-ups. A password goes into the environment or a file, where no
+    /// process list shows it.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 
@@ -81,11 +86,11 @@ impl StoreOptions {
         let Some(path) = &self.store_password_file else {
             return Ok(variable(PASSWORD_VARIABLE)?.map(Password::Given));
         };
-        let password = Password::File(path.clone());
-        secret_file(path).with_context(|| format!("--store-password-file: {}", path.display()))?;
         // One that cannot be read is a mistake to hear of before anything listens.
-        password.read().map_err(anyhow::Error::msg).context("--store-password-file")?;
-        Ok(Some(password))
+        let text = secret_file(path)
+            .with_context(|| format!("--store-password-file: {}", path.display()))?;
+        let password = Password::from_file(path, text);
+        Ok(Some(password.map_err(anyhow::Error::msg).context("--store-password-file")?))
     }
 }
 

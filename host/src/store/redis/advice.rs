@@ -27,7 +27,10 @@ fn advice(error: &RedisError, url: &RedisUrl) -> Option<&'static str> {
         return Some("there is no such database: the URL ends in /0 or another number it has");
     }
     if error.code() == Some("MOVED") {
-        return Some("this is one node of a cluster, and others have the rest of the keys");
+        return Some("this is one node of a cluster: use redis+cluster://");
+    }
+    if says("cluster support disabled") {
+        return Some("this is no cluster: use redis:// or redis+sentinel://");
     }
     match tls_error(error) {
         Some(rustls::Error::InvalidMessage(_)) => {

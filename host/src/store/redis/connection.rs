@@ -1,9 +1,13 @@
-//! The one connection to Redis: how it is made, kept, and found to be broken.
+//! The connections to Redis, one to each server: how they are made, kept, and found to be broken.
 
 mod bound;
 pub(super) mod breaker;
+mod cluster;
 mod dial;
+pub(super) mod failure;
 pub(super) mod generations;
+mod link;
+mod refresh;
 pub(super) mod sentinel;
 pub(super) mod session;
 mod stream;

@@ -1,6 +1,6 @@
 //! What errors of Redis mean, and how they are told.
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, Value, make_extension_error};
 
 use crate::store::backend::StoreError;
 use crate::store::redis::connection::CUT;
@@ -37,6 +37,47 @@ pub(super) fn is_cut(error: &RedisError) -> bool {
     error.code() == Some(CUT)
 }
 
+/// The code of the error of a command whose node in a cluster does not answer.
+const AWAY: &str = "AWAY";
+/// The same for one that did not answer in time.
+const LATE: &str = "LATE";
+
+/// What commands get whose node in a cluster does not answer.
+pub(super) fn away(reason: &str) -> RedisError {
+    refused(AWAY, reason)
+}
+
+/// What they get that it has not answered in time.
+pub(super) fn late() -> RedisError {
+    refused(LATE, "no answer in time")
+}
+
+/// An error as a server gives it.
+pub(super) fn refused(code: &str, text: &str) -> RedisError {
+    let text = (!text.is_empty()).then(|| text.to_owned());
+    make_extension_error(code.to_owned(), text)
+}
+
+/// The same in the place of a reply.
+pub(super) fn error_value(error: RedisError) -> Value {
+    error.try_into().map_or(Value::Nil, Value::ServerError)
+}
+
+/// Whether a node of a cluster does not answer, or did not in time. Others may.
+pub(super) fn is_away(error: &RedisError) -> bool {
+    matches!(error.code(), Some(AWAY | LATE))
+}
+
+/// Whether the answer did not come in time.
+pub(super) fn is_late(error: &RedisError) -> bool {
+    error.is_timeout() || error.code() == Some(LATE)
+}
+
+/// Whether a reply was not read, for one before it that was too long.
+pub(super) fn is_cut_value(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == CUT)
+}
+
 /// Whether the server says that it is the wrong one for writing, or no longer the right one:
 /// after a fail-over that kept the connection, say.
 pub(super) fn is_demoted(error: &RedisError) -> bool {
@@ -46,8 +87,8 @@ pub(super) fn is_demoted(error: &RedisError) -> bool {
 /// Whether the server, and not the command, is the trouble. A refused command (out of memory,
 /// wrong type) leaves the connection good for others.
 pub(super) fn is_outage(error: &RedisError) -> bool {
-    let is_away = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN"));
-    is_away || is_authentication(error) || is_lost(error) || error.kind() == ErrorKind::Io
+    let is_not_ready = matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN"));
+    is_not_ready || is_authentication(error) || is_lost(error) || error.kind() == ErrorKind::Io
 }
 
 /// The error without anything of the URL in it.

@@ -3,4 +3,5 @@
 pub(super) mod inventory;
 mod purge;
 pub(super) mod scan;
+mod server;
 pub(super) mod sweep;

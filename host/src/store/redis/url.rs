@@ -1,23 +1,23 @@
-//! `redis://[user[:password]@]host[:port][/db][?parameters]`, and with Sentinel
-//! `redis+sentinel://[user[:password]@]host[:port],…/service[/db][?parameters]`.
+//! `redis://[user[:password]@]host[:port][/db][?parameters]`, with Sentinel
+//! `redis+sentinel://[user[:password]@]host[:port],…/service[/db][?parameters]`, and for a cluster
+//! `redis+cluster://[user[:password]@]host[:port],…[?parameters]`.
+
+pub(super) mod location;
 
 use std::fmt;
 use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
-use crate::store::redis::connection::sentinel::Sentinel;
 use crate::store::redis::connection::tls::{Tls, TlsFiles};
-use crate::store::redis::error::{describe, printable};
+use crate::store::redis::error::describe;
 use crate::store::redis::layout::Layout;
+use crate::store::redis::url::location::Location;
 use crate::store::settings::{Password, StoreSettings};
 
 const EXPECTED: &str = "expected redis://[user[:password]@]host[:port][/db] or rediss://…";
-const EXPECTED_SENTINEL: &str =
-    "expected redis+sentinel://[user[:password]@]host[:port],…/service[/db]";
-const SENTINEL_PORT: u16 = 26379;
-const PARAMETERS: &str =
-    "layout, capacity, prefix; with rediss:// also ca, cert, key, server_name, insecure";
+const PARAMETERS: &str = "layout, capacity, prefix; with TLS also ca, cert, key, server_name, insecure; with \
+     redis+sentinel:// also sentinel_password_file, with redis+cluster:// also read";
 /// Entries per time to live that the packed layout is made for, unless the operator says.
 const DEFAULT_CAPACITY: u64 = 1_000_000;
 /// Beyond this a server has no memory for them anyway.
@@ -26,11 +26,8 @@ const MAX_CAPACITY: u64 = 10_000_000_000;
 /// Where a server is, how entries lie in it, and how long a command to it may take.
 #[derive(Clone)]
 pub struct RedisUrl {
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) location: Location,
     pub(super) tls: Option<Tls>,
-    /// Who knows where the server is, instead of host and port.
-    pub(super) sentinel: Option<Sentinel>,
     /// User, password as in the URL, and database.
     pub(super) login: RedisConnectionInfo,
     /// Instead of the one in the URL.
@@ -55,42 +52,11 @@ impl RedisUrl {
     /// If it is not such a URL, or a file cannot be read. The message does not repeat the URL,
     /// since it may hold a password.
     pub fn parse(url: &str, settings: &StoreSettings) -> Result<RedisUrl, String> {
-        if let Some((scheme, rest)) = url.split_once("+sentinel://") {
-            return RedisUrl::parse_sentinel(scheme, rest, settings);
-        }
-        RedisUrl::parse_server(url, settings, None)
-    }
-
-    /// Takes the sentinels' addresses out, which no URL of one server may have.
-    fn parse_sentinel(
-        scheme: &str,
-        rest: &str,
-        settings: &StoreSettings,
-    ) -> Result<RedisUrl, String> {
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, rest) = rest.split_at(end);
-        let (user, nodes) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let at = if user.is_empty() { "" } else { "@" };
-        let end = rest.find(['?', '#']).unwrap_or(rest.len());
-        let (path, parameters) = rest.split_at(end);
-        let mut path = path.trim_matches('/').splitn(2, '/');
-        let service = path.next().filter(|service| !service.is_empty());
-        let service = service.ok_or(EXPECTED_SENTINEL)?.to_owned();
-        let database = path.next().unwrap_or_default();
-        let nodes = nodes.split(',').map(parse_node).collect::<Option<Vec<_>>>();
-        let nodes = nodes.ok_or(EXPECTED_SENTINEL)?;
-        // Host and port are not used: the sentinels give them.
-        let url = format!("{scheme}://{user}{at}sentinel/{database}{parameters}");
-        let sentinel = Sentinel { nodes, service, password: None };
-        RedisUrl::parse_server(&url, settings, Some(sentinel))
-    }
-
-    fn parse_server(
-        url: &str,
-        settings: &StoreSettings,
-        mut sentinel: Option<Sentinel>,
-    ) -> Result<RedisUrl, String> {
-        let mut url = redis::parse_redis_url(url).ok_or(EXPECTED)?;
+        let (mut location, url) = match Location::split(url)? {
+            Some((location, url)) => (Some(location), url),
+            None => (None, url.to_owned()),
+        };
+        let mut url = redis::parse_redis_url(&url).ok_or(EXPECTED)?;
         if url.fragment().is_some() {
             return Err(format!("{EXPECTED}, with nothing after a #"));
         }
@@ -104,14 +70,24 @@ impl RedisUrl {
                 "ca" => files.ca = Some(read_pem("ca", &value)?),
                 "cert" => files.cert = Some(read_pem("cert", &value)?),
                 "key" => files.key = Some(read_pem("key", &value)?),
-                "sentinel_password_file" => match &mut sentinel {
-                    Some(sentinel) => {
+                "read" => match &mut location {
+                    Some(Location::Cluster(seeds)) => {
+                        seeds.reads_replicas = match &*value {
+                            "replica" => true,
+                            "primary" => false,
+                            _ => return Err(format!("read={value}: expected replica or primary")),
+                        };
+                    }
+                    _ => return Err(format!("{name} needs redis+cluster://")),
+                },
+                "sentinel_password_file" => match &mut location {
+                    Some(Location::Sentinel(sentinel)) => {
                         let password = Password::File(value.as_ref().into());
                         let check = password.read();
                         check.map_err(|error| format!("sentinel_password_file: {error}"))?;
                         sentinel.password = Some(password);
                     }
-                    None => return Err(format!("{name} needs redis+sentinel://")),
+                    _ => return Err(format!("{name} needs redis+sentinel://")),
                 },
                 "server_name" => files.server_name = Some(value.into_owned()),
                 "insecure" if value == "true" => files.is_insecure = true,
@@ -149,10 +125,9 @@ impl RedisUrl {
             _ => return Err(EXPECTED.to_owned()),
         };
         Ok(RedisUrl {
-            host,
-            port,
+            // Several addresses are not in it.
+            location: location.unwrap_or(Location::Server { host, port }),
             tls,
-            sentinel,
             login: info.redis_settings().clone(),
             password: settings.password.clone(),
             timeout: settings.timeout,
@@ -171,16 +146,6 @@ impl RedisUrl {
             )
         })
     }
-}
-
-/// Host and port of a sentinel.
-fn parse_node(text: &str) -> Option<(String, u16)> {
-    // Colons belong to the address itself where it is in brackets.
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (text, SENTINEL_PORT),
-    };
-    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 fn parse_capacity(text: &str) -> Result<u64, String> {
@@ -204,12 +169,10 @@ fn read_pem(parameter: &str, path: &str) -> Result<Vec<u8>, String> {
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tls = if self.tls.is_some() { " (TLS)" } else { "" };
-        let database = self.login.db();
-        match &self.sentinel {
-            Some(sentinel) => write!(f, "redis service {}", printable(&sentinel.service))?,
-            None => write!(f, "redis at {}:{}", self.host, self.port)?,
+        write!(f, "{}{tls}", self.location)?;
+        if !matches!(self.location, Location::Cluster(_)) {
+            write!(f, ", database {}", self.login.db())?;
         }
-        write!(f, "{tls}, database {database}")?;
         if self.layout == Layout::default() {
             return Ok(());
         }

@@ -10,8 +10,9 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -36,6 +37,8 @@ pub(crate) struct Traffic {
     sent: AtomicU64,
     answered: AtomicU64,
     answered_at_begin: AtomicU64,
+    /// When something was answered last, or asked while nothing was owed.
+    heard: Mutex<Option<Instant>>,
     was_cut: AtomicBool,
     /// The error after which the server hung up.
     last_words: OnceLock<String>,
@@ -50,7 +53,27 @@ impl Traffic {
     }
 
     pub(crate) fn note_sent(&self, commands: usize) {
-        self.sent.fetch_add(commands as u64, Ordering::Relaxed);
+        let sent = self.sent.fetch_add(commands as u64, Ordering::Relaxed);
+        if self.answered.load(Ordering::Relaxed) >= sent {
+            self.hear();
+        }
+    }
+
+    fn note_answered(&self, commands: u64) {
+        if self.answered.swap(commands, Ordering::Relaxed) < commands {
+            self.hear();
+        }
+    }
+
+    fn hear(&self) {
+        *self.heard.lock().expect("nobody panics while holding it") = Some(Instant::now());
+    }
+
+    /// How long an answer has been owed, and none was given.
+    pub(crate) fn silent_for(&self) -> Duration {
+        let is_owed = self.sent.load(Ordering::Relaxed) > self.answered.load(Ordering::Relaxed);
+        let heard = *self.heard.lock().expect("nobody panics while holding it");
+        heard.filter(|_| is_owed).map(|heard| heard.elapsed()).unwrap_or_default()
     }
 
     /// Whether anything was answered since then.
@@ -133,7 +156,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
                 return Poll::Ready(read);
             }
             let is_good = this.replies.pass(bytes, &mut this.passed);
-            this.traffic.answered.store(this.replies.answered, Ordering::Relaxed);
+            this.traffic.note_answered(this.replies.answered);
             if !is_good {
                 this.cut();
             }
@@ -336,6 +359,26 @@ mod tests {
             format!("*99\r\n{}", format!("$1000000\r\n{}\r\n", "x".repeat(1_000_000)).repeat(17));
         let (passed, goes_on) = pass(many.as_bytes());
         assert!(passed.len() < 17 << 20 && !goes_on);
+    }
+
+    #[test]
+    fn silence_is_what_follows_a_question() {
+        let traffic = Traffic::default();
+        let is_silent = || traffic.silent_for() > Duration::ZERO;
+        let wait = || std::thread::sleep(Duration::from_millis(2));
+        wait();
+        assert!(!is_silent());
+        traffic.note_sent(2);
+        wait();
+        assert!(is_silent());
+        let before = traffic.silent_for();
+        traffic.note_answered(1);
+        assert!(traffic.silent_for() < before);
+        traffic.note_answered(2);
+        wait();
+        assert!(!is_silent());
+        traffic.note_sent(1);
+        assert!(traffic.silent_for() < before);
     }
 
     #[test]

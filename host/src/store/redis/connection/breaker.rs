@@ -17,17 +17,17 @@ use crate::store::backend::StoreError;
 use crate::store::clock::SteadyClock;
 use crate::store::redis::advice::explain;
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
-use crate::store::redis::connection::generations::{ALL, Epochs, Tags, new_tag};
-use crate::store::redis::connection::session::{NoSession, Opened, Session};
+use crate::store::redis::connection::failure::{Failure, common_error};
+use crate::store::redis::connection::generations::Epochs;
+use crate::store::redis::connection::session::{NoSession, Opened, POLL_PAUSE, Session};
 use crate::store::redis::connection::suspects::Suspects;
-use crate::store::redis::error::{describe, is_cut, is_demoted, is_lost, is_outage, is_wrong_type};
-use crate::store::redis::name;
+use crate::store::redis::error::{
+    describe, is_away, is_cut, is_demoted, is_lost, is_outage, is_wrong_type,
+};
 use crate::store::redis::url::RedisUrl;
 
 /// A server that is full refuses every write: one line in a while is enough.
 const REFUSAL_LOG_PAUSE: Duration = Duration::from_secs(10);
-/// How often the generations are read where the server does not tell of changes.
-pub(crate) const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// What a command for many keys may take longer for each: several times what a server needs.
 const TIME_PER_KEY: Duration = Duration::from_micros(20);
 /// What a command for a tool may take.
@@ -41,7 +41,7 @@ const REPLACEMENT_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) url: RedisUrl,
     breaker: watch::Sender<Breaker>,
-    epochs: Epochs,
+    pub(super) epochs: Epochs,
     /// When the log last said that the server refused a command.
     refusal_logged: Mutex<Option<Instant>>,
     /// When a connection was last replaced because the server is the wrong one.
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     /// Whether the log has said that generations are polled.
     polling_logged: AtomicBool,
     /// Whether there ever was a purge: then tags that are gone were lost.
-    purged: AtomicBool,
+    pub(super) purged: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -72,40 +72,6 @@ pub(crate) enum Breaker {
         last_epoch: Option<u64>,
         reason: String,
     },
-}
-
-/// Why commands gave nothing.
-pub(crate) enum Failure {
-    /// They were not sent: the breaker is open.
-    Open(String),
-    /// The connection ended before they were answered: on another one they may be.
-    Lost(String),
-    Redis(RedisError),
-    /// The server answered, but not with what was asked for.
-    Store(StoreError),
-}
-
-impl From<RedisError> for Failure {
-    fn from(error: RedisError) -> Failure {
-        if is_lost(&error) { Failure::Lost(describe(&error)) } else { Failure::Redis(error) }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
-        Failure::Store(error)
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> StoreError {
-        match failure {
-            Failure::Open(reason) => StoreError(format!("the circuit breaker is open: {reason}")),
-            Failure::Lost(reason) => StoreError(reason),
-            Failure::Redis(error) => StoreError(describe(&error)),
-            Failure::Store(error) => error,
-        }
-    }
 }
 
 impl Breaker {
@@ -233,7 +199,24 @@ impl Shared {
         session: &Arc<Session>,
         pipeline: Pipeline,
     ) -> Result<Vec<RedisResult<Value>>, Failure> {
-        self.run_within(session, pipeline, TOOL_TIMEOUT.max(self.url.timeout)).await
+        self.run_within(session, pipeline, self.tool_timeout()).await
+    }
+
+    /// The same for one of the servers that there are ([`Link::servers`]).
+    ///
+    /// [`Link::servers`]: crate::store::redis::connection::link::Link::servers
+    pub(crate) async fn run_tool_on(
+        self: &Arc<Shared>,
+        session: &Arc<Session>,
+        server: &str,
+        pipeline: Pipeline,
+    ) -> Result<Vec<RedisResult<Value>>, Failure> {
+        let replies = session.link.send_to(server, pipeline, self.tool_timeout()).await;
+        self.judge_all(session, replies)
+    }
+
+    fn tool_timeout(&self) -> Duration {
+        TOOL_TIMEOUT.max(self.url.timeout)
     }
 
     async fn run_within(
@@ -243,14 +226,23 @@ impl Shared {
         timeout: Duration,
     ) -> Result<Vec<RedisResult<Value>>, Failure> {
         let replies = session.link.send(pipeline, timeout).await;
+        self.judge_all(session, replies)
+    }
+
+    fn judge_all(
+        self: &Arc<Shared>,
+        session: &Arc<Session>,
+        replies: RedisResult<Vec<RedisResult<Value>>>,
+    ) -> Result<Vec<RedisResult<Value>>, Failure> {
         let replies = replies.inspect_err(|error| self.judge(session, error))?;
+        if let Some(error) = common_error(&replies, is_away) {
+            return Err(error.clone().into());
+        }
         session.note_answer();
         for error in replies.iter().filter_map(|reply| reply.as_ref().err()) {
             self.judge(session, error);
         }
-        let is_all_cut =
-            !replies.is_empty() && replies.iter().all(|reply| reply.as_ref().is_err_and(is_cut));
-        if is_all_cut {
+        if common_error(&replies, is_cut).is_some() {
             return Err(Failure::Lost("a reply was too long".to_owned()));
         }
         Ok(replies)
@@ -260,7 +252,9 @@ impl Shared {
     fn judge(self: &Arc<Shared>, session: &Arc<Session>, error: &RedisError) {
         // While others get their answers, it is this host that is late: behind many rows, say.
         let is_late = error.is_timeout() && session.quiet_for() < self.url.timeout / 2;
-        if is_late {
+        if is_away(error) {
+            debug!("{} does not answer some commands ({})", self.url, describe(error));
+        } else if is_late {
             debug!("{} answers others, but one command was late", self.url);
         } else if is_lost(error) {
             self.renew(session, &describe(error));
@@ -363,13 +357,15 @@ impl Shared {
 
     async fn open_session(self: &Arc<Shared>) -> Result<Arc<Session>, NoSession> {
         let last_clock = self.breaker.borrow().last_clock();
-        let Opened { session, changes, tags } = Session::connect(&self.url, last_clock).await?;
+        let Opened { session, reading, tags } = Session::connect(&self.url, last_clock).await?;
         let session = Arc::new(session);
-        if !session.is_told && !self.polling_logged.swap(true, Ordering::Relaxed) {
+        if session.poll_pause == Some(POLL_PAUSE)
+            && !self.polling_logged.swap(true, Ordering::Relaxed)
+        {
             let seconds = POLL_PAUSE.as_secs();
             info!("{} does not tell of purges; asking every {seconds} s", self.url);
         }
-        self.take_tags(&session, changes, tags).await;
+        self.take_tags(&session, reading, tags).await;
         self.suspects.remove_too_long(&session, &self.url).await;
         Ok(session)
     }
@@ -395,58 +391,5 @@ impl Shared {
             NoSession::Redis(error) => explain(error, &self.url),
             NoSession::Unfit(reason) => reason.clone(),
         }
-    }
-
-    /// Reads the generations again; `false` where they are still not known.
-    pub(crate) async fn refresh(self: &Arc<Shared>, session: &Arc<Session>) -> bool {
-        let changes = session.generations.changes();
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("HGETALL").arg(name::generations(&self.url.prefix));
-        let replies = self.run_until(session, pipeline, self.deadline(1)).await;
-        let Ok(mut replies) = replies else { return false };
-        let Some(Ok(tags)) = replies.pop().map(Tags::read) else { return false };
-        self.take_tags(session, changes, tags).await
-    }
-
-    /// Takes tags that were read; where they were lost or spoiled, new ones are made, so that no
-    /// entry from before a purge comes back.
-    async fn take_tags(
-        self: &Arc<Shared>,
-        session: &Arc<Session>,
-        changes: u64,
-        tags: Option<Tags>,
-    ) -> bool {
-        match tags {
-            Some(tags) if !tags.is_empty() || !self.purged.load(Ordering::Relaxed) => {
-                self.purged.fetch_or(!tags.is_empty(), Ordering::Relaxed);
-                self.learn(session, changes, tags);
-                true
-            }
-            tags => {
-                let generations = name::generations(&self.url.prefix);
-                let mut pipeline = redis::pipe();
-                if tags.is_none() {
-                    pipeline.cmd("DEL").arg(&generations);
-                }
-                // Of several hosts that find it so, the first sets the tag.
-                pipeline.cmd("HSETNX").arg(&generations).arg(ALL).arg(new_tag());
-                pipeline.cmd("HGETALL").arg(&generations);
-                let replies = self.run_until(session, pipeline, self.deadline(1)).await;
-                let Ok(mut replies) = replies else { return false };
-                match replies.pop().map(Tags::read) {
-                    Some(Ok(Some(tags))) if !tags.is_empty() => {
-                        self.purged.store(true, Ordering::Relaxed);
-                        self.learn(session, changes, tags);
-                        true
-                    }
-                    _ => false,
-                }
-            }
-        }
-    }
-
-    fn learn(&self, session: &Session, changes: u64, tags: Tags) {
-        let epoch = self.epochs.number(&tags, session.generations.take_flush());
-        session.generations.learn(changes, tags, epoch);
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Names of entries hold a tag, and a purge changes it: older entries are never found again. One
 //! Redis hash, `PREFIXforetold:generations`, holds the tags: a field for each model that was purged
-//! by itself, `all` for the others, and `removed`, of which no name depends. Every host has them in memory and is told when they change:
-//! with `CLIENT TRACKING`, on the connection that answers its reads, so that an answer that comes
-//! after a purge is known to come after it.
+//! by itself, `all` for the others, and `removed`, of which no name depends. Every host has them in
+//! memory and is told when they change: with `CLIENT TRACKING`, on the connection that answers its reads, so that an answer that comes
+//! after a purge is known to come after it. In a cluster other nodes answer reads, too: there the
+//! tags are read again and again, nothing is read once they are too old, and a purge is over when
+//! they are too old everywhere.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64URL_NOPAD;
 use redis::{RedisError, RedisResult, Value, from_redis_value};
@@ -31,10 +34,22 @@ pub(crate) struct Generations {
     changes: AtomicU64,
     /// The tags, and the number of changes that they include.
     known: RwLock<View>,
+    /// How long they hold, where changes may not be told in time.
+    life: Option<Duration>,
+    /// When a reading of them last began.
+    confirmed: RwLock<Instant>,
     /// Wakes the task that reads them again.
     pub(crate) changed: Notify,
     /// Whether all keys of the server were removed since they were read last.
     flushed: AtomicBool,
+}
+
+/// A reading of the tags that has begun.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// The number of changes that it includes.
+    changes: u64,
+    began: Instant,
 }
 
 /// The tags at some moment.
@@ -70,11 +85,13 @@ impl Epochs {
 }
 
 impl Generations {
-    /// Nothing is known yet.
-    pub(crate) fn unknown() -> Generations {
+    /// Nothing is known yet. What will be holds for a while, if that is given.
+    pub(crate) fn unknown(life: Option<Duration>) -> Generations {
         Generations {
             changes: AtomicU64::new(1),
             known: RwLock::new(View { changes: 0, tags: Arc::default(), epoch: 0 }),
+            life,
+            confirmed: RwLock::new(Instant::now()),
             changed: Notify::new(),
             flushed: AtomicBool::new(false),
         }
@@ -87,7 +104,18 @@ impl Generations {
     }
 
     pub(crate) fn is_current(&self, view: &View) -> bool {
-        self.changes.load(Ordering::SeqCst) == view.changes
+        self.changes.load(Ordering::SeqCst) == view.changes && !self.are_too_old()
+    }
+
+    /// Whether they have not been read for so long that there may have been a purge.
+    pub(crate) fn are_too_old(&self) -> bool {
+        let confirmed = *self.confirmed.read().expect("nobody panics while holding it");
+        self.life.is_some_and(|life| confirmed.elapsed() >= life)
+    }
+
+    /// After which time nobody has tags from before a purge.
+    pub(crate) fn life(&self) -> Option<Duration> {
+        self.life
     }
 
     /// They have changed.
@@ -106,18 +134,20 @@ impl Generations {
         self.flushed.swap(false, Ordering::SeqCst)
     }
 
-    /// How many changes a reading that begins now includes.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::SeqCst)
+    /// Before they are read.
+    pub(crate) fn begin_reading(&self) -> Reading {
+        Reading { changes: self.changes.load(Ordering::SeqCst), began: Instant::now() }
     }
 
-    /// Takes what was read after so many changes, and its number.
-    pub(crate) fn learn(&self, changes: u64, tags: Tags, epoch: u64) {
+    /// Takes what was read, and its number.
+    pub(crate) fn learn(&self, Reading { changes, began }: Reading, tags: Tags, epoch: u64) {
         let mut known = self.known.write().expect("nobody panics while holding it");
         // A reading that took longer than a later one.
         if known.changes > changes {
             return;
         }
+        let mut confirmed = self.confirmed.write().expect("nobody panics while holding it");
+        *confirmed = began.max(*confirmed);
         let mut includes = changes;
         if *known.tags != tags {
             // Reads that are under way began with other tags, whoever told of the change.
@@ -179,4 +209,48 @@ pub(crate) fn new_tag() -> String {
     let mut tag = BASE64URL_NOPAD.encode(&random.to_le_bytes());
     tag.truncate(TAG_CHARACTERS);
     tag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(all: &str) -> Tags {
+        Tags { all: all.to_owned(), ..Tags::default() }
+    }
+
+    #[test]
+    fn tags_hold_for_a_while_from_the_begin_of_their_reading() {
+        let life = Duration::from_millis(100);
+        let generations = Generations::unknown(Some(life));
+        let reading = generations.begin_reading();
+        generations.learn(reading, tags("first"), 0);
+        let view = generations.view().unwrap();
+        assert_eq!(view.tag("model"), "first");
+        std::thread::sleep(life);
+        assert!(generations.view().is_none() && !generations.is_current(&view));
+        // What was read then and arrives now is as old.
+        generations.learn(reading, tags("first"), 0);
+        assert!(generations.are_too_old());
+        generations.learn(generations.begin_reading(), tags("first"), 0);
+        assert!(generations.is_current(&view));
+        // A reading that began before the last one ended neither brings back nor prolongs.
+        let earlier = generations.begin_reading();
+        generations.learn(generations.begin_reading(), tags("second"), 0);
+        generations.learn(earlier, tags("first"), 0);
+        assert_eq!(generations.view().unwrap().tag("model"), "second");
+        assert!(!generations.is_current(&view));
+    }
+
+    #[test]
+    fn where_changes_are_told_tags_hold_until_then() {
+        let generations = Generations::unknown(None);
+        assert!(generations.view().is_none());
+        generations.learn(generations.begin_reading(), tags("first"), 0);
+        assert!(generations.view().is_some() && !generations.are_too_old());
+        let reading = generations.begin_reading();
+        generations.invalidate();
+        generations.learn(reading, tags("first"), 0);
+        assert!(generations.view().is_none());
+    }
 }

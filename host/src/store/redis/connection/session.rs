@@ -6,13 +6,20 @@ use std::time::{Duration, Instant};
 use redis::{ErrorKind, Pipeline, RedisError, RedisResult, Value, from_redis_value};
 
 use crate::store::clock::SteadyClock;
-use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, Link};
-use crate::store::redis::connection::generations::{Generations, Tags};
-use crate::store::redis::error::{is_authentication, is_lost};
+use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
+use crate::store::redis::connection::generations::{Generations, Reading, Tags};
+use crate::store::redis::connection::link::Link;
 use crate::store::redis::layout::arrangement::{Arrangement, Server};
 use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
+use crate::store::redis::url::location::Location;
 
+/// How often the generations are read where the server does not tell of changes.
+pub(crate) const POLL_PAUSE: Duration = Duration::from_secs(1);
+/// The same in a cluster, where the node tells that has them, but others are read from, too.
+const CLUSTER_POLL_PAUSE: Duration = Duration::from_millis(500);
+/// How long generations hold in a cluster: some readings of them may fail.
+const GENERATIONS_LIFE: Duration = Duration::from_secs(2);
 /// A server's time that is further from this machine's is a mistake or malice.
 const MAX_SKEW: Duration = Duration::from_secs(24 * 3600);
 /// Of two servers, one may be behind by so much: then time stands still instead of going back.
@@ -21,8 +28,8 @@ const MAX_STEP_BACK: Duration = Duration::from_secs(60);
 pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) generations: Arc<Generations>,
-    /// Whether the server tells when the generations change.
-    pub(crate) is_told: bool,
+    /// How often the generations are read, where the server does not tell of changes.
+    pub(crate) poll_pause: Option<Duration>,
     /// Whether one command may read names that a cluster would have in different places.
     pub(crate) reads_together: bool,
     /// The server's time, which all of its hosts share.
@@ -36,8 +43,7 @@ pub(crate) struct Session {
 /// A session, and the generations as they were read when it began.
 pub(crate) struct Opened {
     pub(crate) session: Session,
-    /// The number of changes that the tags include.
-    pub(crate) changes: u64,
+    pub(crate) reading: Reading,
     pub(crate) tags: Option<Tags>,
 }
 
@@ -74,15 +80,9 @@ impl Session {
         last_clock: Option<SteadyClock>,
         generations_are_spoiled: bool,
     ) -> Result<Opened, NoSession> {
-        let generations = Arc::new(Generations::unknown());
-        let (link, refusal) = match Link::dial(url, Some(generations.clone())).await {
-            Err(error) if lacks_resp3(&error) => {
-                let link = Link::dial(url, None).await;
-                (link.map_err(|other| the_plainer(&error, other))?, Some(error))
-            }
-            link => (link?, None),
-        };
-        let can_push = refusal.is_none();
+        let is_cluster = matches!(url.location, Location::Cluster(_));
+        let generations = Arc::new(Generations::unknown(is_cluster.then_some(GENERATIONS_LIFE)));
+        let link = Link::dial(url, &generations).await?;
         let hash_name = name::generations(&url.prefix);
         if generations_are_spoiled {
             let mut pipeline = redis::pipe();
@@ -90,50 +90,45 @@ impl Session {
             link.send(pipeline, CONNECT_TIMEOUT).await?;
         }
         let mut pipeline = redis::pipe();
-        let changes = generations.changes();
-        if can_push {
-            pipeline.cmd("CLIENT").arg(&["TRACKING", "ON", "BCAST", "PREFIX"]).arg(&hash_name);
-        } else {
-            pipeline.cmd("PING");
-        }
+        let reading = generations.begin_reading();
         pipeline.cmd("HGETALL").arg(&hash_name);
         pipeline.cmd("TIME");
         ask_for_slots(&mut pipeline, &url.prefix);
-        if url.sentinel.is_some() {
+        let has_sentinel = matches!(url.location, Location::Sentinel(_));
+        if has_sentinel {
             pipeline.cmd("ROLE");
         }
         let kind = url.layout.kind();
         (kind.ask)(&mut pipeline, &url.prefix);
-        let replies =
-            link.send(pipeline, CONNECT_TIMEOUT).await.map_err(|error| match &refusal {
-                Some(refusal) => the_plainer(refusal, error),
-                None => error,
-            })?;
+        let replies = link.send(pipeline, CONNECT_TIMEOUT).await?;
         let mut replies = replies.into_iter();
         let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
-        let is_told = next().is_ok() && can_push;
         let tags = Tags::read(next())?.filter(|_| !generations_are_spoiled);
         let clock = SteadyClock::new(server_time(next(), last_clock));
         let reads_together = next().is_ok();
         // A sentinel may not know yet that another is the primary now.
-        if url.sentinel.is_some() && is_replica(next()) {
+        if has_sentinel && is_replica(next()) {
             let text = "the sentinel names a server that is a replica";
             return Err(RedisError::from((ErrorKind::Client, text)).into());
         }
         let server = Server { name: url, capacity: url.capacity };
         let layout = (kind.arrange)(&server, replies.collect()).map_err(NoSession::Unfit)?;
         link.begin();
+        let poll_pause = match is_cluster {
+            true => Some(CLUSTER_POLL_PAUSE),
+            false => (!link.is_told()).then_some(POLL_PAUSE),
+        };
         let session = Session {
             link,
             generations,
-            is_told,
+            poll_pause,
             reads_together,
             clock,
             layout,
             began: Instant::now(),
             answered: Mutex::new(Instant::now()),
         };
-        Ok(Opened { session, changes, tags })
+        Ok(Opened { session, reading, tags })
     }
 
     /// Notes that the server has answered.
@@ -164,27 +159,11 @@ fn ask_for_slots(pipeline: &mut Pipeline, prefix: &str) {
     pipeline.cmd("MGET").arg(name::probe(prefix, 'a')).arg(name::probe(prefix, 'b'));
 }
 
-/// Whether a server that answers refused the protocol, and not the user.
-fn lacks_resp3(error: &RedisError) -> bool {
-    match error.kind() {
-        ErrorKind::RESP3NotSupported => true,
-        ErrorKind::Server(_) | ErrorKind::Extension => {
-            !is_authentication(error) && matches!(error.code(), Some("ERR" | "NOPROTO" | "NOPERM"))
-        }
-        _ => false,
-    }
-}
-
 /// Whether a server answered ROLE, and is none that takes writes.
 fn is_replica(reply: RedisResult<Value>) -> bool {
     let role = reply.ok().and_then(|reply| from_redis_value::<Vec<Value>>(reply).ok());
     let role = role.and_then(|role| from_redis_value::<String>(role.into_iter().next()?).ok());
     role.is_some_and(|role| role != "master")
-}
-
-/// Of two refusals the one that says more: a server that has too many clients says so and hangs up.
-fn the_plainer(first: &RedisError, second: RedisError) -> RedisError {
-    if is_lost(&second) { first.clone() } else { second }
 }
 
 /// The server's time, or this machine's where it does not tell, or is too far from it; not a

@@ -49,7 +49,11 @@ impl Suspects {
             }
         }
         let count = removal.len();
-        if count > 0 && session.link.send(removal, CONNECT_TIMEOUT).await.is_ok() {
+        if count == 0 {
+            return;
+        }
+        let removed = session.link.send(removal, CONNECT_TIMEOUT).await;
+        if removed.is_ok_and(|replies| replies.iter().all(Result::is_ok)) {
             warn!("removed {count} values from {url} that are too long for entries");
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{debug, info};
 
-use crate::store::redis::connection::breaker::{Breaker, POLL_PAUSE, Shared};
+use crate::store::redis::connection::breaker::{Breaker, Shared};
 use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
-use crate::store::redis::connection::session::Session;
+use crate::store::redis::connection::session::{POLL_PAUSE, Session};
 use crate::store::redis::error::describe;
 
 /// First and longest pause between two probes.
@@ -74,7 +74,7 @@ async fn probe_until_closed(shared: &Weak<Shared>, mut told: String) {
 /// notices the end of the connection. It ends with that, or with the session.
 async fn attend(shared: &Weak<Shared>, session: Arc<Session>) {
     let generations = session.generations.clone();
-    let is_told = session.is_told;
+    let poll_pause = session.poll_pause;
     let mut ended = std::pin::pin!(session.link.ended());
     let session = {
         let weak = Arc::downgrade(&session);
@@ -84,12 +84,12 @@ async fn attend(shared: &Weak<Shared>, session: Arc<Session>) {
     let mut pings = tokio::time::interval(PING_PAUSE);
     pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let wait = !is_told || generations.view().is_none();
+        let wait = poll_pause.is_some() || generations.view().is_none();
         let (mut has_ended, mut is_ping) = (false, false);
         tokio::select! {
             () = &mut ended => has_ended = true,
             () = generations.changed.notified() => {}
-            () = tokio::time::sleep(POLL_PAUSE), if wait => {}
+            () = tokio::time::sleep(poll_pause.unwrap_or(POLL_PAUSE)), if wait => {}
             _ = pings.tick() => is_ping = true,
         }
         let (Some(shared), Some(session)) = (shared.upgrade(), session.upgrade()) else { return };
@@ -97,7 +97,13 @@ async fn attend(shared: &Weak<Shared>, session: Arc<Session>) {
             return shared.renew(&session, "it was closed");
         }
         if !is_ping {
-            shared.refresh(&session).await;
+            let reading = shared.refresh(&session);
+            match generations.life() {
+                // One that is slow must not keep the next from being in time.
+                Some(life) => drop(tokio::time::timeout(life / 4, reading).await),
+                None => drop(reading.await),
+            }
+            shared.suspects.remove_too_long(&session, &shared.url).await;
         } else if session.quiet_for() >= PING_PAUSE / 2 {
             ping(&shared, &session).await;
         }

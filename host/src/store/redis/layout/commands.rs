@@ -7,7 +7,7 @@ use redis::{FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 
 use crate::store::backend::StoreError;
 use crate::store::key::Key;
-use crate::store::redis::error::{is_cut, is_wrong_type, store_error};
+use crate::store::redis::error::{is_away, is_cut, is_wrong_type, store_error};
 use crate::store::redis::layout::arrangement::Arrangement;
 use crate::store::redis::layout::place::{NameContext, Place};
 
@@ -123,14 +123,14 @@ impl<'a> Reading<'a> {
 }
 
 /// What a reply holds; `None` where it is of another type. One that was not read, for another
-/// before it that was too long, holds nothing.
+/// before it that was too long, or did not come, while those of other servers did, holds nothing.
 fn read_reply<T: Default + FromRedisValue>(
     reply: RedisResult<Value>,
 ) -> Result<Option<T>, StoreError> {
     match reply {
         Ok(reply) => from_redis_value(reply).map(Some).map_err(|error| store_error(error.into())),
         Err(error) if is_wrong_type(&error) => Ok(None),
-        Err(error) if is_cut(&error) => Ok(Some(T::default())),
+        Err(error) if is_cut(&error) || is_away(&error) => Ok(Some(T::default())),
         Err(error) => Err(store_error(error)),
     }
 }

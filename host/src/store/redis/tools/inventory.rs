@@ -9,20 +9,19 @@ use redis::Value;
 
 use crate::store::backend::{StoreError, StoreFuture};
 use crate::store::inventory::{Counts, Position};
-use crate::store::inventory::{
-    Cursor, Entry, Inventory, Page, Purge, Selection, ServerStatistics, Statistics,
-};
+use crate::store::inventory::{Cursor, Entry, Inventory, Page, Purge, Selection, Statistics};
 use crate::store::key::{Key, PREFIX};
-use crate::store::redis::RedisStore;
-use crate::store::redis::connection::breaker::Failure;
+use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::generations::{REMOVED, View, new_tag};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::error::{is_wrong_type, printable, store_error};
+use crate::store::redis::error::{is_wrong_type, store_error};
 use crate::store::redis::layout::arrangement::{DataType, FieldsOf, ListedEntry, Located};
 use crate::store::redis::layout::place::Place;
 use crate::store::redis::name;
 use crate::store::redis::name::Name;
-use crate::store::redis::tools::scan;
+use crate::store::redis::tools::scan::{self, Walk};
+use crate::store::redis::tools::server;
+use crate::store::redis::{RedisStore, unknown_generation};
 
 /// Names of a page of SCAN whose memory is measured, to stand for all of them.
 const SAMPLE: usize = 20;
@@ -43,7 +42,15 @@ impl Inventory for RedisStore {
     }
 
     fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
-        Box::pin(async move { self.write_generation(purge).await.map(|()| 0) })
+        Box::pin(async move {
+            self.write_generation(purge).await?;
+            // In a cluster hosts may have the old one for so long.
+            let session = self.shared.session().await?;
+            if let Some(life) = session.generations.life() {
+                tokio::time::sleep(life).await;
+            }
+            Ok(0)
+        })
     }
 
     fn free_old_generations<'a>(
@@ -71,6 +78,9 @@ impl RedisStore {
                 return Ok((session, view));
             }
             self.shared.refresh(&session).await;
+            if session.generations.are_too_old() {
+                return Err(unknown_generation().into());
+            }
         }
         Err(StoreError("one purge follows the other".to_owned()).into())
     }
@@ -89,9 +99,11 @@ impl RedisStore {
 
     async fn read_page(&self, selection: &Selection, cursor: Cursor) -> Result<Page, StoreError> {
         let (session, generation) = self.current().await?;
-        let (scan, mut hashes, within) = match cursor.0 {
-            Position::Start => (Some(0), vec![], 0),
-            Position::Scan { scan, hashes, within } => (scan, hashes, within),
+        let (mut walk, mut hashes, within) = match cursor.0 {
+            Position::Start => (Walk::begin(&session), vec![], 0),
+            Position::Scan { servers, scan, hashes, within } => {
+                (Walk { servers, cursor: scan }, hashes, within)
+            }
             Position::After(_) => return Err(StoreError("a cursor of another store".to_owned())),
         };
         if let Some(hash) = hashes.last() {
@@ -106,7 +118,7 @@ impl RedisStore {
             if next == 0 {
                 hashes.pop();
             }
-            return Ok(Page { entries, next: position(scan, hashes, next) });
+            return Ok(Page { entries, next: position(walk, hashes, next) });
         }
         let pattern = match selection {
             Selection::All => name::pattern(&format!("{}{PREFIX}", self.prefix())),
@@ -116,15 +128,14 @@ impl RedisStore {
         let plain = matches!(selection, Selection::Prefix(_));
         let data_type = if plain { DataType::String } else { session.layout.data_type() };
         let type_name = Some(data_type.name());
-        let page =
-            scan::names(&self.shared, &session, scan.unwrap_or(0), &pattern, type_name).await?;
-        let scan = (page.next != 0).then_some(page.next);
+        let names = walk.next(&self.shared, &session, &pattern, type_name).await?;
+        let names = names.unwrap_or_default();
         if data_type == DataType::Hash {
-            let mut hashes = page.names;
+            let mut hashes = names;
             hashes.retain(|name| self.entry_name(&session, &generation, name).is_some());
-            return Ok(Page { entries: vec![], next: position(scan, hashes, 0) });
+            return Ok(Page { entries: vec![], next: position(walk, hashes, 0) });
         }
-        let keys = page.names.into_iter().filter_map(|name| {
+        let keys = names.into_iter().filter_map(|name| {
             let key = match self.entry_name(&session, &generation, &name) {
                 Some(entry) if !plain => Key::join(entry.model, entry.rest),
                 _ => {
@@ -138,7 +149,7 @@ impl RedisStore {
             .filter(|(_, name)| plain || self.entry_name(&session, &generation, name).is_some())
             .collect();
         let entries = self.string_entries(&session, keys).await?;
-        Ok(Page { entries, next: position(scan, vec![], 0) })
+        Ok(Page { entries, next: position(walk, vec![], 0) })
     }
 
     async fn string_entries(
@@ -258,21 +269,17 @@ impl RedisStore {
         let pattern = name::pattern(&format!("{stem}:"));
         let type_name = Some(session.layout.data_type().name());
         let mut found = Vec::new();
-        let mut cursor = 0;
-        loop {
-            let page = scan::names(&self.shared, session, cursor, &pattern, type_name).await?;
-            for hash_name in page.names {
+        let mut walk = Walk::begin(session);
+        while let Some(names) = walk.next(&self.shared, session, &pattern, type_name).await? {
+            for hash_name in names {
                 let Some(name) = Name::parse(self.prefix(), &hash_name) else { continue };
                 let fields = fields_of(name.rest);
                 if !fields.is_empty() {
                     found.push((hash_name, fields));
                 }
             }
-            cursor = page.next;
-            if cursor == 0 {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 
     async fn count(&self) -> Result<Statistics, StoreError> {
@@ -281,17 +288,16 @@ impl RedisStore {
         let data_type = session.layout.data_type();
         let type_name = Some(data_type.name());
         let mut counts = Counts::default();
-        let (mut cursor, mut bytes) = (0, 0);
-        loop {
-            let mut page = scan::names(&self.shared, &session, cursor, &pattern, type_name).await?;
-            page.names.retain(|name| self.entry_name(&session, &generation, name).is_some());
-            let sample = page.names.len().min(SAMPLE);
+        let (mut walk, mut bytes) = (Walk::begin(&session), 0);
+        while let Some(mut names) = walk.next(&self.shared, &session, &pattern, type_name).await? {
+            names.retain(|name| self.entry_name(&session, &generation, name).is_some());
+            let sample = names.len().min(SAMPLE);
             let mut pipeline = redis::pipe();
-            for name in &page.names[..sample] {
+            for name in &names[..sample] {
                 pipeline.cmd("MEMORY").arg("USAGE").arg(name);
             }
             if data_type == DataType::Hash {
-                for name in &page.names {
+                for name in &names {
                     pipeline.cmd("HLEN").arg(name);
                 }
             }
@@ -308,8 +314,8 @@ impl RedisStore {
                 for _ in 0..sample {
                     sampled += number()?;
                 }
-                bytes += sampled * page.names.len() as u64 / sample.max(1) as u64;
-                for name in &page.names {
+                bytes += sampled * names.len() as u64 / sample.max(1) as u64;
+                for name in &names {
                     let Some(entry) = self.entry_name(&session, &generation, name) else {
                         continue;
                     };
@@ -320,45 +326,16 @@ impl RedisStore {
                     counts.add(entry.model, entries);
                 }
             }
-            cursor = page.next;
-            if cursor == 0 {
-                break;
-            }
         }
-        let server = Some(self.server(&session).await?);
+        let server = Some(server::statistics(&self.shared, &session).await?);
         Ok(Statistics { models: counts.into_models(), bytes, server })
-    }
-
-    async fn server(&self, session: &Arc<Session>) -> Result<ServerStatistics, StoreError> {
-        let mut pipeline = redis::pipe();
-        for section in ["server", "memory", "stats"] {
-            pipeline.cmd("INFO").arg(section);
-        }
-        let mut fields: BTreeMap<String, String> = BTreeMap::new();
-        for reply in self.shared.run_tool(session, pipeline).await? {
-            let text: String = read(&reply.map_err(store_error)?)?;
-            let lines = text.lines().filter_map(|line| line.split_once(':'));
-            fields.extend(lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())));
-        }
-        let text = |name: &str| printable(fields.get(name).map_or("", String::as_str));
-        let number = |name: &str| text(name).parse().unwrap_or_default();
-        let is_valkey = fields.contains_key("valkey_version");
-        let (name, version) =
-            if is_valkey { ("valkey", "valkey_version") } else { ("redis", "redis_version") };
-        Ok(ServerStatistics {
-            name: name.to_owned(),
-            version: text(version),
-            used_memory_bytes: number("used_memory"),
-            max_memory_bytes: number("maxmemory"),
-            max_memory_policy: text("maxmemory_policy"),
-            evicted_keys: number("evicted_keys"),
-        })
     }
 }
 
-fn position(scan: Option<u64>, hashes: Vec<Vec<u8>>, within: u64) -> Option<Cursor> {
-    let more = scan.is_some() || !hashes.is_empty();
-    more.then_some(Cursor(Position::Scan { scan, hashes, within }))
+fn position(walk: Walk, hashes: Vec<Vec<u8>>, within: u64) -> Option<Cursor> {
+    let Walk { servers, cursor: scan } = walk;
+    let more = !servers.is_empty() || !hashes.is_empty();
+    more.then_some(Cursor(Position::Scan { servers, scan, hashes, within }))
 }
 
 /// From the reply of PTTL, which is negative where there is no expiry.

@@ -14,13 +14,14 @@ use crate::store::backend::StoreError;
 use crate::store::inventory::Purge;
 use crate::store::key::{PREFIX, is_model_id};
 use crate::store::redis::RedisStore;
-use crate::store::redis::connection::breaker::{Failure, Shared};
+use crate::store::redis::connection::breaker::Shared;
+use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::generations::{ALL, new_tag};
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::{is_demoted, is_outage};
 use crate::store::redis::name;
 use crate::store::redis::name::Name;
-use crate::store::redis::tools::scan;
+use crate::store::redis::tools::scan::Walk;
 
 /// For how long a purge is repeated: longer than fail-overs take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,19 +96,18 @@ impl RedisStore {
     ) -> Result<(), Failure> {
         let pattern = name::pattern(&format!("{}{PREFIX}", self.prefix()));
         let session = self.shared.session().await?;
-        let mut cursor = 0;
-        loop {
-            let mut page = scan::names(&self.shared, &session, cursor, &pattern, None).await?;
+        let mut walk = Walk::begin(&session);
+        while let Some(mut names) = walk.next(&self.shared, &session, &pattern, None).await? {
             // The tags as they are after the names were read: none of them is newer.
             self.shared.refresh(&session).await;
             let (_, generation) = self.current().await?;
-            page.names.retain(|name| {
+            names.retain(|name| {
                 Name::parse(self.prefix(), name)
                     .is_some_and(|name| name.tag != generation.tag(name.model))
             });
-            if !page.names.is_empty() {
+            if !names.is_empty() {
                 let mut pipeline = redis::pipe();
-                for name in &page.names {
+                for name in &names {
                     pipeline.cmd("HLEN").arg(name);
                     pipeline.cmd("UNLINK").arg(name);
                 }
@@ -123,11 +123,8 @@ impl RedisStore {
                 }
                 progress(*freed);
             }
-            cursor = page.next;
-            if cursor == 0 {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 }
 

@@ -1,22 +1,16 @@
-//! Walks through a server with SCAN and HSCAN, some entries at a time, never with KEYS.
+//! Walks through servers with SCAN and HSCAN, some entries at a time, never with KEYS.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use redis::{RedisError, from_redis_value};
 
-use crate::store::redis::connection::breaker::{Failure, Shared};
+use crate::store::redis::connection::breaker::Shared;
+use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::session::Session;
 
 /// What a step of SCAN or HSCAN looks at, about: tens of microseconds of the server's time.
 const COUNT: u64 = 500;
-
-/// Some names; there may be none although more follow.
-pub(crate) struct Names {
-    /// Where to go on; 0 is the end.
-    pub(crate) next: u64,
-    pub(crate) names: Vec<Vec<u8>>,
-}
 
 /// Some fields of a hash with their values.
 pub(crate) struct Fields {
@@ -25,10 +19,50 @@ pub(crate) struct Fields {
     pub(crate) fields: Vec<(Vec<u8>, Bytes)>,
 }
 
-/// Names that match a pattern, of one type if one is given.
-pub(crate) async fn names(
+/// Where a walk through all names is: in one server after the other.
+pub(crate) struct Walk {
+    /// Those that are left; the last is walked through.
+    pub(crate) servers: Vec<String>,
+    /// Where SCAN goes on in it.
+    pub(crate) cursor: u64,
+}
+
+impl Walk {
+    /// Before the first name.
+    pub(crate) fn begin(session: &Session) -> Walk {
+        Walk { servers: session.link.servers(), cursor: 0 }
+    }
+
+    /// Some names that match a pattern, of one type if one is given; there may be none although
+    /// more follow. `None` at the end.
+    pub(crate) async fn next(
+        &mut self,
+        shared: &Arc<Shared>,
+        session: &Arc<Session>,
+        pattern: &str,
+        type_name: Option<&str>,
+    ) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+        let Some(server) = self.servers.last() else { return Ok(None) };
+        let page = names(shared, session, server, self.cursor, pattern, type_name).await?;
+        self.cursor = page.next;
+        if self.cursor == 0 {
+            self.servers.pop();
+        }
+        Ok(Some(page.names))
+    }
+}
+
+/// Some names of one server.
+struct Names {
+    /// Where to go on; 0 is the end.
+    next: u64,
+    names: Vec<Vec<u8>>,
+}
+
+async fn names(
     shared: &Arc<Shared>,
     session: &Arc<Session>,
+    server: &str,
     cursor: u64,
     pattern: &str,
     type_name: Option<&str>,
@@ -39,7 +73,7 @@ pub(crate) async fn names(
     if let Some(type_name) = type_name {
         command.arg("TYPE").arg(type_name);
     }
-    let reply = shared.run_tool(session, pipeline).await?.remove(0)?;
+    let reply = shared.run_tool_on(session, server, pipeline).await?.remove(0)?;
     let (next, names) = from_redis_value(reply).map_err(RedisError::from)?;
     Ok(Names { next, names })
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use crate::store::clock::Expiry;
-use crate::store::redis::connection::breaker::{Failure, Shared};
+use crate::store::redis::connection::breaker::Shared;
+use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::tools::scan;
 use crate::store::sweep::{PAUSE, Step, Turn};
