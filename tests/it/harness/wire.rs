@@ -90,16 +90,17 @@ pub(crate) fn read(stream: &mut TcpStream, patience: Duration) -> Reply {
 
 /// Sends bytes over a connection of their own, and nothing more.
 pub(crate) fn exchange(host: &Host, bytes: &[u8]) -> Reply {
-    send_and_read(connect(host), bytes)
-}
-
-/// The same to a server at a port of this machine.
-pub(crate) fn exchange_at(port: u16, bytes: &[u8]) -> Reply {
-    send_and_read(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap(), bytes)
-}
-
-fn send_and_read(mut stream: TcpStream, bytes: &[u8]) -> Reply {
+    let mut stream = connect(host);
     write(&mut stream, bytes);
     let _ = stream.shutdown(Shutdown::Write);
+    read(&mut stream, SOON)
+}
+
+/// Sends bytes to a server at a port of this machine, and stays: proxies take a client that says it is
+/// done for one that is gone.
+pub(crate) fn exchange_at(port: u16, bytes: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_write_timeout(Some(SOON)).unwrap();
+    write(&mut stream, bytes);
     read(&mut stream, SOON)
 }
