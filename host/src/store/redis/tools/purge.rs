@@ -18,7 +18,7 @@ use crate::store::redis::connection::breaker::Shared;
 use crate::store::redis::connection::failure::Failure;
 use crate::store::redis::connection::generations::{ALL, new_tag};
 use crate::store::redis::connection::session::Session;
-use crate::store::redis::error::{is_demoted, is_outage};
+use crate::store::redis::error::{is_away, is_demoted, is_outage};
 use crate::store::redis::name;
 use crate::store::redis::name::Name;
 use crate::store::redis::tools::scan::Walk;
@@ -176,7 +176,7 @@ fn commands(prefix: &str, purge: &Purge) -> Result<Pipeline, StoreError> {
 fn may_pass(failure: &Failure) -> bool {
     match failure {
         Failure::Open(_) | Failure::Lost(_) => true,
-        Failure::Redis(error) => is_demoted(error) || is_outage(error),
+        Failure::Redis(error) => is_demoted(error) || is_outage(error) || is_away(error),
         Failure::Store(_) => false,
     }
 }
