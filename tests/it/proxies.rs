@@ -92,13 +92,20 @@ struct Proxy {
 impl Proxy {
     /// Those that are installed.
     fn all() -> Vec<Proxy> {
-        let nginx = Proxy::start("nginx", NGINX, &["-e", "stderr", "-c"]);
-        let haproxy = Proxy::start("haproxy", HAPROXY, &["-q", "-f"]);
+        let cors = ["--cors", "https://a.example,https://b.example"];
+        let nginx = Proxy::start("nginx", NGINX, &["-e", "stderr", "-c"], &cors);
+        // It keeps nothing that depends on the origin.
+        let haproxy = Proxy::start("haproxy", HAPROXY, &["-q", "-f"], &[]);
         [nginx, haproxy].into_iter().flatten().collect()
     }
 
-    fn start(name: &'static str, config: &str, options: &[&str]) -> Option<Proxy> {
-        let host = Host::credit(&["--cors", "https://a.example,https://b.example"]);
+    fn start(
+        name: &'static str,
+        config: &str,
+        options: &[&str],
+        host_options: &[&str],
+    ) -> Option<Proxy> {
+        let host = Host::credit(host_options);
         let (folder, port) = (TempDir::new().unwrap(), free_port());
         let host_port = host.address.rsplit(':').next().unwrap();
         let text = config
@@ -306,7 +313,8 @@ fn a_proxys_cache_gives_no_answer_to_another_question() {
             for origin in ["https://a.example", "https://b.example", "https://c.example"] {
                 let page = proxy.get("/docs/style.css", &[("origin", origin)]);
                 let allowed = page.header("access-control-allow-origin");
-                let expected = if origin.contains("c.") { "" } else { origin };
+                let is_allowed = name == "nginx" && !origin.contains("c.");
+                let expected = if is_allowed { origin } else { "" };
                 assert_eq!(allowed, expected, "{name}: {page:?}");
             }
             for (encoding, expected) in [("gzip", "gzip"), ("identity", "")] {
