@@ -255,6 +255,9 @@ faults: build
 	@echo '|---|---|---|---|---|---|---|---|'
 	@cargo test --quiet --locked --release --package foretold --test end_to_end faults -- \
 		--nocapture --test-threads 1 >$(TARGET)/faults.log || { cat $(TARGET)/faults.log; exit 1; }
+	@echo 'and with a near cache:'
+	@FORETOLD_TEST_NEAR_CACHE_MIB=64 cargo test --quiet --locked --release --package foretold --test end_to_end faults -- \
+		--nocapture --test-threads 1 >$(TARGET)/faults.log || { cat $(TARGET)/faults.log; exit 1; }
 
 bench: build
 	@$(call need,redis-server)

@@ -9,6 +9,7 @@
 //! Both tiers share one bound. An entry never changes under its key, so what is kept is wrong only
 //! after its time, which it has with it, or after a purge, which the store's epoch tells.
 
+mod answer;
 pub(crate) mod answers;
 mod cache;
 mod entries;

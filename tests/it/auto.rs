@@ -18,7 +18,8 @@ const LOG_LIMIT: Duration = Duration::from_secs(10);
 /// count.
 fn host(store: &str, options: &[&str]) -> Host {
     let auto = ["--cache", "auto", "--metrics", "127.0.0.1:0"];
-    let store = ["--store", store, "--store-timeout-ms", "2000"];
+    // What the store takes is what decides.
+    let store = ["--store", store, "--store-timeout-ms", "2000", "--near-cache-mib", "0"];
     Host::credit(&[&auto[..], &store, options].concat())
 }
 

@@ -71,8 +71,10 @@ pub(crate) fn survive(
     repair: impl FnOnce(),
 ) -> Host {
     let url = format!("{url}?layout={layout}");
-    let host =
-        Host::credit(&["--store", &url, "--ttl", TTL_SECONDS, "--store-timeout-ms", TIMEOUT_MS]);
+    // Where there is a near cache, not every fault is felt.
+    let near_cache = std::env::var("FORETOLD_TEST_NEAR_CACHE_MIB").unwrap_or("0".to_owned());
+    let options = ["--store", &url, "--ttl", TTL_SECONDS, "--store-timeout-ms", TIMEOUT_MS];
+    let host = Host::credit(&[&options[..], &["--near-cache-mib", &near_cache]].concat());
     let load = Load::start(&host);
     load.wait_for_hit(Instant::now(), RETURN_LIMIT);
     std::thread::sleep(Duration::from_secs(1));
@@ -87,7 +89,7 @@ pub(crate) fn survive(
     seen.retain(|seen| (struck..over).contains(&seen.start));
     assert!(!seen.is_empty());
     let felt = seen.iter().filter(|seen| seen.cache_status.contains(detail)).count();
-    assert!(felt > 0, "no answer of {} said {detail}", seen.len());
+    assert!(felt > 0 || near_cache != "0", "no answer of {} said {detail}", seen.len());
     print_row(fault, layout, &seen, back_after);
     host
 }

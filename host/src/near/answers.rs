@@ -6,22 +6,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Body;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::Response;
 
 use crate::clock::unix_seconds;
 use crate::guest::contract::{Report, Reuse};
+use crate::near::answer::Answer;
 use crate::near::cache::NearCache;
 use crate::store::Inventory;
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// Those that belong to one answer only.
-const ONCE: [HeaderName; 3] = [header::AGE, CACHE_STATUS, HeaderName::from_static("server-timing")];
 /// Longest body of a request that is kept: to compare longer ones costs more than it saves.
 const MAX_BODY_BYTES: usize = 64 << 10;
-/// What a header takes besides its text.
-const HEADER_BYTES: usize = 160;
 /// What stands for the length of a header that is not there.
 const ABSENT: u32 = u32::MAX;
 
@@ -35,19 +29,6 @@ pub(crate) struct Answers {
 /// All of a request that its answer depends on, and the store's epoch when it came.
 pub(crate) struct Question {
     bytes: Vec<u8>,
-    epoch: u64,
-}
-
-/// An answer that may be given again.
-pub(super) struct Answer {
-    status: StatusCode,
-    /// Without those that belong to one answer only.
-    headers: HeaderMap,
-    body: Full<Bytes>,
-    report: Report,
-    reuse: Reuse,
-    /// The second in which it was given first.
-    since: u32,
     epoch: u64,
 }
 
@@ -93,7 +74,7 @@ impl Answers {
     /// The answer that was given before, as it is now, and what it counts as.
     pub(crate) fn find(&self, question: &Question) -> Option<(Response<Full<Bytes>>, Report)> {
         let answer = self.cache.answer(&question.bytes)?;
-        Some((answer.again(question.epoch, now_seconds())?, answer.report))
+        Some((answer.again(question.epoch, now_seconds())?, answer.report()))
     }
 
     /// Keeps an answer that the component allows to be given again.
@@ -104,48 +85,8 @@ impl Answers {
         report: &Report,
         reuse: Reuse,
     ) {
-        let mut headers = response.headers().clone();
-        ONCE.iter().for_each(|name| drop(headers.remove(name)));
-        // What it did, without what it took.
-        let report = Report { lookup_ns: None, model_ns: None, ..*report };
-        let (status, body) = (response.status(), response.body().clone());
-        let (since, epoch) = (now_seconds(), question.epoch);
-        let answer = Answer { status, headers, body, report, reuse, since, epoch };
+        let answer = Answer::new(response, report, reuse, now_seconds(), question.epoch);
         self.cache.keep_answer(question.bytes, answer);
-    }
-}
-
-impl Answer {
-    /// What it takes, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
-        let status = self.reuse.cache_status.as_ref();
-        let status = status.map_or(0, |(before, behind)| before.len() + behind.len());
-        size_of::<Answer>()
-            + headers.sum::<usize>()
-            + status
-            + self.body.size_hint().lower() as usize
-    }
-
-    /// The answer in an epoch and a second, unless it is over. A clock that was set back makes it
-    /// so, too.
-    fn again(&self, epoch: u64, now: u32) -> Option<Response<Full<Bytes>>> {
-        let Reuse { written_at, expires_at, until, cache_status } = &self.reuse;
-        if self.epoch != epoch || !(self.since..*until).contains(&now) {
-            return None;
-        }
-        let mut response = Response::new(self.body.clone());
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers.clone();
-        if let Some((before, behind)) = cache_status {
-            let left = expires_at.saturating_sub(now);
-            let text = Bytes::from(format!("{before}{left}{behind}"));
-            let headers = response.headers_mut();
-            headers.insert(CACHE_STATUS, HeaderValue::from_maybe_shared(text).ok()?);
-            headers.insert(header::AGE, now.saturating_sub(*written_at).into());
-        }
-        Some(response)
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::near::answers::Answer;
+use crate::near::answer::Answer;
 
 /// An estimate of what is taken besides keys, values and headers: heap blocks, and the place in the
 /// table.

@@ -142,6 +142,10 @@ impl Inventory for NearStore {
         })
     }
 
+    fn tell_of_removal(&self) -> StoreFuture<'_, ()> {
+        self.store.tell_of_removal()
+    }
+
     fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let freed = self.store.change_generation(purge).await;

@@ -31,6 +31,8 @@ pub(crate) const SMALL_BYTES: usize = 16 << 10;
 const CONNECTION_BYTES: u64 = 2 * MAX_HEAD_BYTES as u64 + 2 * SMALL_BYTES as u64 + (32 << 10);
 /// Bodies and answers, unless `--memory-mib` says otherwise.
 const DEFAULT_BYTES: u64 = 128 * MIB;
+/// The near cache, unless `--near-cache-mib` says otherwise or there is little memory.
+const DEFAULT_NEAR_BYTES: u64 = 64 * MIB;
 /// Instances, unless `--memory-mib` says otherwise.
 const DEFAULT_INSTANCE_BYTES: u64 = 1024 * MIB;
 /// Instances of full size that there is room for by default.
@@ -49,15 +51,16 @@ pub(crate) struct Demand {
     pub(crate) max_memory_bytes: u64,
     /// Of entries in this process.
     pub(crate) store_bytes: u64,
-    /// Of the near cache.
-    pub(crate) near_bytes: u64,
+    /// Of the near cache, where the operator says so.
+    pub(crate) near_bytes: Option<u64>,
 }
 
 /// What each part may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     store: u64,
-    near: u64,
+    /// What was answered or read a moment ago.
+    pub(crate) near: u64,
     connections: u64,
     /// Bodies of requests.
     pub(crate) bodies: u64,
@@ -76,7 +79,10 @@ impl Budget {
     /// If it is not enough for one request of full size.
     pub(crate) fn new(demand: Demand) -> Result<Budget, String> {
         let Demand { memory_bytes, max_connections, max_body_bytes, max_memory_bytes, .. } = demand;
-        let (store, near) = (demand.store_bytes, demand.near_bytes);
+        let store = demand.store_bytes;
+        // A small host has a small one.
+        let share = memory_bytes.map_or(u64::MAX, |memory| memory.saturating_sub(BASE_BYTES) / 16);
+        let near = demand.near_bytes.unwrap_or(DEFAULT_NEAR_BYTES.min(share));
         let max_answer = (4 * max_body_bytes).max(MIN_ANSWER_BYTES).min(max_memory_bytes);
         let connections = max_connections * CONNECTION_BYTES;
         let Some(memory) = memory_bytes else {
@@ -156,7 +162,7 @@ mod tests {
         max_body_bytes: 4 * MIB,
         max_memory_bytes: 128 * MIB,
         store_bytes: 256 * MIB,
-        near_bytes: 64 * MIB,
+        near_bytes: None,
     };
 
     #[test]

@@ -28,6 +28,11 @@ pub trait Inventory: Store {
     /// were.
     fn remove<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, u64>;
 
+    /// Tells all hosts that single entries were removed, so that none answers from its memory.
+    fn tell_of_removal(&self) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Makes all of a generation's entries misses, at once and in every host. It gives how many
     /// entries that has already freed.
     fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64>;

@@ -98,6 +98,7 @@ impl Purge {
             }
             What { key: Some(key), .. } => {
                 let removed = store.inventory.remove(std::slice::from_ref(key)).await?;
+                store.inventory.tell_of_removal().await?;
                 Outcome { removed, undated: 0 }
             }
             What { prefix: Some(prefix), .. } => {
@@ -177,5 +178,6 @@ async fn remove(
         let removed = outcome.removed;
         progress.show(|_| format!("{seen} entries seen, {removed} removed"));
     }
+    store.inventory.tell_of_removal().await?;
     Ok(outcome)
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::guest::contract::Settings;
 use crate::guest::pool::{Pool, PoolConfig};
-use crate::near::NearCache;
 use crate::serve::body::BodyLimits;
 use crate::serve::bounds::ConnectionBounds;
 use crate::serve::budget::{Budget, Demand};
@@ -75,9 +73,9 @@ pub(crate) struct ServeOptions {
     memory_mib: Option<u64>,
 
     /// Memory of the near cache, in MiB: what was answered or read a moment ago, in front of the
-    /// store; 0 turns it off.
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = value_parser!(u64).range(0..=1 << 20))]
-    near_cache_mib: u64,
+    /// store; 0 turns it off [default: 64, or what fits into --memory-mib].
+    #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(0..=1 << 20))]
+    near_cache_mib: Option<u64>,
 
     /// Memory of an instance, in MiB; a request that needs more gets 500.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = range(4096))]
@@ -202,14 +200,9 @@ impl ServeOptions {
             max_body_bytes: self.max_body_bytes,
             max_memory_bytes: self.max_memory_mib << 20,
             store_bytes,
-            near_bytes: self.near_cache_mib << 20,
+            near_bytes: self.near_cache_mib.map(|mib| mib << 20),
         });
         budget.map_err(|error| anyhow::anyhow!("--memory-mib: {error}"))
-    }
-
-    /// The near cache, unless it is turned off.
-    pub(crate) fn near_cache(&self) -> Option<Arc<NearCache>> {
-        (self.near_cache_mib > 0).then(|| Arc::new(NearCache::new(self.near_cache_mib << 20)))
     }
 
     fn origins(&self) -> Vec<String> {

@@ -41,6 +41,17 @@ impl Inventory for RedisStore {
         Box::pin(self.remove_keys(keys))
     }
 
+    fn tell_of_removal(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let session = self.shared.session().await?;
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("HSET").arg(name::generations(self.prefix())).arg(REMOVED).arg(new_tag());
+            let replies = self.shared.run_tool(&session, pipeline).await?;
+            replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
+            Ok(())
+        })
+    }
+
     fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             self.write_generation(purge).await?;
@@ -245,12 +256,7 @@ impl RedisStore {
         if pipeline.is_empty() {
             return Ok(0);
         }
-        // Last, so that hosts that are told of it read none of these again.
-        pipeline.cmd("HSET").arg(name::generations(self.prefix())).arg(REMOVED).arg(new_tag());
-        let mut replies = self.shared.run_tool(&session, pipeline).await?;
-        if let Some(Err(error)) = replies.pop() {
-            return Err(store_error(error));
-        }
+        let replies = self.shared.run_tool(&session, pipeline).await?;
         replies.into_iter().try_fold(0, |removed, reply| match reply {
             Ok(count) => Ok(removed + read::<u64>(&count)?),
             // Nothing of ours is there.
