@@ -51,7 +51,7 @@ fn a_bad_row_has_its_problem_in_its_place() {
 fn ten_thousand_rows_are_answered_and_one_more_is_refused() {
     let redis = Redis::start();
     for store in ["memory:", &redis.url()] {
-        let host = Host::credit(&["--store", store]);
+        let host = Host::credit(&["--store", store, "--near-cache-mib", "0"]);
         let first = host.post("/probabilities", &array(10_000));
         assert_eq!(first.status, 200, "{}", &first.body[..first.body.len().min(1000)]);
         let status = "foretold; fwd=miss; stored; detail=\"0 hits, 10000 misses, 0 refused\"";

@@ -266,7 +266,8 @@ impl Pool {
         }
         let Report { misses, bypassed, model_ns, .. } = response.report;
         if let Some(nanoseconds) = model_ns {
-            self.maker.flights.note_model_time(nanoseconds, misses + bypassed);
+            let rows = u64::from(misses) + u64::from(bypassed);
+            self.maker.flights.note_model_time(nanoseconds, rows);
         }
         Ok(Called { response, is_collapsed })
     }

@@ -68,8 +68,8 @@ impl Flights {
     }
 
     /// Notes what the model took for so many rows.
-    pub(crate) fn note_model_time(&self, nanoseconds: u64, rows: u32) {
-        let Some(per_row) = nanoseconds.checked_div(rows.into()) else { return };
+    pub(crate) fn note_model_time(&self, nanoseconds: u64, rows: u64) {
+        let Some(per_row) = nanoseconds.checked_div(rows) else { return };
         let mean = match self.model_ns.load(Ordering::Relaxed) {
             0 => per_row,
             mean => mean - mean / MEMORY + per_row / MEMORY,

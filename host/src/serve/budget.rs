@@ -80,12 +80,10 @@ impl Budget {
     pub(crate) fn new(demand: Demand) -> Result<Budget, String> {
         let Demand { memory_bytes, max_connections, max_body_bytes, max_memory_bytes, .. } = demand;
         let store = demand.store_bytes;
-        // A small host has a small one.
-        let share = memory_bytes.map_or(u64::MAX, |memory| memory.saturating_sub(BASE_BYTES) / 16);
-        let near = demand.near_bytes.unwrap_or(DEFAULT_NEAR_BYTES.min(share));
         let max_answer = (4 * max_body_bytes).max(MIN_ANSWER_BYTES).min(max_memory_bytes);
         let connections = max_connections * CONNECTION_BYTES;
         let Some(memory) = memory_bytes else {
+            let near = demand.near_bytes.unwrap_or(DEFAULT_NEAR_BYTES);
             return Ok(Budget {
                 store,
                 near,
@@ -96,10 +94,17 @@ impl Budget {
                 max_answer,
             });
         };
-        let fixed = BASE_BYTES + store + near + connections;
-        let rest = memory.saturating_sub(fixed);
-        let bodies = (rest / 8).max(max_body_bytes);
-        let answers = (rest / 8).max(max_answer);
+        let parts = |near| {
+            let rest = memory.saturating_sub(BASE_BYTES + store + near + connections);
+            (rest, (rest / 8).max(max_body_bytes), (rest / 8).max(max_answer))
+        };
+        let near = demand.near_bytes.unwrap_or_else(|| {
+            // A small host has a small one, and one request of full size goes before it.
+            let (rest, bodies, answers) = parts(0);
+            let spare = rest.saturating_sub(bodies + answers + max_memory_bytes);
+            DEFAULT_NEAR_BYTES.min(memory / 16).min(spare)
+        });
+        let (rest, bodies, answers) = parts(near);
         match rest.checked_sub(bodies + answers) {
             Some(instances) if instances >= max_memory_bytes => {
                 Ok(Budget { store, near, connections, bodies, answers, instances, max_answer })

@@ -8,7 +8,7 @@ use crate::store::{self, Cursor, Selection};
 use anyhow::Result;
 use clap::Args;
 use foretold_core::cache::entry::Header;
-use foretold_core::cache::key::ModelId;
+use foretold_core::cache::key::{ModelId, PREFIX};
 use serde_json::json;
 
 use crate::commands::cache::Create;
@@ -98,7 +98,10 @@ impl Purge {
             }
             What { key: Some(key), .. } => {
                 let removed = store.inventory.remove(std::slice::from_ref(key)).await?;
-                store.inventory.tell_of_removal().await?;
+                // Hosts keep no others in their memory.
+                if key.starts_with(PREFIX) {
+                    store.inventory.tell_of_removal().await?;
+                }
                 Outcome { removed, undated: 0 }
             }
             What { prefix: Some(prefix), .. } => {
@@ -110,7 +113,9 @@ impl Purge {
                     let age_seconds = now_seconds().saturating_sub(header.written_at);
                     Some(u64::from(age_seconds) >= age.as_secs())
                 };
-                remove(&store, &Selection::All, is_old).await?
+                let outcome = remove(&store, &Selection::All, is_old).await?;
+                store.inventory.tell_of_removal().await?;
+                outcome
             }
             What { .. } => change_generation(&store, &store::Purge::All).await?,
         };
@@ -178,6 +183,5 @@ async fn remove(
         let removed = outcome.removed;
         progress.show(|_| format!("{seen} entries seen, {removed} removed"));
     }
-    store.inventory.tell_of_removal().await?;
     Ok(outcome)
 }
