@@ -30,7 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Bake(Bake),
-    Serve(Serve),
+    Serve(Box<Serve>),
     Cache(Cache),
 }
 

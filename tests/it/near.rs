@@ -352,7 +352,7 @@ async fn run(handles: &[Arc<dyn Inventory>], operations: &[(bool, Operation)]) {
     for (second, operation) in operations {
         let store = &handles[usize::from(*second)];
         let check = |key: usize, value: Option<Bytes>, stored: bool, purges: u8| {
-            let fits = value.as_deref().map_or(true, |value| stored && value == [purges]);
+            let fits = value.as_deref().is_none_or(|value| stored && value == [purges]);
             assert!(fits, "{key}: {value:?} after {purges} purges");
         };
         let purged: &dyn Fn(&str) -> bool = match operation {

@@ -38,8 +38,8 @@ use crate::store::clock::Expiry;
 const KEYS_AT_ONCE: usize = 1000;
 
 /// How often commands are sent again whose connection ended, all within their time: once for the
-/// end of one, and once more where the next had to be given up for a reply that is too long.
-const RETRIES: usize = 2;
+/// end of one, and more where the next had to be given up for replies that are too long.
+const RETRIES: usize = 5;
 /// Longest entry that is written: a layout may put an expiry in front of it.
 const MAX_ENTRY_BYTES: u64 = MAX_VALUE_BYTES - Expiry::BYTES as u64;
 
