@@ -20,7 +20,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	test-fleet test-servers purges soak soak-hostile faults bench bench-memory bench-scaling clean
+	test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-memory bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -39,6 +39,7 @@ help:
 	@echo 'make soak         mixed load and faults on two hosts for SECONDS (600)'
 	@echo 'make test-spin    the same requests under spin up, where there is a spin'
 	@echo 'make licences     licence texts of all that is shipped, and an SBOM, into dist/licences'
+	@echo 'make soak-cluster the same on a Redis Cluster of six'
 	@echo 'make soak-hostile good clients beside hostile ones for SOAK_SECONDS (600)'
 	@echo 'make fuzz         fuzz each reader of bytes from outside for SECONDS (60)'
 	@echo 'make artefacts    size and start times of each artefact'
@@ -220,6 +221,11 @@ soak: SECONDS = 600
 soak: build
 	@$(call need,redis-server)
 	python3 tests/fleet/soak.py $(TARGET)/release/foretold --seconds $(SECONDS) $(SOAK)
+
+soak-cluster: SECONDS = 600
+soak-cluster: build
+	@$(call need,redis-server)
+	tests/fleet/soak-cluster.sh $(TARGET)/release/foretold $(SECONDS)
 
 # The tests of Redis on other servers, which are built or fetched when they are asked for.
 SERVERS ?= redis-6.0 redis-6.2 redis-8 valkey-8 valkey-9

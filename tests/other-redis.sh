@@ -32,7 +32,10 @@ build() {
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -e "$keyring" ] || { echo "$keyring is missing: apt-get install debian-archive-keyring" >&2; exit 1; }
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/source"
-    echo "deb-src [signed-by=$keyring] http://deb.debian.org/debian $suite main" >"$folder/sources.list"
+    # From where this machine has its packages.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
+    [ -n "$mirror" ] || { echo "apt knows of no packages: apt-get update" >&2; exit 1; }
+    echo "deb-src [signed-by=$keyring] $mirror $suite main" >"$folder/sources.list"
     get() {
         apt-get --quiet=2 \
             -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null \

@@ -88,8 +88,8 @@ def redis_with_faults(stack: ExitStack, seed: int) -> tuple[list[str], list]:
 
 def shell_fault(text: str) -> tuple:
     name, strike, repair = text.split("|")
-    return name, lambda: subprocess.run(strike, shell=True, check=True), \
-        lambda: subprocess.run(repair, shell=True, check=True)
+    return name, lambda: subprocess.run(strike, shell=True, check=True, executable="bash"), \
+        lambda: subprocess.run(repair, shell=True, check=True, executable="bash")
 
 
 def mixed_questions(chance: random.Random) -> list[tuple[str, str, str | None]]:
