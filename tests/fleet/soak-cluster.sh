@@ -37,21 +37,34 @@ move_slots() {
     tail -n 5 "$folder/reshard.log"
     return 1
 }
-export -f start signal primary move_slots
+# Waits until every node says that the cluster serves, which takes some seconds after a node is back.
+healthy() {
+    local ok
+    for _ in $(seq 100); do
+        ok=0
+        for port in $ports_text; do
+            redis-cli -p "$port" cluster info 2>/dev/null | grep -q cluster_state:ok && ok=$((ok + 1))
+        done
+        [ $ok = 6 ] && return
+        sleep 0.2
+    done
+    return 1
+}
+export -f start signal primary move_slots healthy
 trap 'for port in $ports_text; do signal 9 "$port"; done; rm -rf "$folder"' EXIT
 
 for port in "${ports[@]}"; do start "$port"; done
 sleep 1
 redis-cli --cluster create "${ports[@]/#/127.0.0.1:}" --cluster-replicas 1 --cluster-yes >/dev/null
-sleep 2
+healthy
 
 run() { printf '%s|%s|%s' "$1" "$2" "$3"; }
 killed() { run "primary $1 killed" "primary $1 >\$folder/struck; signal 9 \$(cat \$folder/struck)" \
-    "start \$(cat \$folder/struck); sleep 2"; }
+    "start \$(cat \$folder/struck); sleep 1; healthy"; }
 python3 "$here/soak.py" "$foretold" --seconds "$seconds" --store "redis+cluster://127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}" \
     --fault "$(killed 1)" --fault "$(killed 2)" --fault "$(killed 3)" \
-    --fault "$(run 'slots moved' move_slots true)" \
+    --fault "$(run 'slots moved' move_slots healthy)" \
     --fault "$(run 'primary 1 stopped' "primary 1 >\$folder/struck; signal STOP \$(cat \$folder/struck)" \
-        "signal CONT \$(cat \$folder/struck); sleep 2")" \
+        "signal CONT \$(cat \$folder/struck); sleep 1; healthy")" \
     --fault "$(run 'all nodes killed' "for port in \$ports_text; do signal 9 \$port; done" \
-        "for port in \$ports_text; do start \$port; done; sleep 4")"
+        "for port in \$ports_text; do start \$port; done; sleep 1; healthy")"

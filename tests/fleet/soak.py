@@ -6,7 +6,7 @@
 Every answer is compared with what a host without a store answers. Without --store there is a Redis, with a proxy
 between it and each host; with it, faults are shell commands that the caller gives. It fails if an answer is wrong or
 missing, hits are not back within 5 s of a repair, the memory at the end is more than 5 % above that after a minute,
-or the number of open descriptors has changed. Needs redis-server.
+or the number of open descriptors has changed by more than two. Needs redis-server.
 """
 import argparse
 import json
@@ -24,6 +24,8 @@ RETURN_LIMIT_S = 5
 WARM_S = 60
 MEMORY_GROWTH = 0.05
 FAULT_S = (2, 6)
+# In a cluster a host connects to a node when it has something to ask it.
+LAZY_CONNECTIONS = 2
 BETWEEN_S = 2
 # Short, so that there are hits, misses and writes all the time.
 TTL = ("--ttl", "5")
@@ -132,7 +134,7 @@ def soak(hosts: list[Host], load: Load, faults: list, seconds: int, chance: rand
     print(f"memory after {min(WARM_S, seconds // 3)} s and at the end, KiB: {warm} {memory}; descriptors {descriptors} {open_now}")
     if any(end > begin * (1 + MEMORY_GROWTH) for begin, end in zip(warm, memory)):
         raise SystemExit(f"the memory has grown by more than {MEMORY_GROWTH:.0%}")
-    if open_now != descriptors:
+    if any(abs(end - begin) > LAZY_CONNECTIONS for begin, end in zip(descriptors, open_now)):
         raise SystemExit("the number of open descriptors has changed")
 
 

@@ -12,7 +12,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// Those that belong to one answer only.
 const ONCE: [HeaderName; 3] = [header::AGE, CACHE_STATUS, HeaderName::from_static("server-timing")];
 /// What a header takes besides its text.
-const HEADER_BYTES: usize = 160;
+const HEADER_BYTES: usize = 192;
 
 /// An answer that may be given again.
 pub(super) struct Answer {

@@ -12,7 +12,7 @@ use crate::near::answer::Answer;
 
 /// An estimate of what is taken besides keys, values and headers: heap blocks, and the place in the
 /// table.
-const OVERHEAD_BYTES: usize = 224;
+const OVERHEAD_BYTES: usize = 288;
 /// To size the table for.
 const USUAL_BYTES: u64 = 512;
 
