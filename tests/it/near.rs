@@ -1,6 +1,6 @@
 //! The near cache: the same request again, and the same row in another request.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,13 +16,13 @@ use crate::harness::credit::{SAMPLE, aged, array, change, copy_of_credit, credit
 use crate::harness::host::Host;
 use crate::harness::onnx::{TABLE_MANIFEST, slow};
 use crate::harness::redis::{Redis, free_port};
-use crate::harness::wire::connect;
+use crate::harness::wire::{SOON, connect, read};
 use crate::stores::{LAYOUTS, MODEL, OTHER_MODEL, keys, open};
 use crate::tools::json;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const METRICS: [&str; 2] = ["--metrics", "127.0.0.1:0"];
-pub(crate) const NO_NEAR_CACHE: [&str; 2] = ["--near-cache-mib", "0"];
+const NO_NEAR_CACHE: [&str; 2] = ["--near-cache-mib", "0"];
 
 /// Hits that were answered as the same request was before.
 fn reused(host: &mut Host) -> f64 {
@@ -278,7 +278,8 @@ fn of_many_requests_for_the_same_new_row_one_runs_the_model() {
             let request = post("/numbers", &format!("{{\"x\":{row}}}"));
             let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(&host)).collect();
             clients.iter_mut().for_each(|client| client.write_all(request.as_bytes()).unwrap());
-            let answers: Vec<String> = clients.into_iter().map(read_answer).collect();
+            let answers: Vec<String> =
+                clients.iter_mut().map(|client| read(client, SOON).text).collect();
             assert!(
                 answers.iter().all(|answer| answer.ends_with("{\"number\":0.0}")),
                 "{answers:?}"
@@ -300,12 +301,6 @@ fn post(path: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
-}
-
-fn read_answer(mut client: TcpStream) -> String {
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 /// What a handle does in the test against a model; keys are indices.

@@ -11,7 +11,7 @@ mod warm;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::store::{Inventory, StoreUrl};
 use crate::text;
@@ -87,12 +87,6 @@ async fn open(options: &StoreOptions, create: Create) -> Result<OpenStore> {
         .await
         .with_context(|| format!("cannot reach the {url}"))?;
     Ok(OpenStore { url, inventory })
-}
-
-/// Seconds since 1970.
-fn now_seconds() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.as_secs().try_into().unwrap_or(u32::MAX)
 }
 
 /// Writes a line to standard output.

@@ -114,7 +114,7 @@ impl StoreAccess {
         match Header::read(key, value) {
             Some(header) => {
                 let end = u64::from(header.written_at) + self.time_to_live.as_secs();
-                end > unix_seconds()
+                end > u64::from(unix_seconds())
             }
             // One of a Python service says nothing of itself.
             None => self.keys.are_of_python(key),

@@ -74,7 +74,7 @@ impl Answers {
     /// The answer that was given before, as it is now, and what it counts as.
     pub(crate) fn find(&self, question: &Question) -> Option<(Response<Full<Bytes>>, Report)> {
         let answer = self.cache.answer(&question.bytes)?;
-        Some((answer.again(question.epoch, now_seconds())?, answer.report()))
+        Some((answer.again(question.epoch, unix_seconds())?, answer.report()))
     }
 
     /// Keeps an answer that the component allows to be given again.
@@ -85,7 +85,7 @@ impl Answers {
         report: &Report,
         reuse: Reuse,
     ) {
-        let answer = Answer::new(response, report, reuse, now_seconds(), question.epoch);
+        let answer = Answer::new(response, report, reuse, unix_seconds(), question.epoch);
         self.cache.keep_answer(question.bytes, answer);
     }
 }
@@ -94,9 +94,4 @@ impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "answers of {} bytes", self.bytes())
     }
-}
-
-/// The second in which it is, as components read it.
-fn now_seconds() -> u32 {
-    u32::try_from(unix_seconds()).unwrap_or(u32::MAX)
 }

@@ -132,6 +132,8 @@ impl Mount {
         answers: Option<Answers>,
     ) -> Mount {
         let auto = (cache_use == CacheUse::Auto).then(Mutex::default);
+        // Without a report nothing says that an answer may be given again.
+        let answers = answers.filter(|_| pool.reports());
         // What is no name of a header is in no request.
         let names = pool.description().request_headers.iter();
         let request_headers = names.filter_map(|name| name.parse().ok()).collect();

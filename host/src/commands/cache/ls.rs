@@ -10,10 +10,10 @@ use foretold_core::cache::entry::Header;
 use foretold_core::cache::key::ModelId;
 use serde_json::{Value, json};
 
+use crate::clock::unix_seconds;
 use crate::commands::cache::Create;
 use crate::commands::cache::duration;
 use crate::commands::cache::model::{Model, SourceOptions};
-use crate::commands::cache::now_seconds;
 use crate::commands::cache::open;
 use crate::commands::cache::print_line;
 use crate::commands::cache::shown;
@@ -78,7 +78,7 @@ impl Ls {
 
     fn print(&self, entry: &Entry, model: Option<&Model>) -> Result<()> {
         let header = Header::read(&entry.key, &entry.value).filter(|_| self.prefix.is_none());
-        let age_seconds = header.map(|header| now_seconds().saturating_sub(header.written_at));
+        let age_seconds = header.map(|header| unix_seconds().saturating_sub(header.written_at));
         let request = model.and_then(|model| model.request(&entry.key));
         if self.json {
             return Ok(print_line(line_json(entry, age_seconds, request)?)?);

@@ -11,11 +11,11 @@ use foretold_core::cache::entry::Header;
 use foretold_core::cache::key::{ModelId, PREFIX};
 use serde_json::json;
 
+use crate::clock::unix_seconds;
 use crate::commands::cache::Create;
 use crate::commands::cache::OpenStore;
 use crate::commands::cache::duration;
 use crate::commands::cache::model::{ComponentOptions, Model};
-use crate::commands::cache::now_seconds;
 use crate::commands::cache::open;
 use crate::commands::cache::print_line;
 use crate::commands::cache::progress::Progress;
@@ -110,7 +110,7 @@ impl Purge {
             What { older_than: Some(age), .. } => {
                 let is_old = |entry: &store::Entry| {
                     let header = Header::read(&entry.key, &entry.value)?;
-                    let age_seconds = now_seconds().saturating_sub(header.written_at);
+                    let age_seconds = unix_seconds().saturating_sub(header.written_at);
                     Some(u64::from(age_seconds) >= age.as_secs())
                 };
                 let outcome = remove(&store, &Selection::All, is_old).await?;

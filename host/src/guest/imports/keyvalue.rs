@@ -10,7 +10,8 @@
 //! memory. Keys are not listed and nothing is counted or compared for a guest: the store is a cache
 //! whose entries may vanish, and it belongs to all models. These functions answer with an error.
 //!
-//! Invariant: a component reaches no key but its own model's, as [`OwnKeys`](crate::guest::own_keys::OwnKeys) tells them.
+//! Invariant: a component reaches no key but its own model's, as
+//! [`OwnKeys`](crate::guest::own_keys::OwnKeys) tells them.
 
 use bytes::Bytes;
 use tracing::trace;

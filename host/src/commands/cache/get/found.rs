@@ -12,9 +12,9 @@ use foretold_core::model::manifest::Endpoint;
 use foretold_core::settings::Secret;
 use serde_json::{Map, Value, json};
 
+use crate::clock::unix_seconds;
 use crate::commands::cache::duration;
 use crate::commands::cache::model::Model;
-use crate::commands::cache::now_seconds;
 use crate::commands::cache::print_line;
 use crate::commands::cache::shown;
 
@@ -92,7 +92,7 @@ impl<'a> Found<'a> {
             Content::Entry { has_mac, entry } => {
                 object["protection"] = json!(protection(*has_mac));
                 object["written_at"] = json!(entry.written_at);
-                object["age_seconds"] = json!(entry.age_seconds(now_seconds()));
+                object["age_seconds"] = json!(entry.age_seconds(unix_seconds()));
                 object["outputs"] = self.outputs(entry);
             }
             Content::Text(text) => object["text"] = json!(text),
@@ -114,7 +114,7 @@ impl<'a> Found<'a> {
         }
         match &self.content {
             Content::Entry { has_mac, entry } => {
-                let age = duration::display(entry.age_seconds(now_seconds()).into());
+                let age = duration::display(entry.age_seconds(unix_seconds()).into());
                 let protection = protection(*has_mac);
                 print_line(format_args!("age      {age}"))?;
                 print_line(format_args!("form     its {protection} is right"))?;
@@ -161,7 +161,7 @@ impl<'a> Found<'a> {
                 Content::Entry { entry, .. } => {
                     let ttl_seconds =
                         model.settings.key_ttl_seconds(manifest, Some(position), self.key);
-                    let now = now_seconds();
+                    let now = unix_seconds();
                     let left = ttl_seconds.saturating_sub(entry.age_seconds(now));
                     let left = if entry.is_fresh(now, ttl_seconds) { left } else { 0 };
                     (Answer::new(endpoint, &entry.outputs, Precision::Single), Some(left))

@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use crate::store::backend::StoreError;
 use crate::store::clock::SteadyClock;
 use crate::store::redis::advice::explain;
-use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
+use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, SHORTEST_LIFE};
 use crate::store::redis::connection::failure::{Failure, common_error};
 use crate::store::redis::connection::generations::Epochs;
 use crate::store::redis::connection::session::{NoSession, Opened, POLL_PAUSE, Session};
@@ -32,8 +32,6 @@ const REFUSAL_LOG_PAUSE: Duration = Duration::from_secs(10);
 const TIME_PER_KEY: Duration = Duration::from_micros(20);
 /// What a command for a tool may take.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that did not last so long is not replaced at once, but by a probe.
-const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 /// How often a connection is replaced at most because the server is the wrong one.
 const REPLACEMENT_PAUSE: Duration = Duration::from_secs(1);
 

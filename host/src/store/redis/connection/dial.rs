@@ -20,6 +20,11 @@ use crate::store::redis::name;
 use crate::store::redis::url::RedisUrl;
 use crate::store::redis::url::location::Location;
 
+/// First and longest pause between two attempts to connect.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A connection that did not last so long is not replaced at once, but after such a pause.
+pub(crate) const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 /// A probe may take longer than a command: nobody waits for it.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Commands that may be under way on the connection: more than requests may be.

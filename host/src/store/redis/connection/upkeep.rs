@@ -7,13 +7,10 @@ use tokio::sync::watch;
 use tracing::{debug, info};
 
 use crate::store::redis::connection::breaker::{Breaker, Shared};
-use crate::store::redis::connection::dial::CONNECT_TIMEOUT;
+use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::store::redis::connection::session::{POLL_PAUSE, Session};
 use crate::store::redis::error::describe;
 
-/// First and longest pause between two probes.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A server that was quiet for so long is asked whether it is there.
 const PING_PAUSE: Duration = Duration::from_secs(10);
 

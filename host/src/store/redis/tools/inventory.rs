@@ -12,7 +12,7 @@ use crate::store::inventory::{Counts, Position};
 use crate::store::inventory::{Cursor, Entry, Inventory, Page, Purge, Selection, Statistics};
 use crate::store::key::{Key, PREFIX};
 use crate::store::redis::connection::failure::Failure;
-use crate::store::redis::connection::generations::{REMOVED, View, new_tag};
+use crate::store::redis::connection::generations::View;
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::{is_wrong_type, store_error};
 use crate::store::redis::layout::arrangement::{DataType, FieldsOf, ListedEntry, Located};
@@ -42,14 +42,7 @@ impl Inventory for RedisStore {
     }
 
     fn tell_of_removal(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            let session = self.shared.session().await?;
-            let mut pipeline = redis::pipe();
-            pipeline.cmd("HSET").arg(name::generations(self.prefix())).arg(REMOVED).arg(new_tag());
-            let replies = self.shared.run_tool(&session, pipeline).await?;
-            replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(store_error)?;
-            Ok(())
-        })
+        Box::pin(self.write_removal())
     }
 
     fn change_generation<'a>(&'a self, purge: &'a Purge) -> StoreFuture<'a, u64> {

@@ -16,7 +16,7 @@ use crate::store::key::{PREFIX, is_model_id};
 use crate::store::redis::RedisStore;
 use crate::store::redis::connection::breaker::Shared;
 use crate::store::redis::connection::failure::Failure;
-use crate::store::redis::connection::generations::{ALL, new_tag};
+use crate::store::redis::connection::generations::{ALL, REMOVED, new_tag};
 use crate::store::redis::connection::session::Session;
 use crate::store::redis::error::{is_away, is_demoted, is_outage};
 use crate::store::redis::name;
@@ -31,15 +31,25 @@ const REPLICATION_LIMIT: Duration = Duration::from_secs(1);
 
 impl RedisStore {
     pub(super) async fn write_generation(&self, purge: &Purge) -> Result<(), StoreError> {
-        let commands = commands(self.prefix(), purge)?;
+        self.write_tags(&commands(self.prefix(), purge)?).await
+    }
+
+    /// Says that single entries were removed, which changes no generation.
+    pub(super) async fn write_removal(&self) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("HSET").arg(name::generations(self.prefix())).arg(REMOVED).arg(new_tag());
+        self.write_tags(&pipeline).await
+    }
+
+    async fn write_tags(&self, commands: &Pipeline) -> Result<(), StoreError> {
         let patience = Patience::new(&self.shared);
-        while let Err(failure) = self.write_generation_once(&commands).await {
+        while let Err(failure) = self.write_tags_once(commands).await {
             patience.wait(failure).await?;
         }
         Ok(())
     }
 
-    async fn write_generation_once(&self, commands: &Pipeline) -> Result<(), Failure> {
+    async fn write_tags_once(&self, commands: &Pipeline) -> Result<(), Failure> {
         let session = self.shared.session().await?;
         let replies = self.shared.run_tool(&session, commands.clone()).await?;
         replies.into_iter().collect::<Result<Vec<Value>, RedisError>>()?;

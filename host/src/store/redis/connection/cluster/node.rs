@@ -15,7 +15,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tracing::{debug, info, warn};
 
-use crate::store::redis::connection::dial::{CONNECT_TIMEOUT, Connection};
+use crate::store::redis::connection::dial::{
+    CONNECT_TIMEOUT, Connection, FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_LIFE,
+};
 use crate::store::redis::connection::generations::Generations;
 use crate::store::redis::error::{away, describe, is_cut_value, is_lost};
 use crate::store::redis::url::RedisUrl;
@@ -24,11 +26,6 @@ use crate::store::redis::url::RedisUrl;
 const RETRIES: usize = 2;
 /// Longer than anybody waits for a reply.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// First and longest pause between two attempts to connect.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A connection that did not last so long is not replaced at once.
-const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// What the nodes of a cluster have in common.
 pub(crate) struct Dialler {
