@@ -49,6 +49,7 @@ impl Cluster {
         let start = Instant::now();
         while !(0..cluster.nodes.len()).all(|node| cluster.cli(node, &["PING"]) == ["PONG"]) {
             assert!(start.elapsed() < LIMIT, "the nodes do not answer");
+            cluster.nodes.iter_mut().for_each(Node::start_elsewhere_if_ended);
             std::thread::sleep(Duration::from_millis(20));
         }
         let addresses = cluster.addresses();
@@ -177,6 +178,15 @@ impl Node {
             .spawn()
             .expect("redis-server is installed (`make test` sees to it)");
         self.child = Some(child);
+    }
+
+    /// Starts it on other ports, if somebody else was quicker to take one.
+    fn start_elsewhere_if_ended(&mut self) {
+        let child = self.child.as_mut().expect("it was started");
+        if child.try_wait().unwrap().is_some() {
+            (self.port, self.bus) = (free_port(), free_port());
+            self.start();
+        }
     }
 
     fn kill(&mut self) {
