@@ -231,14 +231,15 @@ def redis_hits(component: str, server: share_redis.Server) -> None:
 
 
 class Host(share_redis.Foretold):
-    """`foretold serve` with its default keys and layout."""
+    """`foretold serve` with its default keys and layout. Without a near cache: a key that is deleted behind
+    its back is gone for it, too."""
 
     def __init__(self, stack: ExitStack, command: str, server: share_redis.Server) -> None:
         port = share_redis.free_port()
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         share_redis.start(stack, port, command, "serve", str(MODEL), "--listen", f"127.0.0.1:{port}",
                           "--store", server.url, "--store-timeout-ms", str(share_redis.STORE_TIMEOUT_MS),
-                          "--cache-dir", cache, "--no-snapshot", "--log", "error")
+                          "--near-cache-mib", "0", "--cache-dir", cache, "--no-snapshot", "--log", "error")
         share_redis.Service.__init__(self, port)
 
 
