@@ -49,6 +49,7 @@ http {
     add_header x-cache $upstream_cache_status always;
     location / { proxy_pass http://host; }
     location /docs/ { proxy_pass http://host; proxy_ignore_headers cache-control; }
+    location /risk_categories { proxy_pass http://host; proxy_cache_methods GET HEAD POST; }
   }
 }
 ";
@@ -324,6 +325,27 @@ fn a_proxys_cache_gives_no_answer_to_another_question() {
                 assert_eq!(found, !expected.is_empty(), "{name}, {encoding}: {}", text.len());
             }
         }
+    }
+}
+
+#[test]
+fn a_proxy_that_keeps_answers_to_post_by_their_path_gives_no_clients_to_another() {
+    for proxy in Proxy::all().into_iter().filter(|proxy| proxy.name == "nginx") {
+        let path = "/risk_categories";
+        let expected = proxy.host.post(path, SAMPLE).body;
+        let spoiled = ["{", "[]", "", &aged(17)];
+        for body in spoiled {
+            let refused = proxy.post(path, body);
+            assert!((400..500).contains(&refused.status), "{body}: {refused:?}");
+            assert_eq!(refused.header("cache-control"), "no-store", "{body}: {refused:?}");
+            let good = proxy.post(path, SAMPLE);
+            assert_eq!((good.status, &good.body), (200, &expected), "after {body}");
+        }
+        // What the host refuses before the component sees it.
+        let plain = answer(agent().post(proxy.url(path)).content_type("text/plain").send("x"));
+        assert_eq!((plain.status, plain.header("cache-control")), (415, "no-store"));
+        let good = proxy.post(path, SAMPLE);
+        assert_eq!((good.status, &good.body), (200, &expected));
     }
 }
 

@@ -125,6 +125,7 @@ fn about_head(status: StatusCode, detail: &str) -> HttpResponse {
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

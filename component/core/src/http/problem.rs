@@ -230,7 +230,11 @@ impl Problem {
     }
 
     fn response_with(&self, document: &serde_json::Value) -> Response {
-        let mut headers = vec![Header::new("content-type", "application/problem+json")];
+        // What is wrong with one client's request says nothing to the next, whatever a proxy is told to keep.
+        let mut headers = vec![
+            Header::new("content-type", "application/problem+json"),
+            Header::new("cache-control", "no-store"),
+        ];
         match self {
             Problem::MethodNotAllowed { allow, .. } => headers.push(Header::new("allow", *allow)),
             Problem::Overloaded { .. } => headers.push(Header::new("retry-after", "1")),
