@@ -239,7 +239,7 @@ class Host(share_redis.Foretold):
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         share_redis.start(stack, port, command, "serve", str(MODEL), "--listen", f"127.0.0.1:{port}",
                           "--store", server.url, "--store-timeout-ms", str(share_redis.STORE_TIMEOUT_MS),
-                          "--near-cache-mib", "0", "--cache-dir", cache, "--no-snapshot", "--log", "error")
+                          "--near-cache-mib", "0", "--writes", "waited", "--cache-dir", cache, "--no-snapshot", "--log", "error")
         share_redis.Service.__init__(self, port)
 
 

@@ -6,6 +6,8 @@
 //!                                  └▶ store
 //! ```
 //!
+//! What is written goes through a queue ([`writes`]), which is asked before the store.
+//!
 //! Both tiers share one bound. An entry never changes under its key, so what is kept is wrong only
 //! after its time, which it has with it, or after a purge, which the store's epoch tells.
 
@@ -14,6 +16,7 @@ pub(crate) mod answers;
 mod cache;
 mod entries;
 pub(crate) mod flight;
+pub(crate) mod writes;
 
 use std::sync::Arc;
 

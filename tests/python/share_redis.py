@@ -225,7 +225,8 @@ class Foretold(Service):
         port = free_port()
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         start(stack, port, command, "serve", str(model), "--listen", f"127.0.0.1:{port}", "--keys", "repr",
-              "--store", server.url, "--store-timeout-ms", str(STORE_TIMEOUT_MS), "--cache-dir", cache, "--no-snapshot", "--log", "error")
+              "--store", server.url, "--store-timeout-ms", str(STORE_TIMEOUT_MS),
+              "--writes", "waited", "--cache-dir", cache, "--no-snapshot", "--log", "error")
         super().__init__(port)
 
     def found(self, response: http.client.HTTPResponse) -> str:

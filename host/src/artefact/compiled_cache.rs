@@ -51,7 +51,18 @@ pub struct CacheFolder {
 /// A compiled component from the folder. While it lives, its file stays.
 pub(crate) struct Kept {
     pub(crate) component: Component,
-    _in_use: File,
+    in_use: File,
+}
+
+impl Kept {
+    /// The same for another engine with the same settings.
+    ///
+    /// # Errors
+    /// If the engine has no room for such a component.
+    pub(crate) fn load_again(&self, engine: &Engine) -> Result<Component> {
+        let length = fstat(&self.in_use)?.st_size as u64;
+        deserialize(engine, &self.in_use, length.saturating_sub(DIGEST_BYTES))
+    }
 }
 
 impl CacheFolder {
@@ -107,7 +118,7 @@ impl CacheFolder {
                 // On a read-only disk it is not noted that the file was used.
                 let used = Timestamps { last_access: kept, last_modification: now };
                 let _ = futimens(&file, &used);
-                Some(Kept { component, _in_use: file })
+                Some(Kept { component, in_use: file })
             }
             Err(error) => {
                 let path = self.path.join(name);
@@ -169,6 +180,11 @@ fn load(engine: &Engine, key: &blake3::Hash, mut file: &File) -> Result<Componen
     if found != blake3::Hash::from_bytes(expected) {
         bail!("its content is not what was written");
     }
+    deserialize(engine, file, length)
+}
+
+/// Loads what was checked before.
+fn deserialize(engine: &Engine, mut file: &File, length: u64) -> Result<Component> {
     // The same file by its handle, whatever its name leads to by now.
     let handle = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let component = if handle.exists() {

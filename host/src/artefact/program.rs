@@ -31,7 +31,7 @@ pub struct Program {
     pub(crate) engine: Engine,
     pub(crate) component: Component,
     /// Keeps the compiled form in the folder while it is run.
-    _kept: Option<Kept>,
+    kept: Option<Kept>,
     /// What the component is for.
     pub(crate) target: Target,
     /// Digest of the file that the component is; none where it was made from a model here.
@@ -139,6 +139,24 @@ impl Program {
         Program::new(engine, found, None, Some(file))
     }
 
+    /// Goes over to another engine with the same [`config`], if that has room for such a component.
+    ///
+    /// # Errors
+    /// If it has not.
+    pub(crate) fn move_to(&mut self, engine: &Engine) -> Result<()> {
+        self.component = match &self.kept {
+            Some(kept) => kept.load_again(engine)?,
+            None => {
+                let compiled = self.component.serialize().map_err(anyhow::Error::from)?;
+                // SAFETY: this process has compiled it, with an engine of the same settings.
+                let component = unsafe { Component::deserialize(engine, compiled) };
+                component.map_err(anyhow::Error::from)?
+            }
+        };
+        self.engine = engine.clone();
+        Ok(())
+    }
+
     fn new(
         engine: Engine,
         found: Found,
@@ -150,7 +168,7 @@ impl Program {
             Found::InMemory(component) => (component, None),
         };
         let target = Target::of(&component)?;
-        Ok(Program { engine, component, _kept: kept, target, file, model })
+        Ok(Program { engine, component, kept, target, file, model })
     }
 
     /// Checks what an instance has from its start on, for what says more than that none can start.
@@ -278,6 +296,11 @@ fn key(engine: &Engine, parts: &[&[u8]]) -> blake3::Hash {
 }
 
 fn engine() -> Result<Engine> {
+    Engine::new(&config()).map_err(anyhow::Error::from)
+}
+
+/// The settings that compiled code depends on.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         // Its bookkeeping for async components would make every call slower.
@@ -287,7 +310,7 @@ fn engine() -> Result<Engine> {
         .wasm_backtrace_max_frames(None)
         // Lets a request's time limit end a computation, at a few percent of its speed.
         .epoch_interruption(true);
-    Engine::new(&config).map_err(anyhow::Error::from)
+    config
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ use crate::commands::options::serve::ServeOptions;
 use crate::commands::options::store::StoreOptions;
 use crate::guest::contract::Description;
 use crate::guest::pool::{Pool, PoolConfig, Shares};
-use crate::guest::room::Room;
 use crate::near::answers::Answers;
+use crate::near::writes::WriteQueue;
 use crate::near::{NearCache, NearStore};
 use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::{Metrics, MetricsListener};
@@ -100,14 +100,18 @@ impl Serve {
         let of_entries = near.clone().filter(|_| !matches!(store, StoreUrl::Memory { .. }));
         let opened: Arc<dyn Inventory> = Arc::new(NearStore::new(opened, of_entries));
         let answers = near.map(|near| Answers::new(near, opened.clone()));
+        let queues = self.serve.queues_writes(&store);
+        let writes = queues.then(|| WriteQueue::start(opened.clone()));
         let common = Common {
             folder,
             store: opened,
             answers,
-            shares: Shares {
-                room: Room::new(budget.instances),
-                max_answer_bytes: usize::try_from(budget.max_answer).unwrap_or(usize::MAX),
-            },
+            shares: Shares::new(
+                budget.instances,
+                usize::try_from(budget.max_answer).unwrap_or(usize::MAX),
+                writes.clone(),
+            ),
+            writes,
             counts: Arc::default(),
         };
         let (mut mounts, mut served) = (Vec::new(), Vec::new());
@@ -126,7 +130,7 @@ impl Serve {
             socket,
             mounts,
             self.serve.server_config(budget, self.listen),
-            common.counts,
+            common.counts.clone(),
         )?;
         let address = server.address()?;
         info!("memory: {budget} (--memory-mib)");
@@ -135,6 +139,9 @@ impl Serve {
             info!("serving {model} at http://{address}: {what}; ready in {ready_ms} ms");
         }
         server.run(stop_signal()?).await;
+        if let Some(writes) = common.writes {
+            writes.drain().await;
+        }
         info!("stopped");
         Ok(())
     }
@@ -163,6 +170,8 @@ struct Common {
     store: Arc<dyn Inventory>,
     answers: Option<Answers>,
     shares: Shares,
+    /// What queues writes, where something does.
+    writes: Option<Arc<WriteQueue>>,
     counts: Arc<BoundCounts>,
 }
 
@@ -175,7 +184,7 @@ async fn mount(
     common: &Common,
     owners: &mut Owners,
 ) -> Result<(Mount, Description)> {
-    let Common { folder, store, answers, shares, counts } = common;
+    let Common { folder, store, answers, shares, writes, counts } = common;
     let program = Program::load(source, folder, config.max_memory_bytes).await?;
     if is_application(&options.source) {
         program.require(Target::Spin, "a spin.toml")?;
@@ -183,7 +192,8 @@ async fn mount(
     let pool = Pool::sharing(program, store.clone(), config, shares.clone()).await?;
     options.serve.check_pool(&pool)?;
     check_owner(&pool, &route, owners)?;
-    let metrics = Arc::new(Metrics::new(pool.description(), counts.clone(), answers.clone()));
+    let metrics =
+        Arc::new(Metrics::new(pool.description(), counts.clone(), answers.clone(), writes.clone()));
     if let Some(address) = options.serve.metrics {
         let listener = MetricsListener::bind(address, options.serve.connection_bounds()).await?;
         info!("metrics at http://{}/metrics", listener.address()?);

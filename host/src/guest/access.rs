@@ -12,10 +12,10 @@ use tracing::debug;
 use crate::clock::unix_seconds;
 use crate::guest::own_keys::OwnKeys;
 use crate::near::flight::{Flights, Lease, Turn};
+use crate::near::writes::{Push, WriteQueue};
 use crate::store::{Inventory, StoreError};
 
 /// The store as an instance may use it.
-#[derive(Clone)]
 pub(crate) struct StoreAccess {
     pub(super) store: Arc<dyn Inventory>,
     /// Whether it may be opened. Nothing else can be called before.
@@ -25,14 +25,27 @@ pub(crate) struct StoreAccess {
     keys: Arc<OwnKeys>,
     /// Where requests for the same key wait for each other; nowhere without keys of its own.
     flights: Option<Arc<Flights>>,
-    held: Arc<Held>,
+    /// Where writes go that nobody waits for.
+    writes: Option<Arc<WriteQueue>>,
+    held: Held,
 }
 
-/// What the request that an instance answers has to do with others for the same key.
+/// What the request that an instance answers has to do with others for the same key, and with its
+/// write.
 #[derive(Default)]
 struct Held {
     lease: Mutex<Option<Lease>>,
     is_collapsed: AtomicBool,
+    is_queued: AtomicBool,
+}
+
+/// How a request went, as far as its component does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Whether it waited for a value that another request computed.
+    pub is_collapsed: bool,
+    /// Whether an entry that it takes for stored is still to be written.
+    pub is_queued: bool,
 }
 
 impl StoreAccess {
@@ -44,7 +57,8 @@ impl StoreAccess {
             time_to_live: Duration::ZERO,
             keys: Arc::default(),
             flights: None,
-            held: Arc::default(),
+            writes: None,
+            held: Held::default(),
         }
     }
 
@@ -54,25 +68,40 @@ impl StoreAccess {
         keys: Arc<OwnKeys>,
         time_to_live: Duration,
         flights: Arc<Flights>,
+        writes: Option<Arc<WriteQueue>>,
     ) -> StoreAccess {
-        StoreAccess { keys, time_to_live, flights: Some(flights), ..self }
+        StoreAccess { keys, time_to_live, flights: Some(flights), writes, ..self }
     }
 
     /// For an instance of its own.
-    pub(crate) fn for_instance(&self) -> StoreAccess {
-        StoreAccess { held: Arc::default(), ..self.clone() }
+    pub(crate) fn for_instance(&self) -> Arc<StoreAccess> {
+        let StoreAccess { store, may_open, time_to_live, keys, flights, writes, held: _ } = self;
+        Arc::new(StoreAccess {
+            store: store.clone(),
+            may_open: *may_open,
+            time_to_live: *time_to_live,
+            keys: keys.clone(),
+            flights: flights.clone(),
+            writes: writes.clone(),
+            held: Held::default(),
+        })
     }
 
-    /// Ends a request: gives back the lease that it still has, and says whether it waited for
-    /// another one's value.
-    pub(crate) fn end_request(&self) -> bool {
+    /// Ends a request: gives back the lease that it still has, and says how it went.
+    pub(crate) fn end_request(&self) -> Ended {
         drop(self.held.take());
-        self.held.is_collapsed.swap(false, Ordering::Relaxed)
+        Ended {
+            is_collapsed: self.held.is_collapsed.swap(false, Ordering::Relaxed),
+            is_queued: self.held.is_queued.swap(false, Ordering::Relaxed),
+        }
     }
 
     /// Looks a key up, or waits for who does already.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, Failure> {
         let key = &*self.stored(key)?;
+        if let Some(value) = self.queued(key).filter(|value| self.is_good(key, value)) {
+            return Ok(Some(value));
+        }
         // Who has a lease waits for nobody.
         let flights = self.flights.as_ref().filter(|flights| flights.matter());
         let Some(flights) = flights.filter(|_| !self.held.has_lease()) else {
@@ -99,14 +128,41 @@ impl StoreAccess {
         Ok(value)
     }
 
-    /// Writes a value, and hands it to who waits for it.
+    /// What [`StoreAccess::get`] gives for each key; nobody waits for another here.
+    pub(crate) async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, Failure> {
+        let keys = &*self.stored_many(keys)?;
+        let mut values = self.store.get_many(keys, self.time_to_live).await?;
+        for (value, key) in values.iter_mut().zip(keys).filter(|(value, _)| value.is_none()) {
+            *value = self.queued(key);
+        }
+        Ok(values)
+    }
+
+    /// A value that is on its way to the store.
+    fn queued(&self, key: &str) -> Option<Bytes> {
+        self.writes.as_ref()?.find(key)
+    }
+
+    /// Writes a value or queues it, and hands it to who waits for it.
     pub(crate) async fn set(&self, key: &str, value: Bytes) -> Result<(), Failure> {
         let key = &*self.stored(key)?;
-        let stored = self.store.set(key, value.clone(), self.time_to_live).await;
+        let writes = self.writes.as_ref();
+        let pushed = writes.map(|writes| writes.push(key, &value, self.time_to_live));
+        let stored = match pushed {
+            Some(Push::Queued) => {
+                self.held.is_queued.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Some(Push::Full) => Err(Failure::Other("too many entries wait to be stored")),
+            Some(Push::NotHere) | None => {
+                let set = self.store.set(key, value.clone(), self.time_to_live);
+                set.await.map_err(Failure::from)
+            }
+        };
         if let Some(lease) = self.held.take_for(key) {
             lease.land(value);
         }
-        Ok(stored?)
+        stored
     }
 
     /// Whether a value looks like an entry that a component would serve: only the component knows.

@@ -1,35 +1,39 @@
 //! Instances of the component: made from the compiled form, kept warm, thrown away when they fail.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use foretold_core::model::manifest::Manifest;
 use foretold_core::settings::KeyFormat;
-use tracing::debug;
-use wasmtime::component::{InstancePre, Linker, TypedFunc};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{debug, warn};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::artefact::bake;
 use crate::artefact::program::Program;
 use crate::artefact::target::Target;
-use crate::guest::access::StoreAccess;
+use crate::guest::access::{Ended, StoreAccess};
 use crate::guest::contract::{ComponentSettings, Description, Report, Request, Response, Settings};
 use crate::guest::imports::keyvalue;
 use crate::guest::imports::{unavailable, variables};
 use crate::guest::own_keys::OwnKeys;
 use crate::guest::room::{Room, Taken};
+use crate::guest::slots::Slots;
 use crate::guest::standard;
 use crate::guest::state::{Guest, Memory, NoRoom, OVERHEAD_BYTES};
 use crate::near::flight::Flights;
+use crate::near::writes::WriteQueue;
 use crate::store::Inventory;
 
 const HANDLER: &str = "foretold:component/handler@0.1.0";
 const ABOUT: &str = "foretold:component/about@0.1.0";
 /// How often a running instance lets others run, and sees that its time is up.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(1);
 /// How long the first instance may take to start: it may have a large model to load.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -48,6 +52,40 @@ pub(crate) struct Shares {
     pub(crate) room: Room,
     /// Longest answer of an instance, and longest of what it may hand to the host otherwise.
     pub(crate) max_answer_bytes: usize,
+    /// Where writes go that nobody waits for.
+    writes: Option<Arc<WriteQueue>>,
+    /// Slots for instances that answer one request each, made when they are needed.
+    slots: Arc<OnceLock<Option<Arc<Slots>>>>,
+}
+
+/// What a new instance takes of the room and of the slots.
+struct Reserved {
+    taken: Taken,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Shares {
+    /// Room for all instances together.
+    pub(crate) fn new(
+        instances_bytes: u64,
+        max_answer_bytes: usize,
+        writes: Option<Arc<WriteQueue>>,
+    ) -> Shares {
+        let room = Room::new(instances_bytes);
+        Shares { room, max_answer_bytes, writes, slots: Arc::default() }
+    }
+
+    /// The slots, where there is room for some.
+    fn slots(&self, max_memory_bytes: usize) -> Option<Arc<Slots>> {
+        let make = || {
+            let slots = Slots::new(&self.room, max_memory_bytes);
+            let slots =
+                slots.inspect_err(|error| warn!("no slots for instances: {error}")).ok()??;
+            tick(slots.engine());
+            Some(Arc::new(slots))
+        };
+        self.slots.get_or_init(make).clone()
+    }
 }
 
 /// What an instance may use, and how it is run.
@@ -85,8 +123,8 @@ pub enum CallError {
 pub struct Called {
     /// The component's response.
     pub response: Response,
-    /// Whether it waited for a value that another request computed.
-    pub is_collapsed: bool,
+    /// What the component does not know of it.
+    pub ended: Ended,
 }
 
 /// A component's instances.
@@ -108,6 +146,8 @@ struct Maker {
     variables: Arc<BTreeMap<String, String>>,
     config: PoolConfig,
     shares: Shares,
+    /// Where instances answer one request each, and the component fits in.
+    slots: Option<Arc<Slots>>,
     flights: Arc<Flights>,
     /// What a new instance takes, once that is known.
     start_bytes: usize,
@@ -116,17 +156,27 @@ struct Maker {
 /// A component, linked to what it imports.
 enum Linked {
     /// With the lean handler; instances are kept for the next request.
-    Lean(InstancePre<Guest>),
+    Lean(InstancePre<Guest>, LeanExports),
     /// With the standard handler; every request gets a fresh instance.
     Standard(ProxyPre<Guest>),
+}
+
+/// Where a component has the functions of the lean handler.
+struct LeanExports {
+    configure: ComponentExportIndex,
+    handle: ComponentExportIndex,
+    are_checked: AtomicBool,
 }
 
 /// An instance with the lean handler that has been configured.
 struct Instance {
     store: Store<Guest>,
     component: wasmtime::component::Instance,
-    handle: TypedFunc<(Request<'static>,), (Response,)>,
+    handle: Handle,
 }
+
+type Configure = TypedFunc<(ComponentSettings<'static>,), (Result<(), String>,)>;
+type Handle = TypedFunc<(Request<'static>,), (Response,)>;
 
 impl Pool {
     /// Links a program to a store, and starts a first instance to see that it works.
@@ -138,8 +188,7 @@ impl Pool {
         store: Arc<dyn Inventory>,
         config: PoolConfig,
     ) -> Result<Pool> {
-        let max_answer_bytes = config.max_memory_bytes;
-        let shares = Shares { room: Room::new(u64::MAX), max_answer_bytes };
+        let shares = Shares::new(u64::MAX, config.max_memory_bytes, None);
         Pool::sharing(program, store, config, shares).await
     }
 
@@ -148,23 +197,43 @@ impl Pool {
     /// # Errors
     /// As [`Pool::new`].
     pub(crate) async fn sharing(
-        program: Program,
+        mut program: Program,
         store: Arc<dyn Inventory>,
         config: PoolConfig,
         shares: Shares,
     ) -> Result<Pool> {
+        let is_kept = program.target == Target::Edge && !config.isolate;
+        let slots = if is_kept { None } else { shares.slots(config.max_memory_bytes) };
+        let slots = slots.filter(|slots| match program.move_to(slots.engine()) {
+            Ok(()) => true,
+            Err(error) => {
+                debug!("the component does not fit into a slot: {error:#}");
+                false
+            }
+        });
+        if slots.is_none() {
+            tick(&program.engine);
+        }
         let linked = link(&program)?;
         let mut variables = config.variables.clone();
         if let Linked::Standard(_) = linked {
             variables.extend(config.settings.variables()?);
         }
         let variables = Arc::new(variables);
-        tick(&program.engine);
         // No keys, until the component has said what model it is and how long entries are kept.
         let access = StoreAccess::new(store, config.may_open_store);
         let flights = Arc::new(Flights::new(config.timeout / 2));
-        let mut maker =
-            Maker { program, linked, access, variables, config, shares, flights, start_bytes: 0 };
+        let mut maker = Maker {
+            program,
+            linked,
+            access,
+            variables,
+            config,
+            shares,
+            slots,
+            flights,
+            start_bytes: 0,
+        };
         let first = tokio::time::timeout(START_LIMIT, maker.first()).await;
         let (mut first, mut description, start_bytes) = first.map_err(|_| {
             let limit = START_LIMIT.as_secs();
@@ -176,7 +245,8 @@ impl Pool {
             description.model_id = id.to_owned();
         }
         let time_to_live = Duration::from_secs(description.ttl_seconds.into());
-        maker.access = maker.access.with(keys.clone(), time_to_live, maker.flights.clone());
+        let (flights, writes) = (maker.flights.clone(), maker.shares.writes.clone());
+        maker.access = maker.access.with(keys.clone(), time_to_live, flights, writes);
         if let Some(instance) = &mut first {
             instance.store.data_mut().store = maker.access.for_instance();
         }
@@ -203,7 +273,7 @@ impl Pool {
 
     /// Whether responses come with a [`Report`].
     pub fn reports(&self) -> bool {
-        matches!(self.maker.linked, Linked::Lean(_))
+        matches!(self.maker.linked, Linked::Lean(..))
     }
 
     /// The manifest that the component has, as TOML text: for tools that read its entries.
@@ -222,7 +292,7 @@ impl Pool {
     pub async fn call(&self, request: Request<'_>) -> Result<Called, CallError> {
         let run = async {
             match &self.maker.linked {
-                Linked::Lean(_) => self.run(request).await,
+                Linked::Lean(_, exports) => self.run(exports, request).await,
                 Linked::Standard(proxy) => {
                     let max_body_bytes = self.maker.shares.max_answer_bytes;
                     let store = self.maker.store(self.maker.reserve().await?);
@@ -230,7 +300,7 @@ impl Pool {
                     let access = store.data().store.clone();
                     let response =
                         standard::handle(proxy, store, &stderr, request, max_body_bytes).await?;
-                    Ok(Called { response, is_collapsed: access.end_request() })
+                    Ok(Called { response, ended: access.end_request() })
                 }
             }
         };
@@ -240,17 +310,20 @@ impl Pool {
         }
     }
 
-    async fn run(&self, request: Request<'_>) -> wasmtime::Result<Called> {
+    async fn run(&self, exports: &LeanExports, request: Request<'_>) -> wasmtime::Result<Called> {
         let idle = self.idle.lock().expect("nobody panics while holding it").pop();
         let mut instance = match idle {
             Some((instance, _)) => instance,
             None => {
-                let taken = self.maker.reserve().await?;
-                self.maker.configured(taken).await.map_err(wasmtime::Error::from_anyhow)?
+                let reserved = self.maker.reserve().await?;
+                self.maker
+                    .configured(exports, reserved)
+                    .await
+                    .map_err(wasmtime::Error::from_anyhow)?
             }
         };
         let response = instance.handle(request).await;
-        let is_collapsed = instance.store.data().store.end_request();
+        let ended = instance.store.data().store.end_request();
         let response = match response {
             Ok(response) => response,
             Err(_) if instance.store.data().memory.found_no_room() => return Err(NoRoom.into()),
@@ -269,7 +342,7 @@ impl Pool {
             let rows = u64::from(misses) + u64::from(bypassed);
             self.maker.flights.note_model_time(nanoseconds, rows);
         }
-        Ok(Called { response, is_collapsed })
+        Ok(Called { response, ended })
     }
 }
 
@@ -302,30 +375,37 @@ impl Maker {
     /// A first instance, where instances are kept, what the component says of itself, and what an
     /// instance takes.
     async fn first(&self) -> Result<(Option<Instance>, Description, usize)> {
-        let taken = self.shares.room.none();
         match &self.linked {
-            Linked::Lean(_) => {
-                let mut instance = self.configured(taken).await?;
+            Linked::Lean(_, exports) => {
+                let mut instance = self.configured(exports, self.unreserved()).await?;
                 let start_bytes = instance.store.data().memory.used_bytes();
                 let description = describe(&mut instance.store, &instance.component).await?;
                 Ok((Some(instance), description, start_bytes))
             }
             Linked::Standard(_) => {
-                let (mut store, instance) = self.instantiate(taken).await?;
+                let (mut store, instance) = self.instantiate(self.unreserved()).await?;
                 let start_bytes = store.data().memory.used_bytes();
                 Ok((None, describe(&mut store, &instance).await?, start_bytes))
             }
         }
     }
 
-    /// Room for one more instance, if there is some in a moment.
-    async fn reserve(&self) -> wasmtime::Result<Taken> {
+    /// Room for one more instance, and a slot where it needs one, if there are in a moment.
+    async fn reserve(&self) -> wasmtime::Result<Reserved> {
         let mut taken = self.shares.room.none();
-        if taken.reach(self.start_bytes + OVERHEAD_BYTES).await {
-            Ok(taken)
-        } else {
-            Err(NoRoom.into())
+        if !taken.reach(self.start_bytes + OVERHEAD_BYTES).await {
+            return Err(NoRoom.into());
         }
+        let slot = match &self.slots {
+            Some(slots) => Some(slots.take().await.ok_or(NoRoom)?),
+            None => None,
+        };
+        Ok(Reserved { taken, slot })
+    }
+
+    /// For an instance before there are any requests.
+    fn unreserved(&self) -> Reserved {
+        Reserved { taken: self.shares.room.none(), slot: None }
     }
 
     /// The keys that are the component's own, after what it says of itself.
@@ -359,7 +439,7 @@ impl Maker {
     }
 
     async fn manifest(&self) -> Result<String> {
-        let (mut store, instance) = self.instantiate(self.shares.room.none()).await?;
+        let (mut store, instance) = self.instantiate(self.unreserved()).await?;
         let function: TypedFunc<(), (Result<String, String>,)> =
             bake::function(&mut store, &instance, ABOUT, "manifest")?;
         let (manifest,) = function.call_async(&mut store, ()).await?;
@@ -367,9 +447,10 @@ impl Maker {
     }
 
     /// What belongs to a new instance.
-    fn store(&self, taken: Taken) -> Store<Guest> {
+    fn store(&self, reserved: Reserved) -> Store<Guest> {
+        let Reserved { taken, slot } = reserved;
         let memory = Memory::new(self.config.max_memory_bytes, taken);
-        let guest = Guest::new(self.access.for_instance(), self.variables.clone(), memory);
+        let guest = Guest::new(self.access.for_instance(), self.variables.clone(), memory, slot);
         let mut store = Store::new(&self.program.engine, guest);
         store.set_hostcall_fuel(self.shares.max_answer_bytes);
         store.limiter(|guest| &mut guest.memory);
@@ -385,11 +466,11 @@ impl Maker {
     /// An instance with its model.
     async fn instantiate(
         &self,
-        taken: Taken,
+        reserved: Reserved,
     ) -> Result<(Store<Guest>, wasmtime::component::Instance)> {
-        let mut store = self.store(taken);
+        let mut store = self.store(reserved);
         let pre = match &self.linked {
-            Linked::Lean(pre) => pre,
+            Linked::Lean(pre, _) => pre,
             Linked::Standard(proxy) => proxy.instance_pre(),
         };
         let within = |what: &str| {
@@ -409,15 +490,48 @@ impl Maker {
     }
 
     /// An instance with the lean handler, ready for requests.
-    async fn configured(&self, taken: Taken) -> Result<Instance> {
-        let (mut store, component) = self.instantiate(taken).await?;
-        let configure: TypedFunc<(ComponentSettings<'_>,), (Result<(), String>,)> =
-            bake::function(&mut store, &component, HANDLER, "configure")?;
-        let handle = bake::function(&mut store, &component, HANDLER, "handle")?;
-        let configured = configure.call_async(&mut store, (self.config.settings.lower(),)).await;
-        let (configured,) = configured.map_err(cause)?;
+    async fn configured(&self, exports: &LeanExports, reserved: Reserved) -> Result<Instance> {
+        let (mut store, component) = self.instantiate(reserved).await?;
+        let (configure, handle) = exports.functions(&mut store, &component)?;
+        let settings = self.config.settings.lower();
+        // SAFETY: as in `Instance::handle`.
+        let settings = unsafe {
+            std::mem::transmute::<ComponentSettings<'_>, ComponentSettings<'static>>(settings)
+        };
+        let (configured,) = configure.call_async(&mut store, (settings,)).await.map_err(cause)?;
         configured.map_err(|refusal| anyhow::anyhow!(refusal))?;
         Ok(Instance { store, component, handle })
+    }
+}
+
+impl LeanExports {
+    fn of(component: &Component) -> Option<LeanExports> {
+        let interface = component.get_export_index(None, HANDLER)?;
+        let index = |name| component.get_export_index(Some(&interface), name);
+        Some(LeanExports {
+            configure: index("configure")?,
+            handle: index("handle")?,
+            are_checked: AtomicBool::new(false),
+        })
+    }
+
+    /// The functions of an instance. Their types are checked once: all instances have the same.
+    fn functions(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<(Configure, Handle)> {
+        if !self.are_checked.load(Ordering::Relaxed) {
+            let configure = instance.get_typed_func(&mut *store, self.configure)?;
+            let handle = instance.get_typed_func(store, self.handle)?;
+            self.are_checked.store(true, Ordering::Relaxed);
+            return Ok((configure, handle));
+        }
+        let absent = || wasmtime::format_err!("an instance lacks what the component exports");
+        let configure = instance.get_func(&mut *store, self.configure).ok_or_else(absent)?;
+        let handle = instance.get_func(store, self.handle).ok_or_else(absent)?;
+        // SAFETY: an instance of the same component had functions of these types at the same places.
+        Ok(unsafe { (Configure::new_unchecked(configure), Handle::new_unchecked(handle)) })
     }
 }
 
@@ -447,7 +561,9 @@ fn link(program: &Program) -> Result<Linked> {
         variables::add_to_linker(&mut linker, |guest: &Guest| &guest.variables)?;
         if program.target == Target::Edge {
             unavailable::add_to_linker(&mut linker, component, "wasi:http/")?;
-            return Ok(Linked::Lean(linker.instantiate_pre(component)?));
+            let exports = LeanExports::of(component)
+                .ok_or_else(|| wasmtime::format_err!("{HANDLER} lacks a function"))?;
+            return Ok(Linked::Lean(linker.instantiate_pre(component)?, exports));
         }
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         Ok(Linked::Standard(ProxyPre::new(linker.instantiate_pre(component)?)?))

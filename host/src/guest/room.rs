@@ -35,6 +35,11 @@ impl Room {
         }
     }
 
+    /// What is left of it.
+    pub(crate) fn free_bytes(&self) -> usize {
+        self.units.available_permits().saturating_mul(UNIT_BYTES)
+    }
+
     /// Whether something was taken since this was asked last.
     pub(crate) fn was_used(&self) -> bool {
         self.was_used.swap(false, Ordering::Relaxed)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hyper::{Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -40,7 +41,7 @@ impl std::error::Error for NoRoom {}
 
 /// What belongs to one instance.
 pub(crate) struct Guest {
-    pub(crate) store: StoreAccess,
+    pub(crate) store: Arc<StoreAccess>,
     pub(crate) variables: Arc<BTreeMap<String, String>>,
     pub(crate) memory: Memory,
     /// What it writes to its standard error, for the log.
@@ -49,14 +50,17 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     hooks: NoRequests,
     resources: ResourceTable,
+    /// Taken as long as it lives.
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Guest {
     /// What a new instance has: no files, no environment, no arguments, no sockets.
     pub(crate) fn new(
-        store: StoreAccess,
+        store: Arc<StoreAccess>,
         variables: Arc<BTreeMap<String, String>>,
         memory: Memory,
+        slot: Option<OwnedSemaphorePermit>,
     ) -> Guest {
         let stderr = MemoryOutputPipe::new(MAX_LOG_BYTES);
         Guest {
@@ -68,6 +72,7 @@ impl Guest {
             http: WasiHttpCtx::new(),
             hooks: NoRequests,
             resources: ResourceTable::new(),
+            _slot: slot,
         }
     }
 }

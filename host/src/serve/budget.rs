@@ -1,7 +1,7 @@
 //! How much memory a host may take, and what each part of it gets.
 //!
 //! ```text
-//! the program        code, compiled code, threads: BASE_BYTES
+//! the program        code, compiled code, threads, queued writes: BASE_BYTES
 //! + the store        --store-memory-mib, where entries are in this process
 //! + the near cache   --near-cache-mib
 //! + connections      --max-connections × CONNECTION_BYTES
@@ -19,7 +19,8 @@
 use std::fmt;
 
 const MIB: u64 = 1 << 20;
-/// The program itself: its code, compiled components, threads and metrics.
+/// The program itself: its code, compiled components, threads, metrics, and entries that are on their way
+/// to the store.
 const BASE_BYTES: u64 = 96 * MIB;
 /// Longest head of a request: the rest of the connection's share follows from it.
 pub(crate) const MAX_HEAD_BYTES: usize = 64 << 10;

@@ -14,6 +14,8 @@ use crate::text::shown;
 
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
+/// What a component says of an entry that it has handed over.
+const STORED: &str = "; stored";
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// What the log shows of what a component says.
 const MAX_LOG_CHARS: usize = 2000;
@@ -88,6 +90,19 @@ pub(crate) fn explain_collapse(response: &mut HttpResponse) {
     add_member(response, "collapsed");
 }
 
+/// Says in `Cache-Status` that the entry is still to be written.
+pub(crate) fn explain_queue(response: &mut HttpResponse) {
+    if let Some(status) = response.headers_mut().get_mut(CACHE_STATUS)
+        && let Some((before, behind)) = status.to_str().ok().and_then(|it| it.split_once(STORED))
+    {
+        // One that says more already has its one detail.
+        let detail = if behind.is_empty() { "; detail=write-queued" } else { behind };
+        if let Ok(text) = HeaderValue::try_from(format!("{before}{detail}")) {
+            *status = text;
+        }
+    }
+}
+
 /// The component's member stands before the host's, which is nearer to the client (RFC 9211); where
 /// there is none, it is hidden from clients or there is no prediction.
 fn add_member(response: &mut HttpResponse, parameter: &str) {
@@ -127,6 +142,23 @@ mod tests {
         for name in [&names[..], &["transfer-encoding", "content-length", "date"]].concat() {
             let headers = headers(&[(name, "x"), ("etag", "\"a\"")]);
             assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["etag"]);
+        }
+    }
+
+    #[test]
+    fn a_queued_write_is_not_called_stored() {
+        for (said, expected) in [
+            ("foretold; fwd=miss; stored", "foretold; fwd=miss; detail=write-queued"),
+            (
+                "foretold; fwd=miss; stored; detail=corrupt-entry",
+                "foretold; fwd=miss; detail=corrupt-entry",
+            ),
+            ("foretold; fwd=miss; detail=not-stored", "foretold; fwd=miss; detail=not-stored"),
+        ] {
+            let mut response = Response::new(Full::default());
+            response.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(said));
+            explain_queue(&mut response);
+            assert_eq!(response.headers()[CACHE_STATUS], expected);
         }
     }
 

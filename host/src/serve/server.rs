@@ -37,6 +37,7 @@ use crate::serve::hosts::AllowedHosts;
 use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
 use crate::serve::route::Route;
+use crate::serve::slow_lane::SlowLane;
 use crate::serve::trim;
 use crate::text::shown;
 
@@ -106,6 +107,7 @@ struct Service {
     mounts: Vec<Mount>,
     config: ServerConfig,
     permits: Semaphore,
+    slow_lane: SlowLane,
     /// For the bodies of requests.
     bodies: Room,
     /// For answers that are not read yet.
@@ -185,7 +187,9 @@ impl Server {
         let stopping = AtomicBool::new(false);
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.route.rank()));
         let (bodies, answers) = (Room::new(config.budget.bodies), Room::new(config.budget.answers));
-        let service = Service { mounts, config, permits, bodies, answers, counts, stopping };
+        let slow_lane = SlowLane::new().context("cannot start threads for large requests")?;
+        let service =
+            Service { mounts, config, permits, slow_lane, bodies, answers, counts, stopping };
         Ok(Server { listener, service: Arc::new(service) })
     }
 
@@ -238,7 +242,13 @@ fn serve_connection(
         let (service, exchange) = (service.clone(), exchange.clone());
         let has_two_lengths = exchange.begin();
         async move {
-            let answer = service.respond(request, has_two_lengths).await;
+            let answer = if SlowLane::is_for(request.headers()) {
+                let there = service.clone();
+                let work = async move { there.respond(request, has_two_lengths).await };
+                service.slow_lane.run(work).await
+            } else {
+                service.respond(request, has_two_lengths).await
+            };
             let Answer { response, taken, is_unread } = answer;
             let response = response.map(|body| exchange.answer(body, taken, is_unread));
             Ok::<_, std::convert::Infallible>(response)
@@ -342,8 +352,12 @@ impl Service {
             bypass_store: bypass.is_some(),
         };
         let called = mount.pool.call(request).await.map_err(|error| self.failure(error, head))?;
-        let Called { response, is_collapsed } = called;
+        let Called { response, ended } = called;
         let mut report = response.report;
+        if ended.is_queued {
+            // The component takes it for stored; the queue counts what becomes of it.
+            report.stored = 0;
+        }
         report.endpoint = report.endpoint.or_else(|| mount.endpoint(target));
         let reuse = response.reuse.clone();
         let mut response = convert::component_response(response).map_err(|error| {
@@ -353,8 +367,10 @@ impl Service {
         let taken = self.room_for(&response)?;
         if let Some(reason) = bypass {
             convert::explain_bypass(&mut response, reason);
-        } else if is_collapsed {
+        } else if ended.is_collapsed {
             convert::explain_collapse(&mut response);
+        } else if ended.is_queued {
+            convert::explain_queue(&mut response);
         }
         mount.observe(&report);
         mount.metrics.count(&report, response.status().as_u16());

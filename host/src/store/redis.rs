@@ -8,6 +8,7 @@
 mod advice;
 mod connection;
 mod error;
+mod gather;
 pub(super) mod layout;
 mod name;
 mod tools;
@@ -26,10 +27,12 @@ use self::connection::generations::View;
 use self::connection::session::Session;
 use self::connection::upkeep::keep;
 use self::error::{is_late, store_error};
+use self::gather::{Found, Gathering, Turn};
 pub use self::layout::Layout;
 use self::layout::commands::{Reading, Writing, foreign_names};
 use self::layout::place::NameContext;
 pub(crate) use self::url::RedisUrl;
+use self::url::location::Location;
 use crate::store::backend::{Store, StoreError, StoreFuture};
 use crate::store::clock::Expiry;
 
@@ -46,6 +49,8 @@ const MAX_ENTRY_BYTES: u64 = MAX_VALUE_BYTES - Expiry::BYTES as u64;
 /// Entries in a Redis server, in one of the layouts.
 pub(crate) struct RedisStore {
     shared: Arc<Shared>,
+    /// None in a cluster, where one node that does not answer would hold up the keys of others.
+    gathering: Option<Arc<Gathering>>,
 }
 
 impl RedisStore {
@@ -59,7 +64,9 @@ impl RedisStore {
         if url.layout.kind().is_swept {
             tokio::spawn(tools::sweep::sweep(Arc::downgrade(&shared)));
         }
-        Ok(RedisStore { shared })
+        let is_cluster = matches!(url.location, Location::Cluster(_));
+        let gathering = (!is_cluster).then(|| Gathering::new(KEYS_AT_ONCE));
+        Ok(RedisStore { shared, gathering })
     }
 
     fn name_context<'a>(
@@ -70,6 +77,33 @@ impl RedisStore {
     ) -> NameContext<'a> {
         let (prefix, clock) = (&self.shared.url.prefix, session.clock);
         NameContext { prefix, generation, clock, time_to_live }
+    }
+
+    /// Looks up one key, with those that are asked for at the same moment.
+    async fn look_up(&self, key: &str, time_to_live: Duration) -> Found {
+        let turn = self.gathering.as_ref().map(|gathering| gathering.join(key, time_to_live));
+        let others = match turn {
+            Some(Turn::First(first)) => first.others().await,
+            Some(Turn::Along(found)) => match found.await {
+                Ok(found) => return found,
+                // Who would have taken it along was given up.
+                Err(_) => Vec::new(),
+            },
+            Some(Turn::Alone) | None => Vec::new(),
+        };
+        let keys: Vec<&str> =
+            std::iter::once(key).chain(others.iter().map(|other| &*other.key)).collect();
+        let mut found = match self.read(&keys, time_to_live).await {
+            Ok(values) => values.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); keys.len()],
+        }
+        .into_iter();
+        let own = found.next().unwrap_or(Ok(None));
+        for (other, found) in others.into_iter().zip(found) {
+            // Who was given up asks no longer.
+            let _ = other.found.send(found);
+        }
+        own
     }
 
     async fn read(
@@ -208,7 +242,7 @@ fn is_any_late(replies: &Result<Vec<RedisResult<Value>>, Failure>) -> bool {
 
 impl Store for RedisStore {
     fn get<'a>(&'a self, key: &'a str, time_to_live: Duration) -> StoreFuture<'a, Option<Bytes>> {
-        Box::pin(async move { Ok(self.read(&[key], time_to_live).await?.pop().flatten()) })
+        Box::pin(self.look_up(key, time_to_live))
     }
 
     fn set<'a>(

@@ -15,6 +15,9 @@ use crate::harness::scrape::Scrape;
 /// How long hosts wait for Redis where the test does not say: on a busy machine it takes its time.
 const PATIENCE: [&str; 2] = ["--store-timeout-ms", "5000"];
 
+/// What is stored is there when its request was answered.
+const WRITES: [&str; 2] = ["--writes", "waited"];
+
 /// Longer than any start takes, first compilation included.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(120);
 
@@ -62,6 +65,9 @@ impl Host {
         command.arg(cache_folder()).args(options);
         if !options.contains(&PATIENCE[0]) {
             command.args(PATIENCE);
+        }
+        if !options.contains(&WRITES[0]) {
+            command.args(WRITES);
         }
         Host::run(command)
     }

@@ -47,6 +47,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Always)]
     cache: Cache,
 
+    /// When a miss is answered: with `queued` before its entry is stored, which then happens in the
+    /// background; with `waited` after, so that `stored` in Cache-Status is the store's word.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Writes::Queued)]
+    writes: Writes,
+
     /// Address to serve metrics at, as GET /metrics for Prometheus; port 0 takes any free one
     /// [default: none].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::commands::options::address)]
@@ -138,7 +143,20 @@ enum Cache {
     Auto,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Writes {
+    /// Nobody waits for the store; in this process's memory entries are stored at once
+    Queued,
+    /// Every miss waits for its entry
+    Waited,
+}
+
 impl ServeOptions {
+    /// Whether writes to a store go through a queue.
+    pub(crate) fn queues_writes(&self, store: &StoreUrl) -> bool {
+        self.writes == Writes::Queued && !matches!(store, StoreUrl::Memory { .. })
+    }
+
     /// Reads the secrets and checks what can be checked without a model.
     pub(crate) fn pool_config(&self) -> Result<PoolConfig> {
         Ok(PoolConfig {

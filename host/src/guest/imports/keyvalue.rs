@@ -13,6 +13,8 @@
 //! Invariant: a component reaches no key but its own model's, as
 //! [`OwnKeys`](crate::guest::own_keys::OwnKeys) tells them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tracing::trace;
 use wasmtime::StoreContextMut;
@@ -24,7 +26,7 @@ use crate::guest::access::{Failure, StoreAccess};
 use crate::guest::contract::LABEL;
 
 /// Where the store is in what belongs to an instance.
-type Access<T> = fn(&T) -> &StoreAccess;
+type Access<T> = fn(&T) -> &Arc<StoreAccess>;
 
 /// The resources `bucket` and `store`. There is one store, so a handle says nothing.
 struct Bucket;
@@ -229,13 +231,9 @@ where
         move |guest, (_, keys): (Resource<Bucket>, Vec<String>)| {
             Box::new(async move {
                 let access = access(guest.data()).clone();
-                let stored = match access.stored_many(&keys) {
-                    Ok(stored) => stored,
-                    Err(failure) => return Ok((Err(Error::from(failure)),)),
-                };
-                let values = access.store.get_many(&stored, access.time_to_live).await;
+                let values = access.get_many(&keys).await;
                 let pairs = values.map(|values| form(keys.into_iter().zip(values).collect()));
-                Ok((pairs.map_err(Failure::from).map_err(Error::from),))
+                Ok((pairs.map_err(Error::from),))
             })
         },
     )?;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::guest::contract::{Description, Report};
 use crate::near::answers::Answers;
+use crate::near::writes::WriteQueue;
 use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::counters::{COUNTERS, predictions};
 
@@ -19,6 +20,7 @@ pub(crate) struct Metrics {
     counts: Mutex<Counts>,
     pub(super) bounds: Arc<BoundCounts>,
     pub(super) answers: Option<Answers>,
+    pub(super) writes: Option<Arc<WriteQueue>>,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl Metrics {
         description: &Description,
         bounds: Arc<BoundCounts>,
         answers: Option<Answers>,
+        writes: Option<Arc<WriteQueue>>,
     ) -> Metrics {
         let paths = description.endpoints().into_iter().chain([""]);
         let counts = Counts {
@@ -114,7 +117,7 @@ impl Metrics {
             cache_bypassed: false,
         };
         let Description { model, model_id, .. } = description.clone();
-        Metrics { model, model_id, counts: Mutex::new(counts), bounds, answers }
+        Metrics { model, model_id, counts: Mutex::new(counts), bounds, answers, writes }
     }
 
     /// Counts a request and its response.
@@ -202,7 +205,7 @@ mod tests {
             paths: vec![("/a".into(), 0), ("/b".into(), 1), ("/b/again".into(), 1)],
             request_headers: vec![],
         };
-        Metrics::new(&description, Arc::default(), None)
+        Metrics::new(&description, Arc::default(), None, None)
     }
 
     #[test]

@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::near::answers::Answers;
+use crate::near::writes::Outcome;
 use crate::serve::bounds::Bound;
 use crate::serve::metrics::counters::{COUNTERS, Counter};
 use crate::serve::metrics::counts::{
@@ -94,6 +95,17 @@ impl Metrics {
             .encode_gauge(&self.bounds.connections())
     }
 
+    fn queued_writes(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (name, help) = ("foretold_queued_writes", "Queued entries, by what became of them");
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for outcome in Outcome::ALL {
+            let labels = [("model", self.model.as_str()), ("outcome", outcome.name())];
+            let writes = self.writes.as_ref().map_or(0, |writes| writes.counted(outcome));
+            counter(&mut metric, &labels, writes)?;
+        }
+        Ok(())
+    }
+
     fn histograms(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
@@ -133,6 +145,7 @@ impl Collector for Metrics {
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_family(&[("model", self.model.as_str())])?
             .encode_gauge(&self.answers.as_ref().map_or(0, Answers::bytes))?;
+        self.queued_writes(&mut encoder)?;
         self.bounds(&mut encoder)?;
         let (name, help) = ("foretold_build", "What is running");
         encoder.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&[
