@@ -232,3 +232,205 @@ impl From<StoreError> for Failure {
         Failure::Other("the store did not answer")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::pin::Pin;
+    use std::rc::Rc;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use foretold_core::cache::entry::Entry;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    const ID: &str = "nFu_DsCDgACvUlg";
+    const TTL: Duration = Duration::from_secs(60);
+
+    type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+    /// Whether a task has been woken since it was polled.
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Woken>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// The choices of a run, each with how many there were.
+    #[derive(Default)]
+    struct Choices {
+        made: Vec<(usize, usize)>,
+        next: usize,
+    }
+
+    impl Choices {
+        fn choose(&mut self, of: usize) -> usize {
+            if self.next == self.made.len() {
+                self.made.push((0, of));
+            }
+            let (chosen, expected) = self.made[self.next];
+            assert_eq!(of, expected, "a run is the same again after the same choices");
+            self.next += 1;
+            chosen
+        }
+
+        /// Goes on to the next run; `false` after the last.
+        fn advance(&mut self) -> bool {
+            self.next = 0;
+            while let Some((chosen, of)) = self.made.pop() {
+                if chosen + 1 < of {
+                    self.made.push((chosen + 1, of));
+                    return true;
+                }
+            }
+            false
+        }
+    }
+
+    /// Runs tasks in every order that a scheduler could choose, with as many of them given up
+    /// wherever that is possible; gives the number of runs. What happens between two waits is under
+    /// one lock, so there is no finer order.
+    fn in_every_order(
+        given_up: usize,
+        start: impl Fn(usize) -> Vec<Task>,
+        end: impl Fn(),
+    ) -> usize {
+        // Its clock stands still: nobody is saved by a time limit.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let mut choices = Choices::default();
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            run(start(runs), given_up, &mut choices);
+            end();
+            if !choices.advance() {
+                return runs;
+            }
+        }
+    }
+
+    fn run(tasks: Vec<Task>, mut left_to_give_up: usize, choices: &mut Choices) {
+        let mut tasks: Vec<Option<(Task, Arc<Woken>)>> = tasks
+            .into_iter()
+            .map(|task| Some((task, Arc::new(Woken(AtomicBool::new(true))))))
+            .collect();
+        while tasks.iter().any(Option::is_some) {
+            let alive = |number: &usize| tasks[*number].is_some();
+            let alive: Vec<usize> = (0..tasks.len()).filter(alive).collect();
+            let is_ready = |number: &usize| {
+                tasks[*number].as_ref().is_some_and(|(_, woken)| woken.0.load(Ordering::SeqCst))
+            };
+            let ready: Vec<usize> = alive.iter().copied().filter(is_ready).collect();
+            assert!(
+                !ready.is_empty(),
+                "{} tasks wait for each other: {:?}",
+                alive.len(),
+                choices.made
+            );
+            let to_give_up = if left_to_give_up > 0 { alive.len() } else { 0 };
+            let chosen = choices.choose(ready.len() + to_give_up);
+            let Some(&number) = ready.get(chosen) else {
+                tasks[alive[chosen - ready.len()]] = None;
+                left_to_give_up -= 1;
+                continue;
+            };
+            let Some((task, woken)) = &mut tasks[number] else { continue };
+            woken.0.store(false, Ordering::SeqCst);
+            let waker = Waker::from(woken.clone());
+            if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                tasks[number] = None;
+            }
+        }
+    }
+
+    /// What the store and the model take their time for.
+    async fn let_others_run() {
+        let mut is_first = true;
+        std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
+    /// What a component does that looks some keys up and then computes and writes what is missing,
+    /// and what the host does at its end.
+    async fn request(access: Arc<StoreAccess>, keys: Vec<String>, computed: Rc<Cell<usize>>) {
+        let mut missing = Vec::new();
+        for key in keys {
+            let_others_run().await;
+            match access.get(&key).await {
+                Ok(Some(value)) => assert_eq!(value, entry(&key)),
+                Ok(None) => missing.push(key),
+                Err(_) => panic!("memory does not fail"),
+            }
+        }
+        for key in missing {
+            let_others_run().await;
+            computed.set(computed.get() + 1);
+            assert!(access.set(&key, Bytes::from(entry(&key))).await.is_ok());
+        }
+        access.end_request();
+    }
+
+    fn entry(key: &str) -> Vec<u8> {
+        let written_at = 4_000_000_000;
+        Entry { written_at, outputs: vec![key.len() as f32] }.encode(key, None)
+    }
+
+    /// Requests for these keys, in every order; gives the numbers of runs, and of computations of
+    /// the run with the fewest and the most.
+    fn requests(orders: &[&[&str]], given_up: usize) -> (usize, usize, usize) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = runtime.block_on(async { Arc::new(MemoryStore::new(64 << 20)) });
+        let flights = Arc::new(Flights::new(Duration::from_secs(60)));
+        let keys = Arc::new(OwnKeys::new(ID, Vec::new()));
+        let access = StoreAccess::new(store, true).with(keys, TTL, flights.clone(), None);
+        let computed = Rc::new(Cell::new(0));
+        let (least, most) = (Cell::new(usize::MAX), Cell::new(0));
+        let start = |run: usize| {
+            computed.set(0);
+            let tasks = orders.iter().map(|order| {
+                // Nothing of an earlier run is under the keys of this one.
+                let keys = order.iter().map(|name| format!("foretold:{ID}:p{name}{run}"));
+                let (access, computed) = (access.for_instance(), computed.clone());
+                Box::pin(request(access, keys.collect(), computed)) as Task
+            });
+            tasks.collect()
+        };
+        let end = || {
+            assert!(flights.are_idle(), "a lease or somebody who waits is left");
+            least.set(least.get().min(computed.get()));
+            most.set(most.get().max(computed.get()));
+        };
+        (in_every_order(given_up, start, end), least.get(), most.get())
+    }
+
+    #[test]
+    fn in_every_order_one_computes_and_the_others_get_its_value() {
+        let (runs, least, most) = requests(&[&["a"], &["a"], &["a"]], 0);
+        assert!(runs > 10, "{runs}");
+        assert_eq!((least, most), (1, 1));
+    }
+
+    #[test]
+    fn whoever_is_given_up_at_whatever_point_nobody_waits_for_ever() {
+        let (runs, least, most) = requests(&[&["a"], &["a"], &["a"]], 1);
+        assert!(runs > 100, "{runs}");
+        // Who waits for one that is given up computes, and all that waited do.
+        assert!(least <= 1 && most <= 3, "{least} to {most}");
+    }
+
+    #[test]
+    fn rows_in_opposite_orders_never_lock_up() {
+        let (runs, least, _) = requests(&[&["a", "b"], &["b", "a"], &["a", "b"]], 0);
+        assert!(runs > 100, "{runs}");
+        assert!(least >= 2, "{least}");
+        let (runs, ..) = requests(&[&["a", "b"], &["b", "a"]], 1);
+        assert!(runs > 100, "{runs}");
+    }
+}

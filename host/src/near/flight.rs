@@ -83,6 +83,13 @@ impl Flights {
         model_ns == 0 || Duration::from_nanos(model_ns) >= CHEAP_MODEL
     }
 
+    /// Whether there is no lease, and nobody waits.
+    #[cfg(test)]
+    pub(crate) fn are_idle(&self) -> bool {
+        let leases = self.leases.lock().expect("nobody panics while holding it");
+        leases.by_key.is_empty() && leases.waiting == 0
+    }
+
     /// Asks for the lease of a key, and waits for the value where somebody else has it.
     pub(crate) async fn join(self: &Arc<Flights>, key: &str) -> Turn {
         let mut outcome = {
