@@ -20,7 +20,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-memory bench-scaling clean
+	test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -45,6 +45,7 @@ help:
 	@echo 'make artefacts    size and start times of each artefact'
 	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
+	@echo 'make bench-peers  the same beside FastAPI, nginx, wasmtime serve and more, under every load; half an hour'
 	@echo 'make bench-scaling  what a prediction takes of hosts, HAProxy, Redis and network, and what a million would'
 	@echo 'make bench-memory  what a prediction takes in Redis, by layout and kind of key (ENTRIES=2000 for a quick look)'
 
@@ -58,7 +59,7 @@ build: component
 # servers: the others are built when they are asked for, and from then on with it. While the linker
 # is at work on a component, which it does on one core, the host's dependencies are compiled.
 COMPONENTS = edge $(filter-out edge,$(patsubst $(TARGET)/foretold-%.wasm,%,$(wildcard $(TARGET)/foretold-*.wasm)))
-test spin library artefacts test-spin: COMPONENTS = edge spin library
+test spin library artefacts test-spin bench-peers: COMPONENTS = edge spin library
 
 # They are copied only when they changed, so that the host is not built again.
 component:
@@ -265,13 +266,23 @@ faults: build
 	@FORETOLD_TEST_NEAR_CACHE_MIB=64 cargo test --quiet --locked --release --package foretold --test end_to_end faults -- \
 		--nocapture --test-threads 1 >$(TARGET)/faults.log || { cat $(TARGET)/faults.log; exit 1; }
 
-bench: build
+# Beside a hand-written service alone, which needs no Python packages.
+bench: build bench-native
+	python3 bench/startup.py $(TARGET)/release/foretold
+	$(call bench-run,python3) --peers native,native-near,native-redis,memory,redis,memory-no-near,redis-no-near \
+		--workloads same,unique,array,array-unique --loads 64 $(BENCH)
+
+# Beside everything, under every load. BENCH='--peers native,redis --rounds 1' are options of bench/run.py.
+bench-peers: build bench-native .venv-bench/installed
+	@$(call need,nginx)
+	$(call bench-run,.venv-bench/bin/python) $(BENCH)
+
+bench-native:
 	@$(call need,redis-server)
 	@$(call need,wrk)
 	cargo build --locked --release --manifest-path bench/native/Cargo.toml --target-dir $(TARGET)/bench
-	python3 bench/startup.py $(TARGET)/release/foretold
-	python3 bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
-	python3 bench/rows.py $(TARGET)/release/foretold
+
+bench-run = $(1) bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 
 # The figures of docs/scaling.md, and what follows from them.
 bench-scaling: build
@@ -302,6 +313,11 @@ bench-memory:
 	.venv-clients/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
+.venv-bench/installed: bench/requirements.txt models/requirements.txt tests/python/requirements.txt component/inference/tests/requirements.txt
+	python3 -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 .venv-mlserver/installed: tests/clients/requirements-mlserver.txt
 	python3 -m venv .venv-mlserver
 	.venv-mlserver/bin/python -m pip install --quiet --requirement $<
@@ -309,7 +325,7 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-clients .venv-mlserver
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }

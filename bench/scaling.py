@@ -4,18 +4,18 @@
 
 Requests per second on a machine that also runs the load say little of another one. The time of a processor and the
 bytes that each process takes for a request can be added up: bench/capacity.py does. All requests are hits, of 20 000
-different rows. With --store the hosts use that one, a cluster say, and Redis' share is left out. Needs redis-server, haproxy and wrk.
+different rows. With --store the hosts use that one, a cluster say, and Redis' share is left out. Needs redis-server, haproxy
+and wrk.
 """
 import argparse
-import os
 import re
 import statistics
 import subprocess
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
-from run import ROOT
+from load import ROOT, Bodies, Seen, closed_loop
+from peers import NO_NEAR_CACHE, usage
 
 sys.path.insert(0, str(ROOT / "tests" / "fleet"))
 from fleet import HaProxy, Host, Redis, Server, wait_until  # noqa: E402
@@ -23,11 +23,7 @@ from fleet import HaProxy, Host, Redis, Server, wait_until  # noqa: E402
 # Different requests: more than a processor's caches hold, and few enough to be asked for in a moment.
 ROWS = 20_000
 WARM_SECONDS = 4
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
-
-# What goes to the store is measured.
-NO_NEAR_CACHE = ("--near-cache-mib", "0")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -65,21 +61,21 @@ def main() -> None:
 def measure(port: int, hosts: list[Host], proxy: HaProxy | None, redis: Redis | None, options) -> dict:
     before = [processor_seconds(hosts), processor_seconds([proxy]), processor_seconds([redis])]
     bytes_before = [redis_bytes(redis), http_bytes(proxy)]
-    requests, p50, p99 = load(port, options.seconds, options.connections)
+    seen = load(port, options.seconds, options.connections)
     after = [processor_seconds(hosts), processor_seconds([proxy]), processor_seconds([redis])]
+    requests = seen.requests
     figures = [(end - begin) / requests * 1e6 for begin, end in zip(before, after)]
-    return {"rate": requests / options.seconds, "p50": p50, "p99": p99, "host": figures[0], "proxy": figures[1],
+    return {"rate": requests / seen.seconds, "p50": seen.p50_ms, "p99": seen.p99_ms, "host": figures[0], "proxy": figures[1],
             "redis": figures[2], "redis_bytes": (redis_bytes(redis) - bytes_before[0]) / requests,
             "http_bytes": (http_bytes(proxy) - bytes_before[1]) / requests}
 
 
 def processor_seconds(servers: list[Server | None]) -> float:
-    """What processes have used of processors since they began."""
-    def of(server: Server) -> float:
-        fields = Path(f"/proc/{server.process.pid}/stat").read_text("utf-8").rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    return usage([server for server in servers if server is not None]).processor_seconds
 
-    return sum(of(server) for server in servers if server is not None)
+
+def load(port: int, seconds: int, connections: int) -> Seen:
+    return closed_loop(f"http://127.0.0.1:{port}/decisions", Bodies("next", of=ROWS), connections, seconds)
 
 
 def redis_bytes(redis: Redis | None) -> int:
@@ -97,22 +93,6 @@ def http_bytes(proxy: HaProxy | None) -> int:
         return 0
     front = next(line for line in proxy.statistics() if line["svname"] == "FRONTEND")
     return int(front["bin"]) + int(front["bout"])
-
-
-def load(port: int, seconds: int, connections: int) -> tuple[int, float, float]:
-    """Requests, and milliseconds at the 50th and 99th percentile."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "20s", "-s", "bench/rows.lua",
-               f"http://127.0.0.1:{port}/decisions"]
-    environment = os.environ | {"ROWS": "1", "UNIQUE": "1", "FIRST": "0", "WRAP": str(ROWS)}
-    output = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"failures under load:\n{output}")
-
-    def percentile(percent: int) -> float:
-        number, unit = re.search(rf"\s{percent}%\s+([\d.]+)(us|ms|s)", output).groups()
-        return float(number) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
-
-    return int(re.search(r"(\d+) requests in", output)[1]), percentile(50), percentile(99)
 
 
 def report(results: dict, options: argparse.Namespace) -> None:

@@ -1,7 +1,10 @@
 """The credit service, as it was before Foretold.
 
     REDIS_URL=redis://127.0.0.1 uvicorn --factory credit:app
+
+CREDIT_MODEL in the environment names another model with the same inputs and outputs.
 """
+import os
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -9,7 +12,7 @@ from pydantic import BaseModel
 
 import service
 
-MODEL = Path(__file__).resolve().parents[2] / "models" / "credit" / "model.onnx"
+MODEL = Path(os.environ.get("CREDIT_MODEL", Path(__file__).resolve().parents[2] / "models" / "credit" / "model.onnx"))
 
 
 class BaseRequest(BaseModel):
