@@ -54,6 +54,7 @@ async fn in_a_host(component: Vec<u8>, folder: &CacheFolder) -> Result<(u128, u1
         timeout: Duration::from_secs(5),
         isolate: true,
         max_idle: 1,
+        wait_for_hosts: None,
     };
     let pool = Pool::new(program, Arc::new(MemoryStore::new(1 << 28)), config).await?;
     let call = async |path: &str, body: &str, status: u16| -> Result<u128> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use foretold::unstable::{Inventory, Purge, in_front_of};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use rustix::process::Signal;
 
 use crate::harness::answer::Answer;
 use crate::harness::credit::{SAMPLE, aged, array, change, copy_of_credit, credit};
@@ -293,6 +294,49 @@ fn of_many_requests_for_the_same_new_row_one_runs_the_model() {
             assert_eq!(count("hits"), (CLIENTS as f64 - 1.0) * f64::from(row));
         }
     }
+}
+
+#[test]
+fn hosts_wait_for_each_other_where_they_are_told_to() {
+    const ROWS: u32 = 5;
+    let redis = Redis::start();
+    let folder = slow_model();
+    let url = redis.url();
+    let start = |more: &[&str]| {
+        let options = ["--store", &url, "--timeout-ms", "20000", "--near-cache-mib", "0"];
+        Host::start(folder.path(), &[&METRICS[..], &options, more].concat())
+    };
+    let mut hosts = [(); 2].map(|()| start(&["--wait-for-hosts-ms", "5000"]));
+    for row in 0..ROWS {
+        let request = post("/numbers", &format!("{{\"x\":{}}}", row + 20));
+        let mut clients: Vec<TcpStream> =
+            hosts.iter().flat_map(|host| [connect(host), connect(host)]).collect();
+        clients.iter_mut().for_each(|client| client.write_all(request.as_bytes()).unwrap());
+        let answers: Vec<String> =
+            clients.iter_mut().map(|client| read(client, SOON).text).collect();
+        assert!(answers.iter().all(|it| it.ends_with("{\"number\":0.0}")), "{answers:?}");
+        let misses = answers.iter().filter(|it| it.contains("foretold; fwd=miss")).count();
+        assert_eq!(misses, 1, "{answers:?}");
+    }
+    let misses = hosts.each_mut().map(|host| host.metrics().value("foretold_misses_total", &[]));
+    assert_eq!(misses[0] + misses[1], f64::from(ROWS));
+    // Whoever took the lease and does not compute gives it back.
+    let alone = ("cache-control", "only-if-cached");
+    let [first, second] = &hosts;
+    let body = r#"{"x":40}"#;
+    assert_eq!(first.send("POST", "/numbers", &[alone], body).status, 504);
+    let before = Instant::now();
+    assert_eq!(second.post("/numbers", body).status, 200);
+    assert!(before.elapsed() < Duration::from_secs(4), "it waited for nobody");
+    // One that is killed in the middle is waited for as long as was said, and no longer.
+    let killed = start(&["--wait-for-hosts-ms", "1500"]);
+    let mut client = connect(&killed);
+    client.write_all(post("/numbers", r#"{"x":41}"#).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(25));
+    killed.signal(Signal::KILL);
+    let answer = second.post("/numbers", r#"{"x":41}"#);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.header("cache-status").contains("fwd=miss"), "{answer:?}");
 }
 
 /// A request whose connection ends with its answer.

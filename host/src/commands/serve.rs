@@ -95,9 +95,13 @@ impl Serve {
         };
         let folder = CacheFolder::open(&folder)?;
         let opened = store.open().await?;
-        let near = (budget.near > 0).then(|| Arc::new(NearCache::new(budget.near)));
         // Entries that are in this process anyway are not kept twice.
-        let of_entries = near.clone().filter(|_| !matches!(store, StoreUrl::Memory { .. }));
+        let keeps_entries = !matches!(store, StoreUrl::Memory { .. });
+        let near = (budget.near > 0).then(|| match keeps_entries {
+            true => Arc::new(NearCache::new(budget.near)),
+            false => Arc::new(NearCache::of_answers(budget.near)),
+        });
+        let of_entries = near.clone().filter(|_| keeps_entries);
         let opened: Arc<dyn Inventory> = Arc::new(NearStore::new(opened, of_entries));
         let answers = near.map(|near| Answers::new(near, opened.clone()));
         let queues = self.serve.queues_writes(&store);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foretold_core::cache::entry::Header;
@@ -14,6 +14,11 @@ use crate::guest::own_keys::OwnKeys;
 use crate::near::flight::{Flights, Lease, Turn};
 use crate::near::writes::{Push, WriteQueue};
 use crate::store::{Inventory, StoreError};
+
+/// How often a value is looked for that another host computes, within the time that is waited.
+const POLLS: u32 = 50;
+const MIN_POLL_PAUSE: Duration = Duration::from_millis(1);
+const MAX_POLL_PAUSE: Duration = Duration::from_millis(50);
 
 /// The store as an instance may use it.
 pub(crate) struct StoreAccess {
@@ -37,6 +42,8 @@ struct Held {
     lease: Mutex<Option<Lease>>,
     is_collapsed: AtomicBool,
     is_queued: AtomicBool,
+    /// The key that other hosts wait for, and since when.
+    hosts_wait: Mutex<Option<(String, Instant)>>,
 }
 
 /// How a request went, as far as its component does not know.
@@ -90,6 +97,7 @@ impl StoreAccess {
     /// Ends a request: gives back the lease that it still has, and says how it went.
     pub(crate) fn end_request(&self) -> Ended {
         drop(self.held.take());
+        self.end_lease();
         Ended {
             is_collapsed: self.held.is_collapsed.swap(false, Ordering::Relaxed),
             is_queued: self.held.is_queued.swap(false, Ordering::Relaxed),
@@ -118,7 +126,14 @@ impl StoreAccess {
             }
             Turn::Alone => None,
         };
-        let value = self.store.get(key, self.time_to_live).await?;
+        let mut value = self.store.get(key, self.time_to_live).await?;
+        let is_missing = !value.as_ref().is_some_and(|value| self.is_good(key, value));
+        if let (Some(limit), true, true) = (flights.between_hosts(), lease.is_some(), is_missing)
+            && let Some(found) = self.wait_for_hosts(key, limit).await
+        {
+            self.held.is_collapsed.store(true, Ordering::Relaxed);
+            value = Some(found);
+        }
         match (lease, &value) {
             (Some(lease), Some(value)) if self.is_good(key, value) => lease.land(value.clone()),
             // It will be computed.
@@ -126,6 +141,36 @@ impl StoreAccess {
             (None, _) => {}
         }
         Ok(value)
+    }
+
+    /// Takes the lease that all hosts share, or waits for the value of who has it.
+    async fn wait_for_hosts(&self, key: &str, limit: Duration) -> Option<Bytes> {
+        let start = Instant::now();
+        let pause = (limit / POLLS).clamp(MIN_POLL_PAUSE, MAX_POLL_PAUSE);
+        while start.elapsed() < limit {
+            // Without a store nobody can wait for another.
+            if self.store.lease(key, limit).await.ok()? {
+                self.held.tell_hosts(Some((key.to_owned(), Instant::now())));
+                return None;
+            }
+            tokio::time::sleep(pause).await;
+            let value = self.store.get(key, self.time_to_live).await.ok()?;
+            if let Some(value) = value.filter(|value| self.is_good(key, value)) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// Lets other hosts wait no longer for what this request has not written.
+    fn end_lease(&self) {
+        let limit = self.flights.as_ref().and_then(|flights| flights.between_hosts());
+        let Some((key, since)) = self.held.tell_hosts(None) else { return };
+        // Later it may be another host's.
+        if limit.is_some_and(|limit| since.elapsed() < limit / 2) {
+            let store = self.store.clone();
+            tokio::spawn(async move { store.end_lease(&key).await });
+        }
     }
 
     /// What [`StoreAccess::get`] gives for each key; nobody waits for another here.
@@ -146,6 +191,7 @@ impl StoreAccess {
     /// Writes a value or queues it, and hands it to who waits for it.
     pub(crate) async fn set(&self, key: &str, value: Bytes) -> Result<(), Failure> {
         let key = &*self.stored(key)?;
+        self.held.tell_hosts(None);
         let writes = self.writes.as_ref();
         let pushed = writes.map(|writes| writes.push(key, &value, self.time_to_live));
         let stored = match pushed {
@@ -211,6 +257,12 @@ impl Held {
 
     fn take(&self) -> Option<Lease> {
         self.slot().take()
+    }
+
+    /// Notes the key that other hosts wait for from now on; gives the one before.
+    fn tell_hosts(&self, key: Option<(String, Instant)>) -> Option<(String, Instant)> {
+        let mut waits = self.hosts_wait.lock().expect("nobody panics while holding it");
+        std::mem::replace(&mut *waits, key)
     }
 
     fn take_for(&self, key: &str) -> Option<Lease> {
@@ -387,7 +439,7 @@ mod tests {
     fn requests(orders: &[&[&str]], given_up: usize) -> (usize, usize, usize) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = runtime.block_on(async { Arc::new(MemoryStore::new(64 << 20)) });
-        let flights = Arc::new(Flights::new(Duration::from_secs(60)));
+        let flights = Arc::new(Flights::new(Duration::from_secs(60), None));
         let keys = Arc::new(OwnKeys::new(ID, Vec::new()));
         let access = StoreAccess::new(store, true).with(keys, TTL, flights.clone(), None);
         let computed = Rc::new(Cell::new(0));

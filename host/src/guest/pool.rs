@@ -107,6 +107,8 @@ pub struct PoolConfig {
     pub isolate: bool,
     /// Instances that are kept for the next request.
     pub max_idle: usize,
+    /// How long a request waits for another host that computes the same row, if it does.
+    pub wait_for_hosts: Option<Duration>,
 }
 
 /// Why a request got no answer from the component.
@@ -222,7 +224,7 @@ impl Pool {
         let variables = Arc::new(variables);
         // No keys, until the component has said what model it is and how long entries are kept.
         let access = StoreAccess::new(store, config.may_open_store);
-        let flights = Arc::new(Flights::new(config.timeout / 2));
+        let flights = Arc::new(Flights::new(config.timeout / 2, config.wait_for_hosts));
         let mut maker = Maker {
             program,
             linked,

@@ -30,6 +30,8 @@ pub(crate) struct Answers {
 pub(crate) struct Question {
     bytes: Vec<u8>,
     epoch: u64,
+    /// Whether it was asked before, not long ago.
+    comes_again: bool,
 }
 
 impl Answers {
@@ -68,16 +70,21 @@ impl Answers {
         add(Some(target.as_bytes()));
         headers.for_each(|value| add(value.map(str::as_bytes)));
         add(Some(body));
-        Some(Question { bytes, epoch })
+        Some(Question { bytes, epoch, comes_again: false })
     }
 
     /// The answer that was given before, as it is now, and what it counts as.
-    pub(crate) fn find(&self, question: &Question) -> Option<(Response<Full<Bytes>>, Report)> {
-        let answer = self.cache.answer(&question.bytes)?;
+    pub(crate) fn find(&self, question: &mut Question) -> Option<(Response<Full<Bytes>>, Report)> {
+        let Some(answer) = self.cache.answer(&question.bytes) else {
+            question.comes_again = self.cache.comes_again(&question.bytes);
+            return None;
+        };
+        // What is over is replaced.
+        question.comes_again = true;
         Some((answer.again(question.epoch, unix_seconds())?, answer.report()))
     }
 
-    /// Keeps an answer that the component allows to be given again.
+    /// Keeps an answer that the component allows to be given again, if it is asked for again.
     pub(crate) fn keep(
         &self,
         question: Question,
@@ -85,6 +92,9 @@ impl Answers {
         report: &Report,
         reuse: Reuse,
     ) {
+        if !question.comes_again {
+            return;
+        }
         let answer = Answer::new(response, report, reuse, unix_seconds(), question.epoch);
         self.cache.keep_answer(question.bytes, answer);
     }

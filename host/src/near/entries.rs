@@ -130,6 +130,14 @@ impl Inventory for NearStore {
         }
     }
 
+    fn lease<'a>(&'a self, key: &'a str, time: Duration) -> StoreFuture<'a, bool> {
+        self.store.lease(key, time)
+    }
+
+    fn end_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.store.end_lease(key)
+    }
+
     fn page<'a>(&'a self, selection: &'a Selection, cursor: Cursor) -> StoreFuture<'a, Page> {
         self.store.page(selection, cursor)
     }

@@ -3,7 +3,8 @@
 //!
 //! Who looks up a key first has its lease. A lease ends when the value is there, and at the latest
 //! with the request: when it is answered, trapped, timed out or given up. Then whoever waits in vain
-//! computes alone. Who has a lease waits for nobody, so there is no circle of waiting.
+//! computes alone. Who has a lease waits for nobody in this host, so there is no circle of waiting;
+//! where hosts wait for each other, which a lease in the store decides, they do for a stated time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -30,6 +31,8 @@ pub(crate) struct Flights {
     model_ns: AtomicU64,
     /// How long somebody waits at most.
     patience: Duration,
+    /// How long hosts wait for each other, where they do.
+    between_hosts: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -62,9 +65,21 @@ pub(crate) struct Lease {
 }
 
 impl Flights {
-    /// Where nobody has a lease, and nobody will wait longer than this.
-    pub(crate) fn new(patience: Duration) -> Flights {
-        Flights { leases: Mutex::default(), model_ns: AtomicU64::new(0), patience }
+    /// Where nobody has a lease, and nobody will wait longer than this; for another host, where
+    /// that is asked for, not longer than that.
+    pub(crate) fn new(patience: Duration, between_hosts: Option<Duration>) -> Flights {
+        let (leases, model_ns) = (Mutex::default(), AtomicU64::new(0));
+        Flights {
+            leases,
+            model_ns,
+            patience,
+            between_hosts: between_hosts.map(|it| it.min(patience)),
+        }
+    }
+
+    /// How long hosts wait for each other, where they do.
+    pub(crate) fn between_hosts(&self) -> Option<Duration> {
+        self.between_hosts
     }
 
     /// Notes what the model took for so many rows.
@@ -162,7 +177,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn flights(patience: Duration) -> Arc<Flights> {
-        Arc::new(Flights::new(patience))
+        Arc::new(Flights::new(patience, None))
     }
 
     async fn lease(flights: &Arc<Flights>, key: &str) -> Lease {

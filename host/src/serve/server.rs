@@ -326,8 +326,8 @@ impl Service {
         let names = mount.request_headers.iter();
         let values: Vec<Option<Cow<'_, str>>> =
             names.map(|name| convert::header_value(&head.headers, name)).collect();
-        let question = mount.question(head, &values, &body.bytes);
-        if let Some((response, report)) = mount.find(question.as_ref()) {
+        let mut question = mount.question(head, &values, &body.bytes);
+        if let Some((response, report)) = mount.find(question.as_mut()) {
             let taken = self.room_for(&response)?;
             mount.metrics.count_reused(&report, response.status().as_u16());
             return Ok(Answer { response, taken: Some(taken), is_unread: false });
@@ -477,7 +477,7 @@ impl Mount {
     }
 
     /// The answer that was given to the same request before.
-    fn find(&self, question: Option<&Question>) -> Option<(HttpResponse, Report)> {
+    fn find(&self, question: Option<&mut Question>) -> Option<(HttpResponse, Report)> {
         self.answers.as_ref()?.find(question?)
     }
 

@@ -21,6 +21,17 @@ pub trait Inventory: Store {
         None
     }
 
+    /// Whether this host is to compute a missing value, while others wait for it: the first that
+    /// asks, until it has passed or [`Inventory::end_lease`]. Where there are no other hosts, it is.
+    fn lease<'a>(&'a self, _key: &'a str, _time: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    /// Lets another host compute the value, since this one will not.
+    fn end_lease<'a>(&'a self, _key: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Some entries, from a cursor on. An entry that is there all the time is listed at least once.
     fn page<'a>(&'a self, selection: &'a Selection, cursor: Cursor) -> StoreFuture<'a, Page>;
 

@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod gather;
 pub(super) mod layout;
+mod lease;
 mod name;
 mod tools;
 mod url;

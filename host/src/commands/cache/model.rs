@@ -89,6 +89,7 @@ impl Model {
             timeout: TIMEOUT,
             isolate: false,
             max_idle: 1,
+            wait_for_hosts: None,
             variables: BTreeMap::new(),
             may_open_store: true,
             is_untrusted: component.untrusted_component,

@@ -52,6 +52,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Writes::Queued)]
     writes: Writes,
 
+    /// How long a request waits for another host that computes the same new row, in milliseconds, where
+    /// all share a Redis: for models that take long [default: hosts do not wait for each other].
+    #[arg(long, value_name = "MS", value_parser = range(60_000))]
+    wait_for_hosts_ms: Option<u64>,
+
     /// Address to serve metrics at, as GET /metrics for Prometheus; port 0 takes any free one
     /// [default: none].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::commands::options::address)]
@@ -172,6 +177,7 @@ impl ServeOptions {
             variables: BTreeMap::new(),
             may_open_store: true,
             is_untrusted: self.untrusted_component,
+            wait_for_hosts: self.wait_for_hosts_ms.map(Duration::from_millis),
         })
     }
 

@@ -19,6 +19,11 @@ pub(super) fn stem(prefix: &str, model: &str, tag: &str) -> String {
     format!("{prefix}{PREFIX}{model}{dot}{tag}")
 }
 
+/// What stands there while a host computes the value of a key: not the name of an entry.
+pub(super) fn lease(prefix: &str, key: &str) -> String {
+    format!("{prefix}{PREFIX}lease:{key}")
+}
+
 /// A name that is ours, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Name<'a> {

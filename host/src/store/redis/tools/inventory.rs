@@ -37,6 +37,14 @@ impl Inventory for RedisStore {
         self.shared.epoch()
     }
 
+    fn lease<'a>(&'a self, key: &'a str, time: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(self.take_lease(key, time))
+    }
+
+    fn end_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(self.drop_lease(key))
+    }
+
     fn remove<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, u64> {
         Box::pin(self.remove_keys(keys))
     }
