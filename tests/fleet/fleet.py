@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -87,12 +88,13 @@ class Redis(Server):
 
 
 class Host(Server):
-    """`foretold serve` of the credit model, or of another folder or component."""
+    """`foretold serve` of the credit model, or of another folder or component; `through` is a command that runs it."""
 
-    def __init__(self, stack: ExitStack, foretold: str, store: str, *options: str, source: Path = MODEL) -> None:
+    def __init__(self, stack: ExitStack, foretold: str, store: str, *options: str, source: Path = MODEL,
+                 through: Sequence[str] = ()) -> None:
         self.options = ("--listen", f"127.0.0.1:{(port := free_port())}", "--log", "warn", "--store", store, *options)
         self.foretold = foretold
-        super().__init__(stack, port, foretold, "serve", str(source), *self.options)
+        super().__init__(stack, port, *through, foretold, "serve", str(source), *self.options)
         self.start()
 
     def serve(self, source: Path) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The soak on a Redis Cluster of three primaries and three replicas: each primary is killed and comes back, one
-# is stopped, slots are moved, and all nodes go away at once.
+# is stopped, one is cut off from one of the hosts, slots are moved, and all nodes go away at once.
 #
 #     tests/fleet/soak-cluster.sh FORETOLD SECONDS
 set -euo pipefail
@@ -51,7 +51,7 @@ healthy() {
     return 1
 }
 export -f start signal primary move_slots healthy
-trap 'for port in $ports_text; do signal 9 "$port"; done; rm -rf "$folder"' EXIT
+trap 'for port in $ports_text; do signal 9 "$port"; done; drop_second -D 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 for port in "${ports[@]}"; do start "$port"; done
 sleep 1
@@ -61,9 +61,21 @@ healthy
 run() { printf '%s|%s|%s' "$1" "$2" "$3"; }
 killed() { run "primary $1 killed" "primary $1 >\$folder/struck; signal 9 \$(cat \$folder/struck)" \
     "start \$(cat \$folder/struck); sleep 1; healthy"; }
+# What the second host sends to a primary is dropped: it is told apart by its group. Only root can do that.
+group=4242
+drop_second() { iptables "$1" OUTPUT -p tcp --dport "$(cat "$folder/struck")" -m owner --gid-owner $group -j DROP; }
+export -f drop_second
+export group
+if cut_off=$(primary 2) && echo "$cut_off" >"$folder/struck" && drop_second -I 2>/dev/null && drop_second -D; then
+    second=(--second-through "setpriv --regid $group --clear-groups" --fault
+        "$(run 'primary 2 cut off from one host' "primary 2 >\$folder/struck; drop_second -I" 'drop_second -D; healthy')")
+else
+    echo 'SKIPPED: no node is cut off from one host, which needs root and iptables'
+    second=()
+fi
 python3 "$here/soak.py" "$foretold" --seconds "$seconds" --store "redis+cluster://127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}" \
     --fault "$(killed 1)" --fault "$(killed 2)" --fault "$(killed 3)" \
-    --fault "$(run 'slots moved' move_slots healthy)" \
+    --fault "$(run 'slots moved' move_slots healthy)" "${second[@]}" \
     --fault "$(run 'primary 1 stopped' "primary 1 >\$folder/struck; signal STOP \$(cat \$folder/struck)" \
         "signal CONT \$(cat \$folder/struck); sleep 1; healthy")" \
     --fault "$(run 'all nodes killed' "for port in \$ports_text; do signal 9 \$port; done" \

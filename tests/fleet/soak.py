@@ -1,10 +1,11 @@
 """Two hosts under mixed load, while what they store in goes away and comes back, for a long time.
 
     python3 tests/fleet/soak.py FORETOLD [--seconds 600] [--seed 1]
-    python3 tests/fleet/soak.py FORETOLD --store URL --fault 'NAME|STRIKE|REPAIR' …
+    python3 tests/fleet/soak.py FORETOLD --store URL --fault 'NAME|STRIKE|REPAIR' … [--second-through 'COMMAND …']
 
 Every answer is compared with what a host without a store answers. Without --store there is a Redis, with a proxy
-between it and each host; with it, faults are shell commands that the caller gives. It fails if an answer is wrong or
+between it and each host; with it, faults are shell commands that the caller gives, who may
+have the second host run by a command, to tell the two apart. It fails if an answer is wrong or
 missing, hits are not back within 5 s of a repair, the memory at the end is more than 5 % above that after a minute,
 or the number of open descriptors has changed by more than two. Needs redis-server.
 """
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", help="the URL of a store that is there already")
     parser.add_argument("--fault", action="append", default=[], help="NAME|STRIKE|REPAIR: two shell commands")
+    parser.add_argument("--second-through", default="", metavar="COMMAND", help="what runs the second host")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     with ExitStack() as stack:
@@ -52,7 +54,8 @@ def main() -> None:
         if answers_of(reference, questions) != right:
             raise SystemExit("the answers of a host without a store differ from time to time")
         reference.kill()
-        hosts = [Host(stack, options.foretold, store, *TTL) for store in stores]
+        hosts = [Host(stack, options.foretold, store, *TTL, through=through)
+                 for store, through in zip(stores, ((), options.second_through.split()))]
         load = Load([host.port for host in hosts], questions)
         load.right = [right]
         load.start()
