@@ -14,6 +14,7 @@ ENTRIES ?= 1000000
 GRAPHS ?= 500
 GRAPHS_SEED ?= 1
 RANDOM_GRAPHS := $(PYTHON) component/inference/tests/operators/random_graphs.py
+CONFORMANCE := $(PYTHON) component/inference/tests/operators/conformance.py --
 # The command as a package of PyPI has it; programs see the repository, under its own path.
 WASMTIME = $(PYTHON) tests/wasmtime.py run --dir $(CURDIR) --dir .
 SAMPLE := models/credit/sample.json
@@ -134,10 +135,12 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	$(PYTHON) tests/python/share_redis.py $(TARGET)/release/foretold
 	$(PYTHON) examples/python/test_example.py dist/credit-library.wasm $(TARGET)/release/foretold
 
-# The operators in WebAssembly, and random graphs of them, natively and there, against onnxruntime.
+# The operators in WebAssembly, and the standard's own tests and random graphs of them, natively and there.
 test-operators: .venv/installed
-	cargo build --locked --release --package foretold-inference --example agreement
-	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example agreement
+	cargo build --locked --release --package foretold-inference --example agreement --example conformance
+	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example agreement --example conformance
+	$(CONFORMANCE) $(TARGET)/release/examples/conformance
+	$(CONFORMANCE) $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/conformance.wasm
 	$(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(TARGET)/release/examples/agreement
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm

@@ -349,6 +349,26 @@ pub(crate) fn read(tensor: &TensorProto) -> Result<Tensor, String> {
     }
 }
 
+/// A tensor as a file has it.
+pub(crate) fn write(tensor: &Tensor) -> TractResult<TensorProto> {
+    let dims = tensor.shape().iter().map(|&size| size as i64).collect();
+    let proto = TensorProto { dims, ..TensorProto::default() };
+    Ok(match View::of(tensor)? {
+        View::F32(values) => TensorProto { data_type: 1, float_data: values.to_vec(), ..proto },
+        View::I32(values) => TensorProto { data_type: 6, int32_data: values.to_vec(), ..proto },
+        View::I64(values) => TensorProto { data_type: 7, int64_data: values.to_vec(), ..proto },
+        View::F64(values) => TensorProto { data_type: 11, double_data: values.to_vec(), ..proto },
+        View::Bool(values) => {
+            let int32_data = values.iter().map(|&value| value.into()).collect();
+            TensorProto { data_type: 9, int32_data, ..proto }
+        }
+        View::Text(values) => {
+            let string_data = values.iter().map(|text| text.as_bytes().to_vec()).collect();
+            TensorProto { data_type: 8, string_data, ..proto }
+        }
+    })
+}
+
 /// A tensor of the file that is a list of uint8, which nothing but an attribute is.
 pub(crate) fn read_bytes(tensor: &TensorProto) -> Result<Vec<u8>, String> {
     const UINT8: i32 = 2;
