@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-scaling clean
+	zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -32,6 +32,7 @@ help:
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
+	@echo 'make zoo          pipelines of all kinds against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
 	@echo 'make test-fleet   two hosts behind HAProxy: restarts, a new model, purges, a kill, and no failed request'
@@ -144,6 +145,11 @@ test-operators: .venv/installed
 	$(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(TARGET)/release/examples/agreement
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
+
+# Pipelines of all kinds against onnxruntime, as the table of models/README.md.
+zoo: .venv/installed
+	cargo build --locked --release --package foretold-inference --example score
+	$(PYTHON) component/inference/tests/zoo.py $(TARGET)/release/examples/score --write
 
 test-javascript: dist/credit-library.wasm
 	@$(need-node)
