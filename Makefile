@@ -14,13 +14,14 @@ ENTRIES ?= 1000000
 GRAPHS ?= 500
 GRAPHS_SEED ?= 1
 RANDOM_GRAPHS := $(PYTHON) component/inference/tests/operators/random_graphs.py
+CONFORMANCE := $(PYTHON) component/inference/tests/operators/conformance.py --
 # The command as a package of PyPI has it; programs see the repository, under its own path.
 WASMTIME = $(PYTHON) tests/wasmtime.py run --dir $(CURDIR) --dir .
 SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-scaling clean
+	zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -31,6 +32,7 @@ help:
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
+	@echo 'make zoo          pipelines of all kinds against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
 	@echo 'make test-fleet   two hosts behind HAProxy: restarts, a new model, purges, a kill, and no failed request'
@@ -134,13 +136,20 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	$(PYTHON) tests/python/share_redis.py $(TARGET)/release/foretold
 	$(PYTHON) examples/python/test_example.py dist/credit-library.wasm $(TARGET)/release/foretold
 
-# The operators in WebAssembly, and random graphs of them, natively and there, against onnxruntime.
+# The operators in WebAssembly, and the standard's own tests and random graphs of them, natively and there.
 test-operators: .venv/installed
-	cargo build --locked --release --package foretold-inference --example agreement
-	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example agreement
+	cargo build --locked --release --package foretold-inference --example agreement --example conformance
+	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example agreement --example conformance
+	$(CONFORMANCE) $(TARGET)/release/examples/conformance
+	$(CONFORMANCE) $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/conformance.wasm
 	$(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(TARGET)/release/examples/agreement
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
+
+# Pipelines of all kinds against onnxruntime, as the table of models/README.md.
+zoo: .venv/installed
+	cargo build --locked --release --package foretold-inference --example score
+	$(PYTHON) component/inference/tests/zoo.py $(TARGET)/release/examples/score --write
 
 test-javascript: dist/credit-library.wasm
 	@$(need-node)

@@ -45,6 +45,35 @@ fn noise_of_floats_at_the_bounds_is_taken() {
     check("bounds_noise");
 }
 
+/// A list of maps is the tensor that it is made of; a sequence is its tensors one after the other.
+#[test]
+fn outputs_that_are_no_tensors_are_the_numbers_in_them() {
+    check("catboost_binary");
+    check("lgb_default_zipmap");
+    check("multi_clf");
+}
+
+#[test]
+fn several_labels_are_columns_one_after_the_other() {
+    check("rf_two_labels");
+}
+
+#[test]
+fn an_input_of_several_columns_beside_another_takes_the_features_that_have_none() {
+    check("two_inputs_wide");
+}
+
+#[test]
+fn models_of_float64_are_served() {
+    check("double_logistic");
+    check("double_mlp");
+}
+
+#[test]
+fn a_single_tensor_of_several_columns_is_served() {
+    check("iris_one_tensor");
+}
+
 /// Thresholds are compared as the answer is shown, in 32 bits; with keys of the kind repr, as a
 /// Python service does it, in 64 bits.
 #[test]

@@ -6,9 +6,9 @@ use foretold_core::model::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
 
 use crate::error::LoadError;
-use crate::graph::{show, tensor_type};
-use crate::proto::GraphProto;
-use crate::tensor::{Element, Fact};
+use crate::graph::{Kind, kind, show};
+use crate::proto::{GraphProto, TensorTypeProto};
+use crate::tensor::{Element, Fact, Keys};
 
 /// Where the values of a row go.
 #[derive(Debug)]
@@ -17,21 +17,23 @@ pub(crate) struct Bindings {
     inputs: Vec<Binding>,
 }
 
-/// How an input of the graph is made of features.
+/// How an input of the graph is made of features, which are named by their positions.
 #[derive(Debug)]
 enum Binding {
-    /// Numbers or truth values of the features from this position on.
-    Columns { fact: Fact, first: usize },
+    /// Numbers or truth values, column by column.
+    Columns { fact: Fact, features: Vec<usize> },
     /// One feature's category: the tensor of each, ready made.
     Category { feature: usize, tensors: Vec<TValue> },
-    /// Categories of the features from this position on.
-    Categories { fact: Fact, first: usize, categories: Vec<Vec<String>> },
+    /// Categories, column by column.
+    Categories { fact: Fact, features: Vec<(usize, Vec<String>)> },
 }
 
 /// An input of the graph, as it is for one row.
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) fact: Fact,
+    /// The keys of a map, of which the tensor has the values.
+    pub(crate) keys: Option<Keys>,
     /// Whether the file leaves open how many columns it has.
     pub(crate) width_is_open: bool,
     /// Name, type and shape for people.
@@ -42,10 +44,19 @@ pub(crate) struct Source {
 struct Input<'a> {
     name: &'a str,
     element: Element,
-    /// `None` for a dimension of no fixed size; all `None` for any shape.
-    dimensions: Option<Vec<Option<i64>>>,
+    layout: Layout,
     shown: String,
 }
+
+enum Layout {
+    /// `None` for a dimension of no fixed size; all `None` for any shape.
+    Tensor(Option<Vec<Option<i64>>>),
+    /// Whether the keys are texts; else they are integers.
+    Map { of_texts: bool },
+}
+
+/// An input and its features, column by column.
+type Bound<'a> = (&'a Input<'a>, Vec<usize>);
 
 impl Bindings {
     /// Binds features to inputs; also gives the inputs, in the order of the tensors that
@@ -53,48 +64,33 @@ impl Bindings {
     ///
     /// `needed` has the names of the tensors that the outputs depend on.
     ///
-    /// Either each feature has an input of its name, with one column; or there is a single input,
-    /// and the features are its columns.
+    /// A feature goes to the input that the manifest says, or else to the one of its name. Features
+    /// that are left are, in the manifest's order, the columns of the one input that is left.
     pub(crate) fn new(
         graph: &GraphProto,
         needed: &BTreeSet<String>,
         features: &[Feature],
     ) -> Result<(Bindings, Vec<Source>), LoadError> {
         let all = inputs(graph).map_err(LoadError::Input)?;
-        let find = |feature: &Feature| all.iter().find(|input| input.name == feature.name);
-        let named: Option<Vec<&Input<'_>>> = features.iter().map(find).collect();
-        let only_named = all.iter().all(|input| {
-            !needed.contains(input.name) || features.iter().any(|it| it.name == input.name)
-        });
-        let bound: Vec<(&Input<'_>, usize, &[Feature])> = match (named, &all[..]) {
-            (Some(named), _) if !named.is_empty() && only_named => {
-                let each = named.into_iter().enumerate();
-                each.map(|(i, input)| (input, i, &features[i..=i])).collect()
-            }
-            (None, [input]) => vec![(input, 0, features)],
-            _ => {
-                let shown: Vec<&str> = all.iter().map(|input| &*input.shown).collect();
-                let names: Vec<&str> = features.iter().map(|feature| &*feature.name).collect();
-                return Err(LoadError::Input(format!(
-                    "the model has {}; the features are {}. Expected an input for each feature, \
-                     of the same name, or a single input whose columns are the features",
-                    shown.join(", "),
-                    names.join(", ")
-                )));
-            }
-        };
+        let bound = assign(&all, needed, features).map_err(LoadError::Input)?;
         let mut bindings = Bindings { features: features.len(), inputs: Vec::new() };
         let mut sources = Vec::new();
-        for (input, first, features) in bound {
-            let shape = shape(input, features.len()).map_err(LoadError::Input)?;
+        for (input, positions) in bound {
+            let shape = shape(input, positions.len()).map_err(LoadError::Input)?;
             let fact = Fact::new(input.element, shape);
+            let is_fixed = |dimensions: &[Option<i64>]| matches!(dimensions, [_, Some(_)] | [_]);
             sources.push(Source {
                 name: input.name.to_string(),
                 fact: fact.clone(),
-                width_is_open: !matches!(input.dimensions.as_deref(), Some([_, Some(_)] | [_])),
+                keys: keys(input, &positions, features).map_err(LoadError::Input)?,
+                width_is_open: match &input.layout {
+                    Layout::Tensor(dimensions) => !dimensions.as_deref().is_some_and(is_fixed),
+                    Layout::Map { .. } => false,
+                },
                 shown: input.shown.clone(),
             });
-            bindings.inputs.push(binding(input, fact, first, features).map_err(LoadError::Input)?);
+            let binding = binding(input, fact, positions, features).map_err(LoadError::Input)?;
+            bindings.inputs.push(binding);
         }
         Ok((bindings, sources))
     }
@@ -102,7 +98,7 @@ impl Bindings {
     /// One numeric feature, the only column of the only input.
     #[cfg(test)]
     pub(crate) fn of_column(fact: Fact) -> Bindings {
-        Bindings { features: 1, inputs: vec![Binding::Columns { fact, first: 0 }] }
+        Bindings { features: 1, inputs: vec![Binding::Columns { fact, features: vec![0] }] }
     }
 
     /// How many values a row has.
@@ -123,8 +119,8 @@ impl Binding {
                 let tensor = category(row[*feature], tensors)?;
                 return Ok(tensor.clone());
             }
-            Binding::Columns { fact, first } => {
-                let values = &row[*first..];
+            Binding::Columns { fact, features } => {
+                let values = features.iter().map(|&feature| row[feature]);
                 match fact.element {
                     Element::F32 => {
                         floats(fact, values, |value| value as f32, |value| value as f32)
@@ -135,9 +131,10 @@ impl Binding {
                     _ => integers(fact, values, |value| Some(value != 0)),
                 }?
             }
-            Binding::Categories { fact, first, categories } => {
-                let texts = row[*first..].iter().zip(categories);
-                let texts = texts.map(|(&value, categories)| category(value, categories).cloned());
+            Binding::Categories { fact, features } => {
+                let texts = features
+                    .iter()
+                    .map(|(feature, categories)| category(row[*feature], categories).cloned());
                 let texts = texts.collect::<Result<Vec<String>, _>>()?;
                 tensor1(&texts).into_shape(&fact.shape).map_err(|e| e.to_string())?
             }
@@ -156,11 +153,11 @@ fn category<T>(value: Value, categories: &[T]) -> Result<&T, String> {
 /// Converts values as numpy converts them to the input's type.
 fn floats<T: Datum + Copy>(
     fact: &Fact,
-    values: &[Value],
+    values: impl Iterator<Item = Value>,
     number: fn(f64) -> T,
     integer: fn(i64) -> T,
 ) -> Result<Tensor, String> {
-    let converted = values.iter().take(fact.shape.iter().product()).map(|&value| match value {
+    let converted = values.map(|value| match value {
         Value::Number(value) => Ok(number(value)),
         Value::Integer(value) => Ok(integer(value)),
         Value::Boolean(value) => Ok(integer(value.into())),
@@ -173,10 +170,10 @@ fn floats<T: Datum + Copy>(
 
 fn integers<T: Datum + Copy>(
     fact: &Fact,
-    values: &[Value],
+    values: impl Iterator<Item = Value>,
     integer: fn(i64) -> Option<T>,
 ) -> Result<Tensor, String> {
-    let converted = values.iter().take(fact.shape.iter().product()).map(|&value| {
+    let converted = values.map(|value| {
         let converted = match value {
             Value::Integer(value) => integer(value),
             Value::Boolean(value) => integer(value.into()),
@@ -193,65 +190,197 @@ fn inputs(graph: &GraphProto) -> Result<Vec<Input<'_>>, String> {
     let mut inputs: Vec<Input<'_>> = Vec::new();
     for info in graph.input.iter().filter(|info| !constant(&info.name)) {
         let name = &*info.name;
-        let Some(tensor) = tensor_type(info) else {
-            return Err(format!("the input '{name}' is not a tensor"));
-        };
         if inputs.iter().any(|other| other.name == name) {
             return Err(format!("there are two inputs '{name}'"));
         }
-        let element = Element::from_onnx(tensor.elem_type)
-            .map_err(|reason| format!("the input '{name}' has {reason}"))?;
-        let dimensions = tensor.shape.as_ref().map(|shape| {
-            shape.dim.iter().map(|dim| dim.dim_value.filter(|&size| size > 0)).collect()
-        });
-        inputs.push(Input { name, element, dimensions, shown: show(info) });
+        let element = |number: i32| {
+            Element::from_onnx(number).map_err(|reason| format!("the input '{name}' has {reason}"))
+        };
+        let (element, layout) = match kind(info) {
+            Kind::Tensor(TensorTypeProto { elem_type, shape }) => {
+                let dimensions = shape.as_ref().map(|shape| {
+                    shape.dim.iter().map(|dim| dim.dim_value.filter(|&size| size > 0)).collect()
+                });
+                (element(*elem_type)?, Layout::Tensor(dimensions))
+            }
+            Kind::Map { key, value } => {
+                let key = element(key)?;
+                if !matches!(key, Element::Text | Element::I64) {
+                    return Err(format!("the input '{name}' has keys of type {key}"));
+                }
+                (element(value)?, Layout::Map { of_texts: key == Element::Text })
+            }
+            Kind::Other => return Err(format!("the input '{name}' is neither a tensor nor a map")),
+        };
+        inputs.push(Input { name, element, layout, shown: show(info) });
     }
     Ok(inputs)
+}
+
+/// Which features each input has.
+fn assign<'a>(
+    inputs: &'a [Input<'a>],
+    needed: &BTreeSet<String>,
+    features: &[Feature],
+) -> Result<Vec<Bound<'a>>, String> {
+    let find = |name: &str| inputs.iter().position(|input| input.name == name);
+    if let ([input], false) = (inputs, features.iter().any(|feature| feature.place.is_some()))
+        && !features.is_empty()
+    {
+        return Ok(vec![(input, (0..features.len()).collect())]);
+    }
+    // Of each input the columns and the features that they have.
+    let mut columns: Vec<Vec<(usize, usize)>> = inputs.iter().map(|_| Vec::new()).collect();
+    let mut rest = Vec::new();
+    for (position, feature) in features.iter().enumerate() {
+        let (name, column) = match &feature.place {
+            Some(place) => (&place.input, place.column),
+            None => (&feature.name, 0),
+        };
+        match find(name) {
+            Some(input) => columns[input].push((column, position)),
+            None if feature.place.is_none() => rest.push(position),
+            None => {
+                return Err(format!(
+                    "the feature '{}' goes to the input '{name}', the model has {}",
+                    feature.name,
+                    shown(inputs)
+                ));
+            }
+        }
+    }
+    let without = |columns: &[Vec<(usize, usize)>]| -> Vec<usize> {
+        let is_without = |&i: &usize| columns[i].is_empty() && needed.contains(inputs[i].name);
+        (0..inputs.len()).filter(is_without).collect()
+    };
+    // A single one is rather a name that is spelt otherwise.
+    if let ([input], 2..) = (&without(&columns)[..], rest.len()) {
+        columns[*input] = rest.drain(..).enumerate().collect();
+    }
+    if !rest.is_empty() || !without(&columns).is_empty() || features.is_empty() {
+        let names: Vec<&str> = features.iter().map(|feature| &*feature.name).collect();
+        return Err(format!(
+            "the model has {}; the features are {}. Expected an input for each feature, of the \
+             same name, or a single input whose columns are the features; or say with `input` to \
+             which one a feature goes",
+            shown(inputs),
+            names.join(", ")
+        ));
+    }
+    let mut bound = Vec::new();
+    for (input, mut columns) in inputs.iter().zip(columns) {
+        columns.sort_unstable();
+        if columns.iter().enumerate().any(|(i, &(column, _))| i != column) {
+            let listed: Vec<String> = columns
+                .iter()
+                .map(|&(column, position)| format!("'{}' {column}", features[position].name))
+                .collect();
+            return Err(format!(
+                "of the columns of the model's input {}, the features have {}; expected each \
+                 column from 0 on once",
+                input.shown,
+                listed.join(", ")
+            ));
+        }
+        if !columns.is_empty() {
+            bound.push((input, columns.into_iter().map(|(_, position)| position).collect()));
+        }
+    }
+    Ok(bound)
+}
+
+fn shown(inputs: &[Input<'_>]) -> String {
+    let shown: Vec<&str> = inputs.iter().map(|input| &*input.shown).collect();
+    shown.join(", ")
+}
+
+/// The keys of a map: the names of its features.
+fn keys(
+    input: &Input<'_>,
+    positions: &[usize],
+    features: &[Feature],
+) -> Result<Option<Keys>, String> {
+    let Layout::Map { of_texts } = input.layout else { return Ok(None) };
+    let names = positions.iter().map(|&position| &features[position].name);
+    if of_texts {
+        return Ok(Some(Keys::Text(names.cloned().collect())));
+    }
+    let numbers = names.map(|name| {
+        name.parse::<i64>().map_err(|_| {
+            format!(
+                "the feature '{name}' is a key of the model's input {}, expected an integer as \
+                 its name",
+                input.shown
+            )
+        })
+    });
+    numbers.collect::<Result<_, _>>().map(Keys::Integer).map(Some)
 }
 
 /// The shape of an input for one row of `columns` features.
 fn shape(input: &Input<'_>, columns: usize) -> Result<Vec<usize>, String> {
     let fits = |size: &Option<i64>, wanted: usize| size.is_none_or(|size| size == wanted as i64);
-    match input.dimensions.as_deref() {
-        None => Ok(vec![1, columns]),
-        Some([rows, width]) if fits(rows, 1) && fits(width, columns) => Ok(vec![1, columns]),
-        Some([rows]) if columns == 1 && fits(rows, 1) => Ok(vec![1]),
-        Some([rows, Some(width)]) if fits(rows, 1) => Err(format!(
-            "the model's input {} has {width} columns, the manifest {columns} features for it",
-            input.shown
-        )),
-        Some(_) => Err(format!(
-            "the model's input {} does not take rows of {columns} features; export it with any \
-             number of rows",
-            input.shown
-        )),
+    let dimensions = match &input.layout {
+        Layout::Map { .. } | Layout::Tensor(None) => return Ok(vec![1, columns]),
+        Layout::Tensor(Some(dimensions)) => &dimensions[..],
+    };
+    match dimensions {
+        [] if columns == 1 => return Ok(vec![]),
+        // A vector: a row with one column, or all columns of the only row.
+        [None] if columns == 1 => return Ok(vec![1]),
+        [Some(size)] if *size == columns as i64 => return Ok(vec![columns]),
+        [rows, rest @ ..] if fits(rows, 1) => {
+            let fixed = rest.iter().flatten().try_fold(1_usize, |product, &size| {
+                product.checked_mul(usize::try_from(size).ok()?)
+            });
+            let open = rest.iter().filter(|size| size.is_none()).count();
+            let fixed = fixed.unwrap_or(usize::MAX);
+            if open <= 1 && columns.is_multiple_of(fixed) && (open == 1 || columns == fixed) {
+                let left = columns / fixed;
+                let rest = rest.iter().map(|size| size.map_or(left, |size| size as usize));
+                return Ok([1].into_iter().chain(rest).collect());
+            }
+            if let [Some(width)] = rest {
+                return Err(format!(
+                    "the model's input {} has {width} columns, the manifest {columns} features \
+                     for it",
+                    input.shown
+                ));
+            }
+        }
+        _ => {}
     }
+    Err(format!(
+        "the model's input {} does not take rows of {columns} features; export it with any number \
+         of rows",
+        input.shown
+    ))
 }
 
 fn binding(
     input: &Input<'_>,
     fact: Fact,
-    first: usize,
+    positions: Vec<usize>,
     features: &[Feature],
 ) -> Result<Binding, String> {
-    features.iter().try_for_each(|feature| check(feature, input))?;
+    positions.iter().try_for_each(|&position| check(&features[position], input))?;
     if input.element != Element::Text {
-        return Ok(Binding::Columns { fact, first });
+        return Ok(Binding::Columns { fact, features: positions });
     }
-    let categories = features.iter().filter_map(|feature| match &feature.domain {
-        Domain::Category { categories } => Some(categories.clone()),
+    let categories = positions.iter().filter_map(|&position| match &features[position].domain {
+        Domain::Category { categories } => Some((position, categories.clone())),
         _ => None,
     });
-    let categories: Vec<Vec<String>> = categories.collect();
-    let [categories] = &categories[..] else {
-        return Ok(Binding::Categories { fact, first, categories });
+    let features: Vec<(usize, Vec<String>)> = categories.collect();
+    let [(feature, categories)] = &features[..] else {
+        return Ok(Binding::Categories { fact, features });
     };
     let tensors = categories.iter().map(|category| {
         let tensor = tensor1(std::slice::from_ref(category)).into_shape(&fact.shape)?;
         Ok(tensor.into_tvalue())
     });
     let tensors = tensors.collect::<TractResult<_>>().map_err(|e| e.to_string())?;
-    Ok(Binding::Category { feature: first, tensors })
+    Ok(Binding::Category { feature: *feature, tensors })
 }
 
 /// Whether an input takes all values of a feature.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::LoadError;
 use crate::node::{node_name, operator_name};
 use crate::ops;
-use crate::proto::{GraphProto, TensorTypeProto, ValueInfoProto};
+use crate::proto::{GraphProto, NodeProto, TensorTypeProto, ValueInfoProto};
 use crate::tensor::Element;
 
 /// Cuts a graph down to what the wanted outputs depend on, and checks that it hangs together.
@@ -29,8 +29,8 @@ pub(crate) fn prune(
     while let Some(name) = open.pop() {
         let Some(&position) = givers.get(name.as_str()) else { continue };
         if positions.insert(position) {
-            let inputs = graph.node[position].input.iter().filter(|input| !input.is_empty());
-            open.extend(inputs.filter(|&input| names.insert(input.clone())).cloned());
+            let inputs = reads(&graph.node[position]).into_iter().map(String::from);
+            open.extend(inputs.filter(|input| names.insert(input.clone())));
         }
     }
     let mut position = 0;
@@ -62,7 +62,7 @@ fn check(graph: &GraphProto) -> Result<(), LoadError> {
             node: node_name(node),
             reason,
         };
-        if let Some(name) = node.input.iter().find(|it| !it.is_empty() && !given.contains(*it)) {
+        if let Some(name) = reads(node).into_iter().find(|it| !given.contains(*it)) {
             let reason = format!("it reads '{name}', which no input or earlier node gives");
             return Err(failed(reason));
         }
@@ -79,18 +79,43 @@ fn check(graph: &GraphProto) -> Result<(), LoadError> {
     }
 }
 
-/// The type of a tensor; `None` for sequences and maps.
-pub(crate) fn tensor_type(info: &ValueInfoProto) -> Option<&TensorTypeProto> {
-    info.r#type.as_ref()?.tensor_type.as_ref()
+/// What an input or output is.
+pub(crate) enum Kind<'a> {
+    Tensor(&'a TensorTypeProto),
+    /// A map from keys to single values, of these element types.
+    Map {
+        key: i32,
+        value: i32,
+    },
+    /// A sequence, or what has no type.
+    Other,
+}
+
+pub(crate) fn kind(info: &ValueInfoProto) -> Kind<'_> {
+    let Some(r#type) = &info.r#type else { return Kind::Other };
+    match (&r#type.tensor_type, &r#type.map_type) {
+        (Some(tensor), _) => Kind::Tensor(tensor),
+        (None, Some(map)) => match map.value_type.as_ref().and_then(|it| it.tensor_type.as_ref()) {
+            Some(value) => Kind::Map { key: map.key_type, value: value.elem_type },
+            None => Kind::Other,
+        },
+        _ => Kind::Other,
+    }
 }
 
 /// Name, type and shape for people, e.g. `'age' (float32, [?, 1])`.
 pub(crate) fn show(info: &ValueInfoProto) -> String {
-    let Some(tensor) = tensor_type(info) else {
-        return format!("'{}' (not a tensor)", info.name);
+    let element = |number: i32| {
+        Element::from_onnx(number)
+            .map_or_else(|_| format!("type {number}"), |element| element.to_string())
     };
-    let element = Element::from_onnx(tensor.elem_type)
-        .map_or_else(|_| format!("type {}", tensor.elem_type), |element| element.to_string());
+    let tensor = match kind(info) {
+        Kind::Tensor(tensor) => tensor,
+        Kind::Map { key, value } => {
+            return format!("'{}' (a map from {} to {})", info.name, element(key), element(value));
+        }
+        Kind::Other => return format!("'{}' (a sequence)", info.name),
+    };
     let shape = match &tensor.shape {
         None => "any shape".into(),
         Some(shape) => {
@@ -102,5 +127,30 @@ pub(crate) fn show(info: &ValueInfoProto) -> String {
             format!("[{}]", dims.collect::<Vec<_>>().join(", "))
         }
     };
-    format!("'{}' ({element}, {shape})", info.name)
+    format!("'{}' ({}, {shape})", info.name, element(tensor.elem_type))
+}
+
+/// The names of all tensors that a node reads: its inputs, and what graphs inside it read of the
+/// graph around them.
+pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
+    let inputs = node.input.iter().map(String::as_str).filter(|name| !name.is_empty());
+    inputs.chain(captured(node)).collect()
+}
+
+/// What graphs inside a node read of the graph around them, each once.
+pub(crate) fn captured(node: &NodeProto) -> Vec<&str> {
+    let mut captured = Vec::new();
+    for body in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
+        let mut own: BTreeSet<&str> = body.input.iter().map(|it| &*it.name).collect();
+        own.extend(body.initializer.iter().map(|it| &*it.name));
+        own.extend(body.node.iter().flat_map(|it| &it.output).map(String::as_str));
+        let outputs = body.output.iter().map(|it| &*it.name);
+        let read = body.node.iter().flat_map(reads).chain(outputs);
+        for name in read.filter(|name| !own.contains(name)) {
+            if !captured.contains(&name) {
+                captured.push(name);
+            }
+        }
+    }
+    captured
 }

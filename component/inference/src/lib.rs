@@ -44,6 +44,8 @@
 
 pub mod baked;
 mod binding;
+#[doc(hidden)]
+pub mod conformance;
 mod error;
 mod graph;
 pub mod guest;

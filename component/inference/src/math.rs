@@ -100,11 +100,6 @@ impl Float for f64 {
     }
 }
 
-/// e to the power of a float32.
-pub(crate) fn exp_single(x: f32) -> f32 {
-    exp(f64::from(x)) as f32
-}
-
 /// 1 / (1 + e^-x), from the side on which e^… is at most 1.
 ///
 /// The order of the operations is onnxruntime's: for negative x it rounds 1 - logistic(-x).
@@ -124,34 +119,39 @@ pub(crate) fn probit(p: f32) -> f32 {
     std::f32::consts::SQRT_2 * if x < 0.0 { -inverse } else { inverse }
 }
 
-/// Replaces float32 scores by e^score / the sum of them all.
-pub(crate) fn softmax(scores: &mut [f32]) {
-    let largest = scores.iter().copied().fold(f32::MIN, f32::max);
-    let mut sum = 0.0;
+/// Replaces scores by e^score / the sum of them all.
+pub(crate) fn softmax<T: Float>(scores: &mut [T]) {
+    let largest = largest(scores);
+    let mut sum = T::default();
     for score in scores.iter_mut() {
-        *score = exp_single(*score - largest);
+        *score = (*score - largest).exp();
         sum += *score;
     }
     for score in scores {
-        *score /= sum;
+        *score = *score / sum;
     }
 }
 
 /// [`softmax`] that leaves scores of zero out (the spec's `SOFTMAX_ZERO`).
-pub(crate) fn softmax_zero(scores: &mut [f32]) {
+pub(crate) fn softmax_zero<T: Float>(scores: &mut [T]) {
     const ZERO: f32 = 1e-7;
-    let largest = scores.iter().copied().fold(f32::MIN, f32::max);
-    let scale = exp_single(-largest);
-    let mut sum = 0.0;
+    let largest = largest(scores);
+    let scale = (-largest).exp();
+    let mut sum = T::default();
     for score in scores.iter_mut() {
-        if score.abs() > ZERO {
-            *score = exp_single(*score - largest);
+        if score.abs() > T::from_f64(ZERO.into()) {
+            *score = (*score - largest).exp();
             sum += *score;
         } else {
-            *score *= scale;
+            *score = *score * scale;
         }
     }
     for score in scores {
-        *score /= sum;
+        *score = *score / sum;
     }
+}
+
+/// The largest of some numbers, among which NaN counts for nothing.
+fn largest<T: Float>(numbers: &[T]) -> T {
+    numbers.iter().fold(-T::MAX, |largest, &it| if it > largest { it } else { largest })
 }

@@ -47,11 +47,11 @@ impl OnnxModel {
         let names = wanted(&graph, &manifest.outputs)?;
         let needed = graph::prune(&mut graph, &names)?;
         let (bindings, sources) = Bindings::new(&graph, &needed, &manifest.features)?;
-        let typed = width::wire(&graph, &opset_import, &sources, &names)?;
+        let (typed, counts) = width::wire(&graph, &opset_import, &sources, &names)?;
         unknown::refuse(&typed, &bindings, &manifest.features)?;
         missing::refuse(&typed, &bindings, manifest)?;
         let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
-        let outputs = Outputs::new(&manifest.outputs, &names, plan.model())?;
+        let outputs = Outputs::new(&manifest.outputs, &names, &counts, plan.model())?;
         let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));
         Ok(OnnxModel { plan, bindings, outputs, spare })
     }

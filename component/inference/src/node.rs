@@ -4,8 +4,11 @@ use std::cell::RefCell;
 
 use tract_hir::internal::*;
 
-use crate::proto::{AttributeProto, AttributeType, NodeProto};
-use crate::tensor::{self, Element, Fact, View};
+use crate::proto::{AttributeProto, AttributeType, GraphProto, NodeProto};
+use crate::tensor::{self, Element, Fact, Keys, View};
+
+/// Makes tract's graph of a graph inside a node, with inputs of these types and shapes.
+pub(crate) type WireBody<'a> = dyn Fn(&GraphProto, &[Fact]) -> Result<TypedModel, String> + 'a;
 
 /// A node whose inputs have types and shapes.
 pub(crate) struct Node<'a> {
@@ -14,8 +17,12 @@ pub(crate) struct Node<'a> {
     pub(crate) opset: i64,
     /// Version of the `ai.onnx.ml` operator set.
     pub(crate) ml_opset: i64,
-    /// One per input of the node; `None` where an optional input is left out.
+    /// One per input of the node; `None` where an optional input is left out. The tensors of a
+    /// sequence stand side by side.
     pub(crate) operands: Vec<Option<Operand<'a>>>,
+    /// How many of them are those of a sequence that is the first input.
+    pub(crate) sequence: Option<usize>,
+    wire_body: &'a WireBody<'a>,
     /// What its builder looked at and did.
     notes: RefCell<Notes<'a>>,
 }
@@ -34,6 +41,8 @@ pub(crate) struct Operand<'a> {
     pub(crate) fact: &'a Fact,
     /// Its elements, if they do not depend on the request.
     pub(crate) constant: Option<&'a Tensor>,
+    /// The keys of a map, of which the tensor has the values.
+    pub(crate) keys: Option<&'a Keys>,
 }
 
 impl<'a> Node<'a> {
@@ -41,8 +50,22 @@ impl<'a> Node<'a> {
         proto: &'a NodeProto,
         (opset, ml_opset): (i64, i64),
         operands: Vec<Option<Operand<'a>>>,
+        sequence: Option<usize>,
+        wire_body: &'a WireBody<'a>,
     ) -> Node<'a> {
-        Node { proto, opset, ml_opset, operands, notes: RefCell::default() }
+        Node { proto, opset, ml_opset, operands, sequence, wire_body, notes: RefCell::default() }
+    }
+
+    /// tract's graph of the graph that is an attribute.
+    pub(crate) fn body(&self, name: &str, inputs: &[Fact]) -> Result<TypedModel, String> {
+        let found = self.attribute(name, AttributeType::Graph)?;
+        let body = found.and_then(|it| it.g.as_ref());
+        let body = body.ok_or_else(|| format!("it has no attribute '{name}'"))?;
+        // Runs of runs could go on for ever.
+        if body.node.iter().flat_map(|it| &it.attribute).any(|attribute| attribute.g.is_some()) {
+            return Err(format!("a graph inside its graph '{name}'"));
+        }
+        (self.wire_body)(body, inputs).map_err(|e| format!("its graph '{name}': {e}"))
     }
 
     /// Refuses inputs beyond a number, and less.
@@ -184,6 +207,13 @@ impl<'a> Node<'a> {
             .iter()
             .map(|bytes| tensor::text(bytes).map_err(|e| format!("the attribute '{name}': {e}")))
             .collect()
+    }
+
+    /// The bytes of a tensor of uint8.
+    pub(crate) fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let Some(it) = self.attribute(name, AttributeType::Tensor)? else { return Ok(None) };
+        let value = it.t.as_ref().ok_or_else(|| format!("the attribute '{name}' has no tensor"))?;
+        tensor::read_bytes(value).map(Some).map_err(|e| format!("the attribute '{name}': {e}"))
     }
 
     pub(crate) fn tensor(&self, name: &str) -> Result<Option<Tensor>, String> {

@@ -4,9 +4,9 @@ use foretold_core::model::manifest::Output;
 use tract_hir::internal::*;
 
 use crate::error::LoadError;
-use crate::graph::{show, tensor_type};
+use crate::graph::show;
 use crate::proto::GraphProto;
-use crate::tensor::{Fact, View};
+use crate::tensor::{Fact, View, elements};
 
 /// The names of the tensors that the outputs are of, each once; the graph has them all.
 pub(crate) fn wanted(graph: &GraphProto, outputs: &[Output]) -> Result<Vec<String>, LoadError> {
@@ -14,13 +14,8 @@ pub(crate) fn wanted(graph: &GraphProto, outputs: &[Output]) -> Result<Vec<Strin
     for output in outputs {
         if !graph.output.iter().any(|info| info.name == output.tensor) {
             let shown: Vec<String> = graph.output.iter().map(show).collect();
-            let is_tensor = |info| tensor_type(info).is_some();
-            let hint = match graph.output.iter().all(is_tensor) {
-                true => "",
-                false => "; export it with the option zipmap=False, so that all are tensors",
-            };
             return Err(LoadError::Output(format!(
-                "the output '{}' is of the tensor '{}', the model has {}{hint}",
+                "the output '{}' is of the tensor '{}', the model has {}",
                 output.name,
                 output.tensor,
                 shown.join(", ")
@@ -39,17 +34,24 @@ pub(crate) struct Outputs(Vec<(usize, usize)>);
 
 impl Outputs {
     /// Finds the manifest's outputs in a model that gives the tensors of these names.
+    ///
+    /// `counts` says of how many tensors each name is: a sequence is of several.
     pub(crate) fn new(
         outputs: &[Output],
         names: &[String],
+        counts: &[usize],
         model: &TypedModel,
     ) -> Result<Outputs, LoadError> {
         let mut found = Vec::with_capacity(outputs.len());
         for output in outputs {
-            let tensor = names.iter().position(|name| *name == output.tensor).unwrap_or(0);
-            let fact = model.output_fact(tensor).and_then(Fact::of);
-            let fact = fact.map_err(|e| LoadError::Output(format!("{e:#}")))?;
-            found.push((tensor, column(output, &fact).map_err(LoadError::Output)?));
+            let name = names.iter().position(|name| *name == output.tensor).unwrap_or(0);
+            let first = counts[..name].iter().sum::<usize>();
+            let facts = (first..first + counts[name])
+                .map(|tensor| model.output_fact(tensor).and_then(Fact::of))
+                .collect::<TractResult<Vec<Fact>>>()
+                .map_err(|e| LoadError::Output(format!("{e:#}")))?;
+            let (tensor, column) = column(output, &facts).map_err(LoadError::Output)?;
+            found.push((first + tensor, column));
         }
         Ok(Outputs(found))
     }
@@ -67,26 +69,26 @@ impl Outputs {
     }
 }
 
-fn column(output: &Output, fact: &Fact) -> Result<usize, String> {
-    let Fact { element, shape } = fact;
-    let columns = match shape[..] {
-        [1] => Some(1),
-        [1, columns] => Some(columns),
-        _ => None,
-    };
-    let Some(columns) = columns.filter(|_| element.is_float()) else {
+/// Which of the tensors an output is in, and where. Columns are all numbers of a row, one after the
+/// other, also those of several tensors and of tensors of more than two dimensions.
+fn column(output: &Output, facts: &[Fact]) -> Result<(usize, usize), String> {
+    if let Some(Fact { element, .. }) = facts.iter().find(|fact| !fact.element.is_float()) {
         return Err(format!(
-            "the output '{}' is of the tensor '{}', which is of type {element} and for one row of \
-             shape {shape:?}, expected float32 or float64 and [1, columns]; choose the tensor of \
-             probabilities or values, not that of labels",
+            "the output '{}' is of the tensor '{}', which is of type {element}, expected float32 \
+             or float64; choose the tensor of probabilities or values, not that of labels",
             output.name, output.tensor
         ));
-    };
-    if output.column >= columns {
-        return Err(format!(
-            "the output '{}' is column {} of the tensor '{}', expected a column below {columns}",
-            output.name, output.column, output.tensor
-        ));
     }
-    Ok(output.column)
+    let mut columns = 0;
+    for (tensor, fact) in facts.iter().enumerate() {
+        let own = elements(&fact.shape)?;
+        if output.column < columns + own {
+            return Ok((tensor, output.column - columns));
+        }
+        columns += own;
+    }
+    Err(format!(
+        "the output '{}' is column {} of the tensor '{}', expected a column below {columns}",
+        output.name, output.column, output.tensor
+    ))
 }

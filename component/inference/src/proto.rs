@@ -64,6 +64,8 @@ pub(crate) struct AttributeProto {
     pub(crate) s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub(crate) t: Option<TensorProto>,
+    #[prost(message, optional, tag = "6")]
+    pub(crate) g: Option<GraphProto>,
     #[prost(float, repeated, tag = "7")]
     pub(crate) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
@@ -82,6 +84,7 @@ pub(crate) enum AttributeType {
     Int = 2,
     String = 3,
     Tensor = 4,
+    Graph = 5,
     Floats = 6,
     Ints = 7,
     Strings = 8,
@@ -94,6 +97,7 @@ impl fmt::Display for AttributeType {
             AttributeType::Int => "int",
             AttributeType::String => "string",
             AttributeType::Tensor => "tensor",
+            AttributeType::Graph => "graph",
             AttributeType::Floats => "list of floats",
             AttributeType::Ints => "list of ints",
             AttributeType::Strings => "list of strings",
@@ -137,11 +141,28 @@ pub(crate) struct ValueInfoProto {
     pub(crate) r#type: Option<TypeProto>,
 }
 
+/// One of its kinds; none of them for optional values and for sparse tensors.
 #[derive(Message)]
 pub(crate) struct TypeProto {
-    /// `None` for sequences and maps.
     #[prost(message, optional, tag = "1")]
     pub(crate) tensor_type: Option<TensorTypeProto>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) sequence_type: Option<SequenceTypeProto>,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) map_type: Option<MapTypeProto>,
+}
+
+/// `TypeProto.Sequence`, with nothing of what it is a sequence of.
+#[derive(Message)]
+pub(crate) struct SequenceTypeProto {}
+
+/// `TypeProto.Map`
+#[derive(Message)]
+pub(crate) struct MapTypeProto {
+    #[prost(int32, tag = "1")]
+    pub(crate) key_type: i32,
+    #[prost(message, optional, boxed, tag = "2")]
+    pub(crate) value_type: Option<Box<TypeProto>>,
 }
 
 /// `TypeProto.Tensor`

@@ -39,7 +39,7 @@ impl Element {
         })
     }
 
-    fn of(datum: DatumType) -> Option<Element> {
+    pub(crate) fn of(datum: DatumType) -> Option<Element> {
         Some(match datum {
             DatumType::F32 => Element::F32,
             DatumType::F64 => Element::F64,
@@ -78,6 +78,13 @@ impl fmt::Display for Element {
             Element::Text => "string",
         })
     }
+}
+
+/// Keys of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Text(Vec<String>),
+    Integer(Vec<i64>),
 }
 
 /// Type and shape of a tensor.
@@ -236,6 +243,18 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A tensor of the elements.
+    pub(crate) fn tensor(&self, shape: &[usize]) -> TractResult<Tensor> {
+        match self {
+            View::F32(values) => Tensor::from_shape(shape, values),
+            View::F64(values) => Tensor::from_shape(shape, values),
+            View::I32(values) => Tensor::from_shape(shape, values),
+            View::I64(values) => Tensor::from_shape(shape, values),
+            View::Bool(values) => Tensor::from_shape(shape, values),
+            View::Text(values) => tensor1(values).into_shape(shape),
+        }
+    }
+
     /// An element as an int64, if it is an integer.
     pub(crate) fn integer(&self, index: usize) -> Option<i64> {
         match self {
@@ -327,6 +346,42 @@ pub(crate) fn read(tensor: &TensorProto) -> Result<Tensor, String> {
             let texts = texts.collect::<Result<Vec<String>, _>>()?;
             tensor1(&texts).into_shape(&shape).map_err(|e| e.to_string())
         }
+    }
+}
+
+/// A tensor as a file has it.
+pub(crate) fn write(tensor: &Tensor) -> TractResult<TensorProto> {
+    let dims = tensor.shape().iter().map(|&size| size as i64).collect();
+    let proto = TensorProto { dims, ..TensorProto::default() };
+    Ok(match View::of(tensor)? {
+        View::F32(values) => TensorProto { data_type: 1, float_data: values.to_vec(), ..proto },
+        View::I32(values) => TensorProto { data_type: 6, int32_data: values.to_vec(), ..proto },
+        View::I64(values) => TensorProto { data_type: 7, int64_data: values.to_vec(), ..proto },
+        View::F64(values) => TensorProto { data_type: 11, double_data: values.to_vec(), ..proto },
+        View::Bool(values) => {
+            let int32_data = values.iter().map(|&value| value.into()).collect();
+            TensorProto { data_type: 9, int32_data, ..proto }
+        }
+        View::Text(values) => {
+            let string_data = values.iter().map(|text| text.as_bytes().to_vec()).collect();
+            TensorProto { data_type: 8, string_data, ..proto }
+        }
+    })
+}
+
+/// A tensor of the file that is a list of uint8, which nothing but an attribute is.
+pub(crate) fn read_bytes(tensor: &TensorProto) -> Result<Vec<u8>, String> {
+    const UINT8: i32 = 2;
+    if tensor.data_location == EXTERNAL || tensor.data_type != UINT8 {
+        return Err(format!("of element type {}, expected uint8 (2)", tensor.data_type));
+    }
+    let bytes = match &tensor.raw_data[..] {
+        [] => tensor.int32_data.iter().map(|&byte| u8::try_from(byte).unwrap_or(u8::MAX)).collect(),
+        raw => raw.to_vec(),
+    };
+    match tensor.dims[..] {
+        [length] if usize::try_from(length) == Ok(bytes.len()) => Ok(bytes),
+        _ => Err(format!("of shape {:?}, with {} elements", tensor.dims, bytes.len())),
     }
 }
 

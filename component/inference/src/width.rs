@@ -8,20 +8,20 @@
 use crate::binding::Source;
 use crate::error::LoadError;
 use crate::proto::{GraphProto, OperatorSetIdProto};
-use crate::tensor::Fact;
-use crate::wiring::{Wired, wire as wire_graph};
+use crate::wiring::{Input, Wired, input, wire as wire_graph};
 use tract_hir::internal::TypedModel;
 
-/// Makes tract's graph, and makes sure that its inputs cannot have other widths.
+/// Makes tract's graph, and makes sure that its inputs cannot have other widths; also says of how
+/// many outputs of the graph each wanted one is.
 pub(crate) fn wire(
     graph: &GraphProto,
     operator_sets: &[OperatorSetIdProto],
     sources: &[Source],
     outputs: &[String],
-) -> Result<TypedModel, LoadError> {
-    let inputs: Vec<(String, Fact)> =
-        sources.iter().map(|source| (source.name.clone(), source.fact.clone())).collect();
-    let Wired { model, mut stretched } = wire_graph(graph, operator_sets, &inputs, outputs)?;
+) -> Result<(TypedModel, Vec<usize>), LoadError> {
+    let inputs: Vec<Input> = sources.iter().map(input).collect();
+    let Wired { model, counts, mut stretched } =
+        wire_graph(graph, operator_sets, &inputs, outputs)?;
     stretched.sort_unstable();
     stretched.dedup();
     for (position, source) in sources.iter().enumerate() {
@@ -40,5 +40,5 @@ pub(crate) fn wire(
             }
         }
     }
-    Ok(model)
+    Ok((model, counts))
 }

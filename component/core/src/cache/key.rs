@@ -52,7 +52,14 @@ impl ModelId {
         hash.number(manifest.features.len() as u64);
         for feature in &manifest.features {
             hash.bytes(feature.name.as_bytes());
-            hash.number(u64::from(feature.optional));
+            match &feature.place {
+                None => hash.number(u64::from(feature.optional)),
+                Some(place) => {
+                    hash.number(2 | u64::from(feature.optional));
+                    hash.bytes(place.input.as_bytes());
+                    hash.number(place.column as u64);
+                }
+            }
             hash.domain(&feature.domain);
         }
         hash.number(manifest.outputs.len() as u64);

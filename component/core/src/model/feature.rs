@@ -13,8 +13,10 @@ const MAX_SHOWN_CATEGORIES: usize = 30;
 /// One input of the model, as the manifest declares it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feature {
-    /// Member of the JSON request, and name of the ONNX input.
+    /// Member of the JSON request, and name of the ONNX input where there is no `place`.
     pub name: String,
+    /// Where its value goes, if the manifest says it.
+    pub place: Option<Place>,
     /// The values it can have.
     pub domain: Domain,
     /// Whether the request may leave it out or send `null`; the model then sees NaN.
@@ -27,6 +29,15 @@ pub struct Feature {
     pub description: String,
     /// A legal value, for documentation and forms.
     pub example: Value,
+}
+
+/// A column of one of the model's inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the ONNX input.
+    pub input: String,
+    /// Its column, from 0.
+    pub column: usize,
 }
 
 /// The set of values a feature can have. It decides how many bits the feature takes in a key.

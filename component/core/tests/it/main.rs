@@ -39,7 +39,7 @@ const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 
 fn feature(name: &str, domain: Domain, optional: bool) -> Feature {
     let (unit, description) = (None, String::new());
     let (name, unknown, example) = (name.into(), vec![], Value::Missing);
-    Feature { name, domain, optional, unknown, unit, description, example }
+    Feature { name, place: None, domain, optional, unknown, unit, description, example }
 }
 
 /// Any feature's domain.

@@ -1,7 +1,7 @@
 //! Manifests: the credit one reads as meant, and each mistake is found on its line.
 
 use foretold_core::cache::key::ModelId;
-use foretold_core::model::feature::{Domain, Value};
+use foretold_core::model::feature::{Domain, Place, Value};
 use foretold_core::model::manifest::{Manifest, Rule};
 
 use crate::credit;
@@ -114,6 +114,39 @@ fn classes_are_read_and_their_mistakes_are_named() {
     let names = two_outputs.replacen(bands, "classes = [\"p\", \"o\"]\n", 1);
     let errors = Manifest::parse(&names).unwrap_err().to_string();
     assert_eq!(errors, "line 32: classes must be an array of tables");
+}
+
+/// A feature names the input that it goes to, and its column there.
+#[test]
+fn places_of_features_are_read_and_their_mistakes_are_named() {
+    let place = |input: &str, column| Some(Place { input: input.into(), column });
+    let with = |first: &str, second: &str| {
+        TEXT.replace("name = \"a\"\n", &format!("name = \"a\"\n{first}\n"))
+            .replace("name = \"b\"\n", &format!("name = \"b\"\n{second}\n"))
+    };
+    let places = |first: &str, second: &str| {
+        let features = Manifest::parse(&with(first, second)).unwrap().features;
+        (features[0].place.clone(), features[1].place.clone())
+    };
+    assert_eq!(places("", ""), (None, None));
+    assert_eq!(places("input = \"x\"", "input = \"x\""), (place("x", 0), place("x", 1)));
+    assert_eq!(places("input = \"x\"", "input = \"y\""), (place("x", 0), place("y", 0)));
+    let third = "input = \"x\"\ncolumn = 3";
+    assert_eq!(places(third, "input = \"x\""), (place("x", 3), place("x", 4)));
+    assert_eq!(places("input = \"x\"", "input = \"x\"\ncolumn = 7").1, place("x", 7));
+    let message =
+        |first: &str, second: &str| Manifest::parse(&with(first, second)).unwrap_err().to_string();
+    let error = message("column = 1", "");
+    assert!(error.ends_with("a column needs an input; name the model's input"), "{error}");
+    let error = message(third, third);
+    let expected = "column 3 of \"x\" is the feature \"a\" already";
+    assert!(error.ends_with(expected), "{error}");
+    // It decides what a row means, so it is part of the model's id.
+    let id = |first: &str, second: &str| {
+        ModelId::new(b"model", &Manifest::parse(&with(first, second)).unwrap(), 1)
+    };
+    let ids = [id("", ""), id("input = \"x\"", ""), id(third, ""), id("input = \"y\"", "")];
+    assert!((0..4).all(|i| ids[i + 1..].iter().all(|other| *other != ids[i])));
 }
 
 #[test]

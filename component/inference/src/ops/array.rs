@@ -2,4 +2,11 @@
 
 pub(super) mod cast;
 pub(super) mod gather;
+pub(super) mod gather_elements;
+pub(super) mod one_hot;
+pub(super) mod scan;
+pub(super) mod scatter;
+pub(super) mod sequence;
 pub(super) mod shape;
+pub(super) mod take;
+pub(super) mod text;

@@ -15,6 +15,8 @@ type Wiring =
 pub(crate) enum Built {
     /// Operators of tract.
     Wiring(Box<Wiring>),
+    /// The same, where the outputs are the tensors of one sequence.
+    Sequence(Box<Wiring>),
     /// An operator of this crate.
     Kernel {
         kernel: Arc<dyn Kernel>,
@@ -32,6 +34,15 @@ impl Built {
         + 'static,
     ) -> Built {
         Built::Wiring(Box::new(wiring))
+    }
+
+    pub(crate) fn sequence(
+        wiring: impl Fn(&str, &mut TypedModel, &[OutletId]) -> TractResult<TVec<OutletId>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Built {
+        Built::Sequence(Box::new(wiring))
     }
 
     /// One of tract's operators that move elements about, for all inputs.
@@ -61,7 +72,7 @@ impl Built {
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
         match self {
-            Built::Wiring(wiring) => wiring(prefix, model, inputs),
+            Built::Wiring(wiring) | Built::Sequence(wiring) => wiring(prefix, model, inputs),
             Built::Kernel { kernel, uses, outputs } => {
                 let used: Option<TVec<OutletId>> =
                     uses.iter().map(|&position| inputs.get(position).copied()).collect();

@@ -5,6 +5,7 @@ mod golden;
 mod imports;
 mod operators;
 mod refusal;
+mod reports;
 mod row;
 mod semantics;
 mod support;

@@ -152,6 +152,7 @@ fn feature<'a>(name: &str, kind: &str, values: impl Iterator<Item = &'a Json> + 
     };
     Feature {
         name: name.into(),
+        place: None,
         domain,
         optional: values.clone().any(Json::is_null),
         unknown,
@@ -222,7 +223,11 @@ fn operator_case(case: &Json) -> OperatorCase {
     let width = rows[0].as_array().expect("a row").len();
     let features: Vec<Feature> = (0..width)
         .map(|i| {
-            let name = if width == 1 { "X".into() } else { format!("X{i}") };
+            let name = match case["keys"].get(i) {
+                Some(key) => key.as_str().expect("a key").into(),
+                None if width == 1 => "X".into(),
+                None => format!("X{i}"),
+            };
             feature(&name, kind, rows.iter().map(move |row| &row[i]))
         })
         .collect();

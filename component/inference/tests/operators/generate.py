@@ -16,6 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 
 HERE = Path(__file__).resolve().parent
 ML = "ai.onnx.ml"
+MICROSOFT = "com.microsoft"
 # How onnxruntime says that it does not do something.
 REFUSALS = (Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException)
 NAN = float("nan")
@@ -36,12 +37,17 @@ def constant(name, values, kind="float32"):
     return helper.make_tensor(name, element, array.shape, [str(v) for v in array.flatten()] if kind == "string" else array.flatten())
 
 
-def graph(name, nodes, width, kind="float32", initializers=(), opset=17, ml=3, output="Y", optimized=True):
-    """A model from X [None, width] to the tensor `output`, and a session of onnxruntime that runs it."""
-    source = helper.make_tensor_value_info("X", TYPES[kind][0], [None, width])
+def graph(name, nodes, width, kind="float32", initializers=(), opset=17, ml=3, output="Y", optimized=True, shape=None, keys=None):
+    """A model from X [None, width], or of another shape, or from a map, to the tensor `output`, and a session of onnxruntime that runs it."""
+    source = helper.make_tensor_value_info("X", TYPES[kind][0], [None, width] if shape is None else shape)
+    if keys:
+        key = TensorProto.STRING if isinstance(keys[0], str) else TensorProto.INT64
+        source = helper.make_value_info("X", helper.make_map_type_proto(key, helper.make_tensor_type_proto(TYPES[kind][0], [])))
     target = helper.make_empty_tensor_value_info(output)
     made = helper.make_graph(nodes, name, [source], [target], list(initializers))
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)]
+    if any(it.domain == MICROSOFT for it in nodes):
+        opsets.append(helper.make_opsetid(MICROSOFT, 1))
     model = helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -59,13 +65,24 @@ def case(name, nodes, rows, kind="float32", output="Y", exact=False, missing=Tru
     """
     model, session = graph(name, nodes, len(rows[0]), kind, output=output, **how)
 
+    keys, shape = how.get("keys"), how.get("shape")
+
     def answer(row):
+        x = np.array([row], dtype=TYPES[kind][1])
+        if shape is not None:
+            x = x.reshape([size if size else 1 for size in shape])
         try:
-            return [number(v) for v in np.asarray(session.run([output], {"X": np.array([row], dtype=TYPES[kind][1])})[0]).flatten()]
+            found = session.run([output], {"X": dict(zip(keys, row)) if keys else x})[0]
+            if isinstance(found, list) and found and isinstance(found[0], dict):
+                found = [list(found[0].values())]
+            parts = found if isinstance(found, list) else [found]
+            return [number(v) for part in parts for v in np.asarray(part).flatten()]
         except REFUSALS:
             return None
 
     shown = {"name": name, "onnx": model.hex(), "type": kind, "tensor": output, "exact": exact}
+    if keys:
+        shown["keys"] = [str(key) for key in keys]
     null = missing and not exact and not name.startswith("hard_")
     return {
         **shown,
@@ -681,8 +698,335 @@ def hard_products():
                            *exactly("Z", kind)[0]], rows, kind, initializers=vector)
 
 
+def hard_functions():
+    exact = {"Ceil", "Floor", "Round", "Sign", "ThresholdedRelu", "Shrink"}
+    for op in ("Ceil", "Floor", "Round", "Sign", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "HardSigmoid",
+               "HardSwish", "Mish", "Selu", "Celu", "Softsign", "ThresholdedRelu", "Gelu", "Swish", "Shrink"):
+        for kind in FLOATS:
+            for opset in versions(op):
+                yield from attempt(f"hard_{op}_{kind}_{opset}".lower(), [node(op, ["X"], ["Z"]), *exactly("Z", kind)[0]], rotated(kind), kind,
+                                   exact=op in exact, opset=opset)
+    for op, attributes in (("HardSigmoid", {"alpha": 0.5, "beta": 0.25}), ("Selu", {"alpha": 2.0, "gamma": 0.5}), ("Celu", {"alpha": 2.5}),
+                           ("ThresholdedRelu", {"alpha": -0.5}), ("Gelu", {"approximate": "tanh"}), ("Shrink", {"lambd": 1.5, "bias": 0.25})):
+        yield from attempt(f"hard_{op}_attributes".lower(), [node(op, ["X"], ["Y"], **attributes)], rotated("float32"), opset=20)
+    yield from attempt("hard_gelu_microsoft", [node("Gelu", ["X"], ["Y"], MICROSOFT)], rotated("float32"))
+    for op in ("Abs", "Neg", "Sign", "Relu"):
+        for kind in ("int32", "int64"):
+            finish, more = exactly("Z", kind, True)
+            # From 2^31 on, onnxruntime has the sign of another int64.
+            rows = [[v for v in row if op != "Sign" or abs(v) < 2**30] for row in rotated(kind)]
+            yield from attempt(f"hard_{op}_{kind}".lower(), [node(op, ["X"], ["Z"]), *finish], rows, kind, exact=True, initializers=more)
+    for kind in FLOATS:
+        for attributes in ({}, {"detect_negative": 0}, {"detect_positive": 0}, {"detect_negative": 0, "detect_positive": 0}):
+            name = "_".join(attributes) or "both"
+            yield from attempt(f"hard_isinf_{name}_{kind}", [node("IsInf", ["X"], ["Z"], **attributes), *exactly("Z", "bool")[0]], rotated(kind), kind,
+                               exact=True, opset=20)
+    yield from attempt("hard_xor", [node("Xor", ["X", "C"], ["Z"]), node("Reshape", ["Z", "S"], ["F"]), *exactly("F", "bool")[0]], [[True, False]], "bool",
+                       exact=True, initializers=[constant("C", [[True], [False]], "bool"), constant("S", [1, -1], "int64")])
+    yield from attempt("hard_equal_strings", [node("Equal", ["X", "C"], ["Z"]), *exactly("Z", "bool")[0]], [["a", "b"], ["b", ""]], "string", exact=True,
+                       opset=19, initializers=[constant("C", ["a", "b"], "string")])
+    for kind in ("float32", "float64", "int32", "int64"):
+        constants = [v for v in HARD_VALUES[kind] if not ("int" in kind and v in (0, -1))]
+        for fmod in (0, 1):
+            finish, more = exactly("F", kind, "int" in kind)
+            yield from attempt(f"hard_mod_{fmod}_{kind}", [node("Mod", ["X", "C"], ["Z"], fmod=fmod), node("Reshape", ["Z", "S"], ["F"]), *finish],
+                               [[v for v in HARD_VALUES[kind] if kind != "int64" or abs(v) < 2**53]], kind, exact=True,
+                               initializers=[constant("C", [[v] for v in constants if kind != "int64" or abs(v) < 2**53], kind),
+                                             constant("S", [1, -1], "int64"), *more])
+        slopes = HARD_VALUES[kind][1:5]
+        yield from attempt(f"hard_prelu_{kind}", [node("PRelu", ["X", "C"], ["Z"]), *exactly("Z", kind, "int" in kind)[0]],
+                           [row[:4] for row in rotated(kind)], kind, exact=True,
+                           initializers=[constant("C", slopes, kind), *exactly("Z", kind, "int" in kind)[1]])
+    for kind in FLOATS:
+        yield from attempt(f"hard_mean_{kind}", [node("Mean", ["X", "X", "C"], ["Z"]), *exactly("Z", kind)[0]], rotated(kind), kind,
+                           initializers=[constant("C", 0.5, kind)])
+    for kind in ("int32", "int64"):
+        finish, more = exactly("Z", kind, True)
+        small = [[3, -3, 0, 1, 7, -7]]
+        for power, exponent in ((kind, 2), ("float32", 3.0), (kind, 0)):
+            yield from attempt(f"hard_pow_{kind}_{power}_{exponent}", [node("Pow", ["X", "C"], ["Z"]), *finish], small, kind, exact=True,
+                               initializers=[constant("C", exponent, power), *more])
+        # It also compares int64 wrongly from 2^31 on.
+        clipped = [[v for v in row if abs(v) < 2**30] for row in rotated(kind)]
+        yield from attempt(f"hard_clip_{kind}", [node("Clip", ["X", "L", "H"], ["Z"]), *finish], clipped, kind, exact=True,
+                           initializers=[constant("L", -5, kind), constant("H", 100, kind), *more])
+        yield from attempt(f"hard_clip_low_{kind}", [node("Clip", ["X", "L"], ["Z"]), *finish], clipped, kind, exact=True,
+                           initializers=[constant("L", -5, kind), *more])
+        rows = [[1, 3, 3], [20000, 5, 1], [0, 0, 0], [-5, -5, 2], [7, -9, 11]]
+        for op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare"):
+            yield from attempt(f"hard_{op}_{kind}".lower(), [node(op, ["X", "A"], ["Z"]), *finish], rows, kind, exact=True, opset=18,
+                               initializers=[constant("A", [1], "int64"), *more])
+    for op in ("ReduceL1", "ReduceLogSum"):
+        for kind in FLOATS:
+            for keep in (0, 1):
+                yield from attempt(f"hard_{op}_{kind}_{keep}".lower(), [node(op, ["X", "A"], ["Z"], keepdims=keep), *exactly("Z", kind)[0]], TRIPLES, kind,
+                                   opset=18, initializers=[constant("A", [-1], "int64")])
+
+
+def cube(name, nodes, rows, kind="float32", initializers=(), integers=None, shape=(2, 3, 4), **how):
+    """A case whose nodes read the row as R, a tensor of another shape, and write Z of any shape."""
+    is_integer = "int" in kind if integers is None else integers
+    finish, more = exactly("flat", kind, is_integer)
+    given = [constant("cube_shape", shape, "int64"), constant("flat_shape", [1, -1], "int64"), *more, *initializers]
+    if not is_integer and kind == "float32":
+        finish = [node("Identity", ["flat"], ["Y"])]
+    return attempt(f"hard_{name}_{kind}", [node("Reshape", ["X", "cube_shape"], ["R"]), *nodes, node("Reshape", ["Z", "flat_shape"], ["flat"]), *finish],
+                   rows, kind, initializers=given, **how)
+
+
+def hard_places():
+    """Operators that put elements elsewhere, on tensors of three dimensions."""
+    def integers(name, values):
+        return constant(name, values, "int64")
+
+    for kind in ("float32", "float64", "int64", "int32"):
+        values = (HARD_VALUES[kind] * 3)[:24]
+        rows = [values, values[::-1]]
+        for name, nodes, more in (
+            ("tile", [node("Tile", ["R", "N"], ["Z"])], [integers("N", [1, 2, 2])]),
+            ("pad", [node("Pad", ["R", "P"], ["Z"])], [integers("P", [0, 1, 2, 1, 0, 1])]),
+            ("pad_negative", [node("Pad", ["R", "P"], ["Z"])], [integers("P", [0, -1, 2, 0, 0, -1])]),
+            ("pad_value", [node("Pad", ["R", "P", "V"], ["Z"])], [integers("P", [0, 1, 2, 1, 0, 1]), constant("V", HARD_VALUES[kind][1], kind)]),
+            ("pad_axes", [node("Pad", ["R", "P", "", "A"], ["Z"])], [integers("P", [2, 1]), integers("A", [-1])]),
+            ("pad_reflect", [node("Pad", ["R", "P"], ["Z"], mode="reflect")], [integers("P", [0, 1, 2, 1, 2, 3])]),
+            ("pad_edge", [node("Pad", ["R", "P"], ["Z"], mode="edge")], [integers("P", [1, 4, 2, 1, 0, 1])]),
+            ("pad_wrap", [node("Pad", ["R", "P"], ["Z"], mode="wrap")], [integers("P", [0, 1, 2, 1, 0, 1])]),
+            ("gather_elements", [node("GatherElements", ["R", "I"], ["Z"], axis=1)], [integers("I", [[[0, 2, -1, 1]], [[1, 1, 0, -3]]])]),
+            ("gather_nd", [node("GatherND", ["R", "I"], ["Z"])], [integers("I", [[0, 1], [1, -1]])]),
+            ("gather_nd_batch", [node("GatherND", ["R", "I"], ["Z"], batch_dims=1)], [integers("I", [[1], [2]])]),
+            ("gather_nd_all", [node("GatherND", ["R", "I"], ["Z"])], [integers("I", [[[0, 1, 2]], [[1, 0, 3]]])]),
+            ("slice_steps", [node("Slice", ["R", "S", "E", "A", "T"], ["Z"])],
+             [integers("S", [5, 0]), integers("E", [-6, 3]), integers("A", [2, 1]), integers("T", [-2, 2])]),
+            ("trilu", [node("Trilu", ["R"], ["Z"])], []),
+            ("trilu_lower", [node("Trilu", ["R", "K"], ["Z"], upper=0)], [integers("K", 1)]),
+            ("compress", [node("Compress", ["R", "C"], ["Z"], axis=1)], [constant("C", [True, False, True], "bool")]),
+            ("compress_flat", [node("Compress", ["R", "C"], ["Z"])], [constant("C", [False, True, True, False, True], "bool")]),
+            ("reverse_sequence", [node("ReverseSequence", ["R", "L"], ["Z"], batch_axis=0, time_axis=1)], [integers("L", [3, 2])]),
+            ("scatter_elements", [node("ScatterElements", ["R", "I", "U"], ["Z"], axis=1)],
+             [integers("I", [[[0, 2, -1, 1]]]), constant("U", [[HARD_VALUES[kind][:4]]], kind)]),
+            ("scatter_nd", [node("ScatterND", ["R", "I", "U"], ["Z"])], [integers("I", [[0, 1], [1, -1]]), constant("U", [HARD_VALUES[kind][:4]] * 2, kind)]),
+        ):
+            yield from cube(name, nodes, rows, kind, more, exact=True, opset=20)
+        small = [[(i * 37 % 19) - 9 for i in range(24)]] if "int" in kind else [[(i * 37 % 19) / 4 - 2 for i in range(24)]]
+        for reduction in ("add", "mul", "max", "min"):
+            updates = [[[3, -2, 5, 0]]]
+            yield from cube(f"scatter_elements_{reduction}", [node("ScatterElements", ["R", "I", "U"], ["Z"], axis=1, reduction=reduction)], small, kind,
+                            [integers("I", [[[0, 2, -1, 1]]]), constant("U", updates, kind)], exact=True, opset=18)
+            yield from cube(f"scatter_nd_{reduction}", [node("ScatterND", ["R", "I", "U"], ["Z"], reduction=reduction)], small, kind,
+                            [integers("I", [[0, 1], [0, 1]]), constant("U", [[3, -2, 5, 0], [1, 1, 1, 1]], kind)], exact=True, opset=18)
+        for attributes in ({}, {"exclusive": 1}, {"reverse": 1}, {"exclusive": 1, "reverse": 1}):
+            name = "_".join(attributes) or "plain"
+            yield from cube(f"cumsum_{name}", [node("CumSum", ["R", "A"], ["Z"], **attributes)], small, kind, [integers("A", 1)])
+        ties = [[float(v) if "float" in kind else v for v in (1, 3, 3, 0, -2, 3, 7, 7, 7, -1, 0, 0, 5, 5, 1, 2, 2, 2, 9, 8, 9, 8, 0, 1)]]
+        for largest in (0, 1):
+            for axis in (-1, 1):
+                top = node("TopK", ["R", "K"], ["V", "I"], axis=axis, largest=largest)
+                yield from cube(f"topk_{largest}_{axis}", [top, node("Identity", ["V"], ["Z"])], [*small, *ties], kind, [integers("K", [2])], exact=True)
+                yield from cube(f"topk_index_{largest}_{axis}", [top, node("Cast", ["I"], ["Z"], to=TYPES[kind][0])], [*small, *ties], kind,
+                                [integers("K", [2])], exact=True)
+    hot = [[0, 2, -1], [5, -4, 3], [1, 1, -3]]
+    for axis in (-1, 0, 1):
+        for kind, rows in (("int64", hot), ("float32", [[float(v) + 0.5 * (v > 0) for v in row] for row in hot])):
+            yield from attempt(f"hard_onehot_{kind}_{axis}", [node("OneHot", ["X", "D", "V"], ["H"], axis=axis), node("Flatten", ["H"], ["F"], axis=0),
+                               node("Identity", ["F"], ["Y"])], rows, kind, exact=True,
+                               initializers=[integers("D", 4), constant("V", [-1.0, 2.5])])
+    constants = [node("Range", ["B", "E", "T"], ["G"]), node("Size", ["X"], ["N"]), node("Cast", ["N"], ["F"], to=TensorProto.FLOAT),
+                 node("Mul", ["X", "G"], ["M"]), node("Add", ["M", "F"], ["Y"])]
+    yield from attempt("hard_range_size", constants, [[1.0, 2.0, 3.0]], initializers=[constant("B", 0.5), constant("E", 2.0), constant("T", 0.5)])
+    yield from attempt("hard_nonzero", [node("NonZero", ["C"], ["I"]), node("Squeeze", ["I", "A"], ["J"]), node("Gather", ["X", "J"], ["Y"], axis=1)],
+                       ROWS, exact=True, initializers=[constant("C", [0.0, 2.0, NAN]), integers("A", [0])])
+    yield from attempt("hard_eyelike", [node("EyeLike", ["C"], ["E"], k=1), node("MatMul", ["X", "E"], ["Y"])], ROWS, exact=True,
+                       initializers=[constant("C", [[0.0] * 4] * 3)])
+    yield from attempt("hard_castlike", [node("CastLike", ["X", "C"], ["I"]), node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)], [[1.7, -2.3, 1e9]],
+                       exact=True, initializers=[integers("C", [0])])
+
+
+def hard_networks():
+    values = [[(i * 37 % 19) / 4 - 2 for i in range(24)], [NAN, 1.0, INF] + [0.5] * 21, [float(i) for i in range(24)]]
+    finite = [values[0], values[2], [1.0] * 24]
+    # onnxruntime squares float32 before it takes off the mean.
+    centred = [values[0], [1.0] * 24]
+    for kind in FLOATS:
+        four = [[0.5, -1.0, 2.0], [0.1, 0.2, -0.3], [1.0, -2.0, 0.0], [1.0, 4.0, 0.25]]
+        initializers = [constant(name, value, kind) for name, value in zip("SBMV", four)]
+        for opset in versions("BatchNormalization"):
+            yield from cube(f"batchnormalization_{opset}", [node("BatchNormalization", ["R", "S", "B", "M", "V"], ["Z"], epsilon=1e-3)], values, kind,
+                            initializers, opset=opset)
+        scale, bias = constant("S", [0.5, -1.0, 2.0, 1.5], kind), constant("B", [0.1, 0.2, -0.3, 0.0], kind)
+        yield from cube("layernormalization", [node("LayerNormalization", ["R", "S", "B"], ["Z"])], finite, kind, [scale, bias])
+        yield from cube("layernormalization_plain", [node("LayerNormalization", ["R", "S"], ["Z"], epsilon=0.5)], finite, kind, [scale])
+        yield from cube("rmsnormalization", [node("RMSNormalization", ["R", "S"], ["Z"])], finite, kind, [scale], opset=23)
+        three = [constant("S", [0.5, -1.0, 2.0], kind), constant("B", [0.1, 0.2, -0.3], kind)]
+        yield from cube("instancenormalization", [node("InstanceNormalization", ["R", "S", "B"], ["Z"])], centred[:1], kind, three)
+        yield from cube("groupnormalization", [node("GroupNormalization", ["R", "S", "B"], ["Z"], num_groups=2)], centred, kind,
+                        [constant("S", [0.5, -1.0, 2.0, 1.0], kind), constant("B", [0.1, 0.2, -0.3, 0.0], kind)], opset=21, shape=(1, 4, 6))
+        yield from cube("globalaveragepool", [node("GlobalAveragePool", ["R"], ["Z"])], finite, kind)
+        yield from cube("globalmaxpool", [node("GlobalMaxPool", ["R"], ["Z"])], finite, kind, exact=True)
+        for opset in (11, 13):
+            yield from cube(f"hardmax_{opset}", [node("Hardmax", ["R"], ["Z"], axis=1)], finite, kind, opset=opset, exact=True)
+        other = constant("W", np.arange(12).reshape(3, 4) / 4 - 1, kind)
+        for name, equation in (("product", "bij,ij->bi"), ("sum", "bij,ij->"), ("outer", "bij,kl->bk"), ("implicit", "bij,ij"), ("ellipsis", "...ij,ij->...j")):
+            yield from cube(f"einsum_{name}", [node("Einsum", ["R", "W"], ["Z"], equation=equation)], finite, kind, [other])
+        yield from cube("einsum_transpose", [node("Einsum", ["R"], ["Z"], equation="bij->jib")], values, kind)
+        points = constant("P", [[0.5, -1.0, 2.0], [0.0, 0.0, 0.0], [3.0, 1.0, -2.0], [0.5, -1.25, 2.0]], kind)
+        for metric in ("euclidean", "sqeuclidean"):
+            yield from attempt(f"hard_cdist_{metric}_{kind}", [node("CDist", ["X", "P"], ["Z"], MICROSOFT, metric=metric), *exactly("Z", kind)[0]], ROWS[:2], kind,
+                               initializers=[points])
+        # As skl2onnx writes distances.
+        element = TYPES[kind][0]
+        body = helper.make_graph(
+            [node("Sub", ["next_in", "next"], ["diff"]), node("Identity", ["next_in"], ["next_out"]),
+             node("ReduceSumSquare", ["diff"], ["norm"], axes=[1], keepdims=0), node("Identity", ["norm"], ["scan_out"])],
+            "distances", [helper.make_tensor_value_info(name, element, None) for name in ("next_in", "next")],
+            [helper.make_tensor_value_info(name, element, None) for name in ("next_out", "scan_out")])
+        scan = [node("Scan", ["X", "P"], ["last", "D"], body=body, num_scan_inputs=1), node("Transpose", ["D"], ["Z"], perm=[1, 0])]
+        yield from attempt(f"hard_scan_{kind}", [*scan, *exactly("Z", kind)[0]], ROWS, kind, initializers=[points])
+        backwards = helper.make_graph([node("Add", ["sum", "x"], ["next"]), node("Identity", ["next"], ["out"])], "sums",
+                                      [helper.make_tensor_value_info(name, element, None) for name in ("sum", "x")],
+                                      [helper.make_tensor_value_info(name, element, None) for name in ("next", "out")])
+        for inward in (0, 1):
+            for outward in (0, 1):
+                yield from cube(f"scan_{inward}{outward}", [node("Scan", ["start", "R"], ["last", "Z"], body=backwards, num_scan_inputs=1, scan_input_axes=[1],
+                                scan_input_directions=[inward], scan_output_axes=[-1], scan_output_directions=[outward])], finite, kind,
+                                [constant("start", np.zeros((2, 4)), kind)])
+    split = [node("SplitToSequence", ["X", "W"], ["Q"], axis=1), node("SequenceInsert", ["Q", "X", "I"], ["Q2"]), node("SequenceAt", ["Q2", "L"], ["A"]),
+             node("SequenceErase", ["Q2", "I"], ["Q3"]), node("ConcatFromSequence", ["Q3"], ["C"], axis=1), node("SequenceLength", ["Q2"], ["N"]),
+             node("Cast", ["N"], ["F"], to=TensorProto.FLOAT), node("Concat", ["A", "C"], ["B"], axis=1), node("Add", ["B", "F"], ["Y"])]
+    yield from attempt("hard_sequences", split, ROWS, exact=True, initializers=[constant("W", [1, 2], "int64"), constant("I", 1, "int64"), constant("L", -1, "int64")])
+    yield from attempt("hard_sequence_output", [node("Neg", ["X"], ["N"]), node("SequenceConstruct", ["X", "N"], ["Y"])], ROWS, exact=True)
+    joined = [node("StringConcat", ["X", "E"], ["J"]), node("LabelEncoder", ["J"], ["Y"], ML, keys_strings=["a!", "b!", "!"], values_floats=[1.0, 2.0, 3.0])]
+    yield from attempt("hard_string_concat", joined, [["a", "b"], ["", "c"]], "string", opset=20, exact=True, initializers=[constant("E", ["!"], "string")])
+    for action in ("NONE", "LOWER", "UPPER"):
+        for sensitive in (0, 1):
+            known = ["Ab", "ab", "AB", "stop", "STOP", "", "\u00e9", "\u00c9"]
+            normalized = [node("StringNormalizer", ["X"], ["J"], case_change_action=action, is_case_sensitive=sensitive, stopwords=["stop"], locale="C"),
+                          node("LabelEncoder", ["J"], ["Y"], ML, keys_strings=known, values_floats=[float(i) for i in range(len(known))])]
+            yield from attempt(f"hard_string_normalizer_{action}_{sensitive}".lower(), normalized, [[text] for text in ("Ab", "ab", "stop", "Stop", "x", "\u00e9")],
+                               "string", exact=True, shape=[1])
+
+
+def hard_machines():
+    """Support vector machines, and trees of version 5."""
+    random = np.random.RandomState(7)
+
+    def numbers(count, low=-1.0, high=1.0):
+        return [float(np.float32(v)) for v in random.uniform(low, high, count)]
+
+    rows = [[0.5, -1.25, 3.0], [-2.0, 0.0, 0.25], [1.5, 2.5, -0.75], [0.0, 0.0, 0.0], [0.3, -0.8, 0.1]]
+    for kernel, parameters in (("LINEAR", [0.0, 0.0, 0.0]), ("POLY", [0.5, 0.25, 3.0]), ("POLY", [0.5, 0.25, 2.0]), ("RBF", [0.4, 0.0, 3.0]), ("SIGMOID", [0.2, 0.1, 3.0])):
+        name = f"{kernel}_{parameters[2]:.0f}".lower()
+        vectors = numbers(12)
+        for one_class in (0, 1):
+            for transform in ("NONE", "LOGISTIC", "SOFTMAX"):
+                yield from attempt(f"hard_svm_regressor_{name}_{one_class}_{transform}".lower(), [node("SVMRegressor", ["X"], ["Y"], ML, kernel_type=kernel,
+                    kernel_params=parameters, n_supports=4, support_vectors=vectors, coefficients=numbers(4), rho=[0.1], one_class=one_class, post_transform=transform)],
+                    rows)
+        for classes, counts in ((2, [2, 3]), (3, [2, 1, 2]), (4, [1, 2, 1, 2])):
+            supports, pairs = sum(counts), classes * (classes - 1) // 2
+            chosen, weights, rho = numbers(3 * supports), numbers(supports * (classes - 1)), numbers(pairs)
+            for probabilities in (0, 1):
+                sigmoids = {"prob_a": numbers(pairs, -2.0, -0.5), "prob_b": numbers(pairs)} if probabilities else {}
+                for transform in ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"):
+                    for sign in ("mixed", "positive"):
+                        made = node("SVMClassifier", ["X"], ["label", "Y"], ML, kernel_type=kernel, kernel_params=parameters, support_vectors=chosen,
+                                    vectors_per_class=counts, coefficients=[abs(w) if sign == "positive" else w for w in weights], rho=rho,
+                                    classlabels_ints=list(range(10, 10 + classes)), post_transform=transform, **sigmoids)
+                        full = f"hard_svm_classifier_{name}_{classes}_{probabilities}_{transform}_{sign}".lower()
+                        if kernel == "RBF" or (transform == "NONE" and sign == "mixed"):
+                            yield from attempt(full, [made], rows)
+                            yield from attempt(f"{full}_label", [made, node("Cast", ["label"], ["Z"], to=TensorProto.FLOAT)], rows, exact=True, output="Z")
+    for classes in (2, 3):
+        for transform in ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"):
+            for sign in ("mixed", "positive"):
+                weights = numbers(3 * classes) if sign == "mixed" else numbers(3 * classes, 0.0, 1.0)
+                made = node("SVMClassifier", ["X"], ["label", "Y"], ML, kernel_type="LINEAR", kernel_params=[0.0, 0.0, 0.0], coefficients=weights, rho=[0.2], classlabels_ints=list(range(classes)),
+                            post_transform=transform)
+                yield from attempt(f"hard_svm_linear_{classes}_{transform}_{sign}".lower(), [made], rows)
+                yield from attempt(f"hard_svm_linear_{classes}_{transform}_{sign}_label".lower(), [made, node("Cast", ["label"], ["Z"], to=TensorProto.FLOAT)], rows,
+                                   exact=True, output="Z")
+    yield from attempt("hard_svm_regressor_linear", [node("SVMRegressor", ["X"], ["Y"], ML, kernel_type="LINEAR", kernel_params=[0.0, 0.0, 0.0], coefficients=numbers(3), rho=[0.1])], rows)
+    for kind in ("float64", "int64", "int32"):
+        given = rows if kind == "float64" else [[1, -2, 3], [0, 0, 0], [5, 1, -1]]
+        yield from attempt(f"hard_svm_regressor_{kind}", [node("SVMRegressor", ["X"], ["Y"], ML, kernel_type="RBF", kernel_params=[0.4, 0.0, 3.0], n_supports=4,
+                           support_vectors=numbers(12), coefficients=numbers(4), rho=[0.1])], given, kind)
+        yield from attempt(f"hard_svm_classifier_{kind}", [node("SVMClassifier", ["X"], ["label", "Y"], ML, kernel_type="RBF", kernel_params=[0.4, 0.0, 3.0],
+                           support_vectors=numbers(15), vectors_per_class=[2, 3], coefficients=numbers(5), rho=[0.1], classlabels_ints=[0, 1])], given, kind)
+    texts = node("SVMClassifier", ["X"], ["label", "Y"], ML, kernel_type="RBF", kernel_params=[0.4, 0.0, 3.0], support_vectors=numbers(15), vectors_per_class=[2, 3],
+                 coefficients=numbers(5), rho=[0.1], classlabels_strings=["no", "yes"])
+    yield from attempt("hard_svm_strings", [texts, node("LabelEncoder", ["label"], ["Z"], ML, keys_strings=["no", "yes"], values_floats=[1.0, 2.0])], rows, exact=True,
+                       output="Z")
+
+    def ensemble(kind, trees=3, members=False, targets=1, **more):
+        """Trees of depth two, of which the second has a set to be a member of, and the last is a leaf."""
+        element = TYPES[kind][0]
+        modes, features, splits, yes, yes_leaf, no, no_leaf, missing, roots = [], [], [], [], [], [], [], [], []
+        leaves, values = 0, []
+        for tree in range(trees):
+            first = len(modes)
+            roots.append(first)
+            for i in range(3):
+                mode = 6 if members and tree == 1 and i < 2 else int(random.randint(6))
+                if mode == 6:
+                    values += [0.5, -2.0, 1.5, NAN]
+                modes.append(mode)
+                features.append(int(random.randint(3)))
+                splits.append(0.0 if mode == 6 else float(random.choice([0.0, 0.5, 1.5, -0.75])))
+                missing.append(int(random.randint(2)))
+                if i == 0:
+                    yes.append(first + 1), no.append(first + 2), yes_leaf.append(0), no_leaf.append(0)
+                else:
+                    yes.append(leaves), no.append(leaves + 1), yes_leaf.append(1), no_leaf.append(1)
+                    leaves += 2
+        roots.append(len(modes))
+        modes.append(0), features.append(0), splits.append(0.0), missing.append(0), yes.append(leaves), no.append(leaves), yes_leaf.append(1), no_leaf.append(1)
+        leaves += 1
+        tensor = lambda name, data, type_: helper.make_tensor(name, type_, [len(data)], data)
+        attributes = {"membership_values": tensor("m", values, element)} if members else {}
+        return node("TreeEnsemble", ["X"], ["Z"], ML, n_targets=targets, tree_roots=roots, nodes_modes=tensor("modes", modes, TensorProto.UINT8),
+                    nodes_featureids=features, nodes_splits=tensor("splits", splits, element), nodes_truenodeids=yes, nodes_trueleafs=yes_leaf,
+                    nodes_falsenodeids=no, nodes_falseleafs=no_leaf, nodes_missing_value_tracks_true=missing,
+                    leaf_targetids=[int(random.randint(targets)) for _ in range(leaves)], leaf_weights=tensor("weights", numbers(leaves), element), **attributes, **more)
+
+    for kind in FLOATS:
+        for members in (False, True):
+            for aggregate in (0, 1, 2, 3):
+                for targets in (1, 2):
+                    made = ensemble(kind, members=members, targets=targets, aggregate_function=aggregate)
+                    yield from attempt(f"hard_tree_ensemble_{kind}_{int(members)}_{aggregate}_{targets}", [made, *exactly("Z", kind)[0]], WITH_NAN, kind, ml=5, opset=21)
+        for targets, transform in ((1, 1), (1, 2), (3, 3)):
+            made = ensemble(kind, targets=targets, post_transform=transform)
+            yield from attempt(f"hard_tree_ensemble_{kind}_transform_{transform}", [made, *exactly("Z", kind)[0]], ROWS, kind, ml=5, opset=21)
+
+
+def hard_maps():
+    mapper = {"cats_strings": ["a", "b", "a", ""], "cats_int64s": [1, 2, 3, 2**53 + 1]}
+    yield from attempt("hard_category_mapper_strings", [node("CategoryMapper", ["X"], ["I"], ML, **mapper, default_int64=-7), node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)],
+                       [["a", "b"], ["", "?"]], "string", exact=True)
+    yield from attempt("hard_category_mapper_integers", [node("CategoryMapper", ["X"], ["T"], ML, **mapper, default_string="?"), node("LabelEncoder", ["T"], ["Y"], ML,
+                       keys_strings=["a", "b", "", "?"], values_floats=[1.0, 2.0, 3.0, 4.0])], [[1, 2], [3, 2**53 + 1], [9, -1]], "int64", exact=True)
+    for kind, rows in (("float32", [[1.5, -2.0], [0.0, 3.0]]), ("float64", [[1.5, -2.0]]), ("int64", [[7, -9]])):
+        yield from attempt(f"hard_dict_vectorizer_{kind}", [node("DictVectorizer", ["X"], ["Z"], ML, string_vocabulary=["c", "a", "b"]), *exactly("Z", kind)[0]], rows, kind,
+                           keys=["a", "c"])
+    yield from attempt("hard_dict_vectorizer_integers", [node("DictVectorizer", ["X"], ["Y"], ML, int64_vocabulary=[5, -3, 9])], [[1.5, -2.0]], keys=[-3, 5])
+    for form, more in (("DENSE", {}), ("SPARSE", {"max_map": 6})):
+        yield from attempt(f"hard_cast_map_{form}".lower(), [node("CastMap", ["X"], ["Y"], ML, map_form=form, cast_to="TO_FLOAT", **more)], [[1.5, -2.0, 4.0]], keys=[3, 1, 5])
+        yield from attempt(f"hard_cast_map_integers_{form}".lower(), [node("CastMap", ["X"], ["I"], ML, map_form=form, cast_to="TO_INT64", **more),
+                           node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)], [[1.5, -2.0, 4.0]], keys=[3, 1, 5])
+    yield from attempt("hard_zip_map", [node("ZipMap", ["X"], ["Y"], ML, classlabels_int64s=[0, 1, 2])], ROWS, exact=True)
+    yield from attempt("hard_zip_map_strings", [node("ZipMap", ["X"], ["Y"], ML, classlabels_strings=["a", "b", "c"])], ROWS, exact=True)
+
+
+def hard_inputs():
+    """Inputs of other shapes than rows and columns."""
+    for name, shape in (("fixed", [1, 3]), ("vector", [3]), ("deep", [None, 3, 1]), ("deep_fixed", [1, 1, 3])):
+        nodes = [node("Reshape", ["X", "S"], ["R"]), node("Scaler", ["R"], ["Y"], ML, offset=[0.1, 0.2, 0.3], scale=[2.0, 0.3, 0.7])]
+        yield from attempt(f"hard_input_{name}", nodes, ROWS, shape=shape, initializers=[constant("S", [1, 3], "int64")])
+    yield from attempt("hard_input_scalar", [node("Abs", ["X"], ["Y"])], [[-1.5], [2.0]], shape=[], exact=True)
+
+
 def hard_cases():
-    for cases in (hard_unary, hard_binary, hard_clip, hard_reductions, hard_normalizing, hard_cast, hard_ml, hard_moving, hard_products):
+    for cases in (hard_unary, hard_binary, hard_clip, hard_reductions, hard_normalizing, hard_cast, hard_ml, hard_moving, hard_products,
+                  hard_functions, hard_places, hard_networks, hard_machines, hard_maps, hard_inputs):
         yield from cases()
 
 

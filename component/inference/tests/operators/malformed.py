@@ -87,8 +87,8 @@ def cases():
     yield "feature_vectorizer_negative", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[-1])]), "a dimension of -1"
     yield "feature_vectorizer_of_another_width", graph([node("FeatureVectorizer", ["X"], ["Y"], ML, inputdimensions=[2**62])]), "it declares 4611686018427387904"
 
-    yield "zip_map", graph([node("ZipMap", ["X"], ["Y"], ML, classlabels_int64s=[0, 1])]), "zipmap=False"
-    yield "unsupported_operator", graph([node("Conv", ["X", "X"], ["Y"])]), "the supported ones are Abs, Add"
+    yield "zip_map", graph([node("ZipMap", ["X"], ["Y"], ML, classlabels_int64s=[0, 1])]), "2 that are integers for an input of 3 columns"
+    yield "unsupported_operator", graph([node("Conv", ["X", "X"], ["Y"])]), "the supported ones are Abs, Acos"
     yield "operator_of_another_domain", graph([node("Add", ["X", "X"], ["Y"], "com.example")]), "com.example.Add"
     yield "operator_without_inputs", graph([node("Concat", [], ["Y"], axis=0)]), "no inputs"
     yield "operator_with_an_input_missing", graph([node("Add", ["X"], ["Y"])]), "input 1 is missing"
@@ -148,6 +148,108 @@ def cases():
     yield "extractor_beyond", graph([node("ArrayFeatureExtractor", ["X", "I"], ["Y"], ML)], [constant("I", [-4], "int64")]), "index -4 of 3 elements"
     yield "too_many_inputs", graph([node("Sub", ["X", "X", "X"], ["Y"])]), "3 inputs, expected 2"
     yield from tensors()
+    yield from more()
+
+
+def ensemble(change):
+    """A good TreeEnsemble of one node, changed."""
+    attributes = {
+        "n_targets": 1, "tree_roots": [0], "nodes_featureids": [0], "nodes_truenodeids": [0], "nodes_trueleafs": [1], "nodes_falsenodeids": [1],
+        "nodes_falseleafs": [1], "leaf_targetids": [0, 0], "nodes_modes": helper.make_tensor("m", TensorProto.UINT8, [1], [0]),
+        "nodes_splits": constant("s", [0.5]), "leaf_weights": constant("w", [1.0, 2.0])}
+    attributes.update(change)
+    return graph([node("TreeEnsemble", ["X"], ["Y"], ML, **{key: value for key, value in attributes.items() if value is not None})], ml=5, opset=21)
+
+
+def more():
+    def mode(value):
+        return {"nodes_modes": helper.make_tensor("m", TensorProto.UINT8, [1], [value])}
+
+    yield "ensemble_root", ensemble({"tree_roots": [1]}), "a root that is not there"
+    yield "ensemble_leaf", ensemble({"nodes_truenodeids": [2]}), "node 0 goes on to 2, which is not there"
+    yield "ensemble_negative", ensemble({"nodes_truenodeids": [-1]}), "node 0 goes on to -1"
+    yield "ensemble_circle", ensemble({"nodes_truenodeids": [0], "nodes_trueleafs": [0]}), "go round in a circle"
+    yield "ensemble_mode", ensemble(mode(7)), "a node of mode 7"
+    yield "ensemble_members", ensemble(mode(6)), "without membership values"
+    yield "ensemble_no_members", ensemble({**mode(6), "membership_values": constant("v", [float("nan")])}), "one of no numbers"
+    yield "ensemble_other_members", ensemble({"membership_values": constant("v", [1.0, float("nan")])}), "membership values of no node"
+    yield "ensemble_target", ensemble({"leaf_targetids": [0, 1]}), "a vote for target 1 of 1"
+    yield "ensemble_lengths", ensemble({"nodes_featureids": [0, 0]}), "expected equal lengths"
+    yield "ensemble_aggregate", ensemble({"aggregate_function": 4}), "'aggregate_function' is 4"
+    yield "ensemble_transform", ensemble({"post_transform": 5}), "'post_transform' is 5"
+    two = {"post_transform": 1, "n_targets": 2, "leaf_targetids": [0, 1]}
+    yield "ensemble_softmax", ensemble(two), "SOFTMAX, and not LOGISTIC, in the standard"
+    yield "dropout_in_training", graph([node("Dropout", ["X", "", "T"], ["Y"])], [constant("T", True, "bool")]), "'training_mode', expected false"
+    yield "ensemble_feature", ensemble({"nodes_featureids": [3]}), "tests feature 3 of 3"
+
+    machine = {"kernel_type": "RBF", "kernel_params": [0.4, 0.0, 3.0], "support_vectors": [0.5] * 12, "coefficients": [0.1] * 4, "rho": [0.1]}
+    yield "svm_kernel", graph([node("SVMRegressor", ["X"], ["Y"], ML, **{**machine, "kernel_type": "CUBE"}, n_supports=4)]), "'CUBE'"
+    yield "svm_vectors", graph([node("SVMRegressor", ["X"], ["Y"], ML, **machine, n_supports=5)]), "of 5 support vectors"
+    yield "svm_huge", graph([node("SVMRegressor", ["X"], ["Y"], ML, **machine, n_supports=2**62)]), "support vectors for 3 features"
+    yield "svm_classes", graph([node("SVMClassifier", ["X"], ["l", "Y"], ML, **machine, vectors_per_class=[4], classlabels_ints=[0])]), "1 classes"
+    yield "svm_per_class", graph([node("SVMClassifier", ["X"], ["l", "Y"], ML, **machine, vectors_per_class=[2**62, 2**62], classlabels_ints=[0, 1])]), "support vectors, 12 numbers of these"
+    yield "svm_parameters", graph([node("SVMRegressor", ["X"], ["Y"], ML, **{**machine, "kernel_params": [1.0]}, n_supports=4)]), "1 members of 'kernel_params'"
+    yield "category_mapper", graph([node("CategoryMapper", ["X"], ["Y"], ML, cats_strings=["a"], cats_int64s=[1])]), "expected string or int64"
+    yield "dict_vectorizer", graph([node("DictVectorizer", ["X"], ["Y"], ML, string_vocabulary=["a"])]), "expected a map"
+
+    three = constant("T", [2, 2, 2], "int64")
+    yield "tile_rank", graph([node("Tile", ["X", "T"], ["Y"])], [three]), "repeats of"
+    yield "tile_huge", graph([node("Tile", ["X", "T"], ["Y"])], [constant("T", [2**40, 2**40], "int64")]), "expected at most"
+    yield "pad_count", graph([node("Pad", ["X", "T"], ["Y"])], [three]), "3 pads for 2 axes"
+    yield "pad_negative", graph([node("Pad", ["X", "T"], ["Y"])], [constant("T", [0, -9, 0, 0], "int64")]), "pads of -9 and 0"
+    yield "pad_mode", graph([node("Pad", ["X", "T"], ["Y"], mode="cube")], [constant("T", [0, 0, 0, 0], "int64")]), "'cube'"
+    yield "pad_overflow", graph([node("Pad", ["X", "T"], ["Y"])], [constant("T", [0, 2**63 - 1, 0, 2**63 - 1], "int64")]), "pads of"
+    yield "top_k_too_many", graph([node("TopK", ["X", "K"], ["Y", "I"])], [constant("K", [4], "int64")]), "the first 4 of 3 elements"
+    yield "top_k_negative", graph([node("TopK", ["X", "K"], ["Y", "I"])], [constant("K", [-1], "int64")]), "the first -1 of 3"
+    yield "gather_elements_beyond", graph([node("GatherElements", ["X", "I"], ["Y"], axis=1)], [constant("I", [[3]], "int64")]), "index 3 of 3 elements"
+    yield "gather_elements_shape", graph([node("GatherElements", ["X", "I"], ["Y"], axis=1)], [constant("I", [[0], [0]], "int64")]), "indices of shape"
+    yield "gather_nd_shape", graph([node("GatherND", ["X", "I"], ["Y"])], [constant("I", [[0, 0, 0]], "int64")]), "indices of shape"
+    yield "gather_nd_batches", graph([node("GatherND", ["X", "I"], ["Y"], batch_dims=-1)], [constant("I", [[0]], "int64")]), "indices of shape"
+    yield "scatter_shape", graph([node("ScatterElements", ["X", "I", "U"], ["Y"], axis=1)], [constant("I", [[0]], "int64"), constant("U", [[1.0, 2.0]])]), "updates of shape"
+    yield "one_hot_depth", graph([node("OneHot", ["X", "D", "V"], ["Y"])], [constant("D", 0, "int64"), constant("V", [0.0, 1.0])]), "a depth of 0"
+    yield "one_hot_huge", graph([node("OneHot", ["X", "D", "V"], ["Y"])], [constant("D", 2**40, "int64"), constant("V", [0.0, 1.0])]), "expected at most"
+    bounds = [constant("B", 0.0), constant("E", 1e30), constant("S", 1.0)]
+    yield "range_huge", graph([node("Range", ["B", "E", "S"], ["Y"])], bounds), "a range from 0"
+    yield "range_standing", graph([node("Range", ["B", "E", "S"], ["Y"])], [*bounds[:2], constant("S", 0.0)]), "a range from 0"
+    yield "slice_standing", graph([node("Slice", ["X", "B", "E", "A", "S"], ["Y"])], [constant(name, [value], "int64") for name, value in zip("BEAS", (0, 3, 1, 0))]), "steps of [0]"
+    yield "einsum_letters", graph([node("Einsum", ["X", "X"], ["Y"], equation="ij,k->i")]), "'k' for an input"
+    yield "einsum_sizes", graph([node("Einsum", ["X", "W"], ["Y"], equation="ij,ij->i")], [constant("W", [[1.0, 2.0]])]), "is both 3 and 2"
+    yield "einsum_output", graph([node("Einsum", ["X"], ["Y"], equation="ij->k")]), "a letter twice or a new one"
+    yield "einsum_huge", graph([node("Einsum", ["X", "W", "W"], ["Y"], equation="ij,kl,mn->")], [constant("W", [[0.0] * 100] * 100)]), "expected at most"
+    yield "batch_norm_statistics", graph([node("BatchNormalization", ["X", "S", "S", "S", "S"], ["Y"])], [constant("S", [1.0])]), "statistics of shape [1]"
+    yield "group_norm_groups", graph([node("GroupNormalization", ["X", "S", "S"], ["Y"], num_groups=2)], [constant("S", [1.0])], opset=21), "2 groups of 3 channels"
+    yield "layer_norm_scale", graph([node("LayerNormalization", ["X", "S"], ["Y"])], [constant("S", [1.0, 2.0])]), "cannot be stretched"
+    yield "c_dist_columns", graph([node("CDist", ["X", "W"], ["Y"], "com.microsoft")], [constant("W", [[1.0, 2.0]])]), "matrices of 3 and 2 columns"
+    yield "cum_sum_axis", graph([node("CumSum", ["X", "A"], ["Y"])], [constant("A", 2, "int64")]), "axis 2"
+    yield "mod_by_zero", graph([node("Cast", ["X"], ["I"], to=7), node("Mod", ["I", "C"], ["Y"])], [constant("C", [0], "int64")]), "division of integers"
+    yield "mod_of_floats", graph([node("Mod", ["X", "X"], ["Y"])]), "need"
+    yield "non_zero_of_the_request", graph([node("NonZero", ["X"], ["Y"])]), "depends on the request"
+    yield "sequence_as_a_tensor", graph([node("SequenceConstruct", ["X", "X"], ["S"]), node("Abs", ["S"], ["Y"])]), "reads the sequence 'S'"
+    yield "sequence_at", graph([node("SequenceConstruct", ["X"], ["S"]), node("SequenceAt", ["S", "I"], ["Y"])], [constant("I", 1, "int64")]), "axis 1"
+    yield "sequence_of_a_tensor", graph([node("SequenceAt", ["X", "I"], ["Y"])], [constant("I", 0, "int64")]), "expected a sequence"
+
+    def scan(body_inputs, body_nodes, body_outputs, inputs=("X", "X"), **attributes):
+        value = helper.make_empty_tensor_value_info
+        body = helper.make_graph(body_nodes, "body", [value(name) for name in body_inputs], [value(name) for name in body_outputs])
+        return graph([node("Scan", list(inputs), ["a", "Y"], body=body, **attributes)])
+
+    add = [node("Add", ["s", "x"], ["t"])]
+    yield "scan_counts", scan(["s", "x"], add, ["t", "t"], num_scan_inputs=3), "slices of which of 2 inputs"
+    yield "scan_inputs", scan(["s"], [node("Abs", ["s"], ["t"])], ["t", "t"], num_scan_inputs=1), "1 inputs, expected 2"
+    yield "scan_states", scan(["s", "x"], [node("Flatten", ["s"], ["t"], axis=0)], ["x", "t"], num_scan_inputs=1), "expected the same types"
+    yield "scan_axis", scan(["s", "x"], add, ["t", "t"], num_scan_inputs=1, scan_input_axes=[2]), "axis 2"
+    yield "scan_operator", scan(["s", "x"], [node("Conv", ["s", "x"], ["t"])], ["t", "t"], num_scan_inputs=1), "the supported ones are"
+    yield "scan_reads_around", scan(["s", "x"], [node("Add", ["s", "X"], ["t"])], ["t", "t"], num_scan_inputs=1), "reads 'X' around it"
+    nested = helper.make_graph([node("Scan", ["s", "x"], ["t", "u"], num_scan_inputs=1, body=helper.make_graph(
+        [node("Add", ["p", "q"], ["r"])], "inner", [helper.make_empty_tensor_value_info(name) for name in "pq"],
+        [helper.make_empty_tensor_value_info(name) for name in "rr"]))], "outer", [helper.make_empty_tensor_value_info(name) for name in "sx"],
+        [helper.make_empty_tensor_value_info(name) for name in "tu"])
+    yield "scan_in_a_scan", graph([node("Scan", ["X", "X"], ["a", "Y"], body=nested, num_scan_inputs=1)]), "a graph inside its graph"
+    long = [constant("L", [2**21, 1], "int64"), constant("C", [[1.0, 2.0, 3.0]])]
+    yield "scan_long", graph([node("Expand", ["C", "L"], ["E"]), node("Scan", ["X", "E"], ["a", "Y"], num_scan_inputs=1, body=helper.make_graph(
+        [node("Add", ["s", "x"], ["t"])], "body", [helper.make_empty_tensor_value_info(name) for name in "sx"],
+        [helper.make_empty_tensor_value_info(name) for name in "tt"]))], long), "2097152 slices, expected at most"
+    yield "scan_without_body", graph([node("Scan", ["X", "X"], ["a", "Y"], num_scan_inputs=1)]), "no attribute 'body'"
 
 
 def tensors():

@@ -70,7 +70,7 @@ class Graph:
         kinds = {
             self.unary: 4, self.binary: 5, self.clip: 2, self.compare: 2, self.where: 2, self.cast: 3, self.reduce: 2, self.arg: 1,
             self.softmax: 1, self.gather: 2, self.concat: 2, self.slice: 1, self.one_hot: 2, self.label: 1, self.imputer: 2, self.scaler: 2,
-            self.normalizer: 1, self.linear: 2, self.tree: 3, self.product: 2, self.logic: 1, self.nan: 1,
+            self.normalizer: 1, self.linear: 2, self.tree: 3, self.product: 2, self.logic: 1, self.nan: 1, self.function: 2, self.place: 3, self.machine: 1,
         }
         self.random.choices(list(kinds), list(kinds.values()))[0]()
 
@@ -256,6 +256,49 @@ class Graph:
             weights = [[float(self.random.randint(-3, 3)) for _ in range(columns)] for _ in range(t.width)]
             if t.width <= 2:
                 self.add("MatMul", [self.bounded(t), self.constant(weights, t.kind)], t.kind, columns, False)
+
+    def function(self):
+        t = self.pick(("float32",))
+        if t:
+            steps = ["Ceil", "Floor", "Round", "Sign", "ThresholdedRelu", "Shrink"] if t.exact else []
+            op = self.random.choice(["HardSigmoid", "Softsign", "Selu", "Celu", "Sin", "Atan", *steps])
+            if op in ("Sin", "Selu"):
+                # What is huge overflows, or turns many times.
+                self.add(op, [self.bounded(t)], t.kind, t.width, False)
+            else:
+                self.add(op, [t.name], t.kind, t.width, op in steps)
+
+    def place(self):
+        t = self.pick(("float32", "float64", "int64"))
+        if not t:
+            return
+        op = self.random.choice(["Tile", "Pad", "GatherElements", "Slice", "CumSum"])
+        if op == "Tile":
+            times = self.random.randint(1, 3)
+            self.add(op, [t.name, self.constant([1, times], "int64")], t.kind, t.width * times, t.exact)
+        elif op == "Pad":
+            before, after = self.random.randint(0, t.width - 1), self.random.randint(0, t.width - 1)
+            self.add(op, [t.name, self.constant([0, before, 0, after], "int64")], t.kind, t.width + before + after, t.exact,
+                     mode=self.random.choice(["constant", "reflect", "edge"]))
+        elif op == "GatherElements":
+            columns = [self.random.randrange(-t.width, t.width) for _ in range(self.random.randint(1, 4))]
+            self.add(op, [t.name, self.constant([columns], "int64")], t.kind, len(columns), t.exact, axis=1)
+        elif op == "Slice":
+            bounds = [self.constant([v], "int64") for v in (-1, -t.width - 1, 1, -2)]
+            self.add(op, [t.name, *bounds], t.kind, (t.width + 1) // 2, t.exact)
+        elif t.kind == "int64":
+            self.add(op, [t.name, self.constant(1, "int64")], t.kind, t.width, t.exact, reverse=self.random.randint(0, 1))
+
+    def machine(self):
+        t = self.pick(("float32",), exact=True)
+        if t and t.width <= 3:
+            numbers = [round(self.random.uniform(-2, 2), 2) for _ in range(5 * t.width + 5)]
+            classes = self.random.choice([2, 3])
+            weights = [round(self.random.uniform(-1, 1), 2) for _ in range(5 * (classes - 1))]
+            pairs = classes * (classes - 1) // 2
+            self.add("SVMClassifier", [self.bounded(t)], "float32", max(pairs, 2), False, ML, outputs=[self.name()], kernel_type="RBF", kernel_params=[0.4, 0.0, 3.0],
+                     support_vectors=numbers[: 5 * t.width], vectors_per_class=[2, 3] if classes == 2 else [2, 2, 1], coefficients=weights,
+                     rho=numbers[-pairs:], classlabels_ints=list(range(classes)), post_transform=self.random.choice(["NONE", "LOGISTIC"]))
 
     def finish(self):
         """All floats side by side, and what is another type as float32."""

@@ -50,18 +50,19 @@ impl<'a> Reader<'a> {
         self.only(&document, &["model", "cache", "feature", "output", "endpoint"]);
         let model = self.table(&document, "model");
         let cache = self.table(&document, "cache");
-        let features = self.tables(&document, "feature");
+        let feature_tables = self.tables(&document, "feature");
         let output_tables = self.tables(&document, "output");
         let endpoint_tables = self.tables(&document, "endpoint");
 
         let Model { name, description, license, contact, file } =
             model.map_or_else(Model::default, |model| self.model(&model));
         let cache = cache.and_then(|cache| self.cache(&cache));
-        let features = self.each(&features, Reader::feature);
+        let mut features = self.each(&feature_tables, Reader::feature);
         let outputs = self.each(&output_tables, Reader::output);
         let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
         let endpoints = self.each(&endpoint_tables, |reader, table| reader.endpoint(table, &names));
         if self.errors.is_empty() {
+            self.place_features(&feature_tables, &mut features);
             self.distinct_classes(&endpoint_tables, &endpoints);
             self.distinct_fields(&endpoint_tables, &endpoints);
             self.distinct_outputs(&output_tables, &outputs);

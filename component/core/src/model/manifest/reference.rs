@@ -125,13 +125,27 @@ pub(super) static CACHE: [Key; 4] = [
 ];
 
 /// `[[feature]]`
-pub(super) static FEATURE: [Key; 12] = [
+pub(super) static FEATURE: [Key; 14] = [
     key(
         "name",
         "text",
         None,
         &[],
         "The field in the request, and the name of the model's input (or, for a model with one input tensor, the next of its columns).",
+    ),
+    key(
+        "input",
+        "name of one of the model's inputs",
+        Some("the field's name"),
+        &[],
+        "For a model of several inputs, of which one has several columns: the input that the value goes to. Where a key of a map is meant (`DictVectorizer`, `CastMap`), it is the name of the field.",
+    ),
+    key(
+        "column",
+        "integer from 0",
+        Some("the column after that of the last field of this `input`"),
+        &[],
+        "The column of `input` that the value goes to. All columns of an input must be there.",
     ),
     key(
         "type",
@@ -197,7 +211,7 @@ pub(super) static OUTPUT: [Key; 4] = [
         "integer from 0",
         Some("0"),
         &[],
-        "The column of that output: for a classifier's probabilities the class.",
+        "The column of that output: for a classifier's probabilities the class. Several tensors, and tensors of more than two dimensions, count as all their numbers one after the other.",
     ),
     key("description", "text", Some("empty"), &[], "What it means, for people."),
 ];

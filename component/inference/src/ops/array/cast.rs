@@ -28,10 +28,20 @@ pub(crate) fn cast(node: &Node<'_>) -> Result<Built, String> {
     Ok(Built::map(Cast { to }, Fact::new(to, fact.shape.clone())))
 }
 
+/// A cast to the type of the second input.
+pub(crate) fn cast_like(node: &Node<'_>) -> Result<Built, String> {
+    node.ignore(&["saturate", "round_mode"]);
+    let (fact, to) = (node.input(0)?.fact, node.input(1)?.fact.element);
+    if to == fact.element {
+        return identity(node);
+    }
+    Ok(Built::map(Cast { to }, Fact::new(to, fact.shape.clone())))
+}
+
 impl Kernel for Cast {
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         for i in 0..inputs[0].len() {
-            cast_element(&inputs[0], &mut outputs[0], i)?;
+            cast_element(&inputs[0], i, &mut outputs[0], i)?;
         }
         Ok(())
     }
@@ -42,25 +52,31 @@ impl Kernel for Cast {
     }
 }
 
-fn cast_element(source: &View<'_>, target: &mut ViewMut<'_>, i: usize) -> Result<(), String> {
+/// Casts the element `from` of a tensor to the element `to` of another.
+pub(crate) fn cast_element(
+    source: &View<'_>,
+    from: usize,
+    target: &mut ViewMut<'_>,
+    to: usize,
+) -> Result<(), String> {
     if let View::Text(source) = source {
-        return parse(&source[i], target, i);
+        return parse(&source[from], target, to);
     }
     match target {
-        ViewMut::F32(target) => target[i] = source.single(i),
-        ViewMut::F64(target) => target[i] = source.number(i),
+        ViewMut::F32(target) => target[to] = source.single(from),
+        ViewMut::F64(target) => target[to] = source.number(from),
         // Not through float64, which does not hold every int64.
         ViewMut::I32(target) => {
-            target[i] = source.integer(i).map_or_else(
-                || i32::try_from(truncated(source.number(i))).unwrap_or(i32::MIN),
+            target[to] = source.integer(from).map_or_else(
+                || i32::try_from(truncated(source.number(from))).unwrap_or(i32::MIN),
                 |it| it as i32,
             );
         }
         ViewMut::I64(target) => {
-            target[i] = source.integer(i).unwrap_or_else(|| truncated(source.number(i)));
+            target[to] = source.integer(from).unwrap_or_else(|| truncated(source.number(from)));
         }
-        ViewMut::Bool(target) => target[i] = source.number(i) != 0.0,
-        ViewMut::Text(target) => target[i] = to_text(source, i),
+        ViewMut::Bool(target) => target[to] = source.number(from) != 0.0,
+        ViewMut::Text(target) => target[to] = to_text(source, from),
     }
     Ok(())
 }
@@ -82,7 +98,10 @@ fn parse(text: &str, target: &mut ViewMut<'_>, i: usize) -> Result<(), String> {
         ViewMut::I32(target) => integer().map(|value| target[i] = value as i32),
         ViewMut::I64(target) => integer().map(|value| target[i] = value),
         ViewMut::Bool(target) => integer().map(|value| target[i] = value != 0),
-        ViewMut::Text(_) => None,
+        ViewMut::Text(target) => {
+            target[i] = text.to_owned();
+            Some(())
+        }
     };
     parsed.ok_or_else(|| format!("the string {text:?}, which is to be cast to {element}"))
 }

@@ -4,6 +4,7 @@
 
 use crate::math::Float;
 use crate::node::{Node, Operand};
+use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
 use crate::ops::kernel::Kernel;
 use crate::ops::math::broadcast::{Stretch, broadcast, each};
@@ -19,6 +20,10 @@ enum Operation {
     Div,
     Max,
     Min,
+    /// With the sign of the divisor; of integers only.
+    Mod,
+    /// With the sign of the dividend.
+    Remainder,
 }
 
 impl Operation {
@@ -31,6 +36,9 @@ impl Operation {
             Operation::Max if a.is_nan() || a > b => a,
             Operation::Min if a.is_nan() || a < b => a,
             Operation::Max | Operation::Min => b,
+            Operation::Mod | Operation::Remainder => {
+                T::from_f64(libm::fmod(a.to_f64(), b.to_f64()))
+            }
         }
     }
 }
@@ -45,6 +53,12 @@ macro_rules! integers {
             Operation::Div => $a.wrapping_div($b),
             Operation::Max => $a.max($b),
             Operation::Min => $a.min($b),
+            Operation::Remainder => $a.wrapping_rem($b),
+            Operation::Mod => {
+                let rest = $a.wrapping_rem($b);
+                // Its sign is that of the divisor.
+                if rest != 0 && (rest < 0) != ($b < 0) { rest.wrapping_add($b) } else { rest }
+            }
         }
     };
 }
@@ -122,18 +136,61 @@ pub(crate) fn mul(node: &Node<'_>) -> Result<Built, String> {
 
 pub(crate) fn div(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
-    let divisor = node.input(1)?;
-    if !divisor.fact.element.is_float() {
-        let view = divisor.constant.map(View::of).transpose().map_err(|e| e.to_string())?;
-        let safe =
-            view.is_some_and(|it| (0..it.len()).all(|i| it.integer(i).is_some_and(|x| x != 0)));
-        if !safe {
-            return Err(
-                "a division of integers, expected constants other than 0 to divide by".into()
-            );
-        }
-    }
+    refuse_zero(node)?;
     fold(node, Operation::Div)
+}
+
+/// Refuses integers to divide by that could be 0.
+fn refuse_zero(node: &Node<'_>) -> Result<(), String> {
+    let divisor = node.input(1)?;
+    if divisor.fact.element.is_float() {
+        return Ok(());
+    }
+    let view = divisor.constant.map(View::of).transpose().map_err(|e| e.to_string())?;
+    let safe = view.is_some_and(|it| (0..it.len()).all(|i| it.integer(i).is_some_and(|x| x != 0)));
+    match safe {
+        true => Ok(()),
+        false => Err("a division of integers, expected constants other than 0 to divide by".into()),
+    }
+}
+
+pub(crate) fn modulo(node: &Node<'_>) -> Result<Built, String> {
+    node.exactly(2)?;
+    refuse_zero(node)?;
+    let is_float = node.input(0)?.fact.element.is_float();
+    match node.int("fmod")?.unwrap_or(0) {
+        0 if is_float => Err("floats without the attribute 'fmod', which they need".into()),
+        0 => fold(node, Operation::Mod),
+        _ => fold(node, Operation::Remainder),
+    }
+}
+
+/// The sum of all inputs, divided by their number.
+#[derive(Debug)]
+struct Mean {
+    sum: Fold,
+    count: usize,
+}
+
+pub(crate) fn mean(node: &Node<'_>) -> Result<Built, String> {
+    let (operands, element) = node.uniform_inputs()?;
+    operands[0].float()?;
+    let (shape, stretches) = stretched(node, &operands)?;
+    let count = operands.len();
+    let mean = Mean { sum: Fold { operation: Operation::Add, stretches }, count };
+    Ok(Built::kernel(mean, (0..count).collect(), vec![Fact::new(element, shape)]))
+}
+
+impl Kernel for Mean {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        self.sum.run(inputs, outputs)?;
+        match &mut outputs[0] {
+            ViewMut::F32(y) => y.iter_mut().for_each(|y| *y /= self.count as f32),
+            ViewMut::F64(y) => y.iter_mut().for_each(|y| *y /= self.count as f64),
+            _ => unreachable!("operators on floats refuse others when they are built"),
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn sum(node: &Node<'_>) -> Result<Built, String> {
@@ -148,7 +205,7 @@ pub(crate) fn min(node: &Node<'_>) -> Result<Built, String> {
     fold(node, Operation::Min)
 }
 
-/// Floats to powers that may have a type of their own.
+/// Numbers to powers that may have a type of their own; integers through float64, as in onnxruntime.
 #[derive(Debug)]
 struct Pow {
     base: Stretch,
@@ -158,7 +215,7 @@ struct Pow {
 pub(crate) fn pow(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
     let (base, exponent) = (node.input(0)?, node.input(1)?);
-    let element = base.float()?;
+    let element = base.numeric()?;
     exponent.numeric()?;
     let (shape, stretches) = stretched(node, &[base, exponent])?;
     let [base, exponent] = each(stretches);
@@ -173,6 +230,13 @@ impl Kernel for Pow {
         };
         match &mut outputs[0] {
             ViewMut::F64(y) => y.iter_mut().enumerate().for_each(|(i, y)| *y = power(i)),
+            ViewMut::I32(y) => {
+                let power = |i| i32::try_from(truncated(power(i))).unwrap_or(i32::MIN);
+                y.iter_mut().enumerate().for_each(|(i, y)| *y = power(i));
+            }
+            ViewMut::I64(y) => {
+                y.iter_mut().enumerate().for_each(|(i, y)| *y = truncated(power(i)));
+            }
             y => y.singles().iter_mut().enumerate().for_each(|(i, y)| *y = power(i) as f32),
         }
         Ok(())
@@ -205,4 +269,64 @@ pub(crate) fn log(node: &Node<'_>) -> Result<Built, String> {
 
 pub(crate) fn erf(node: &Node<'_>) -> Result<Built, String> {
     unary(node, Function::Erf)
+}
+
+pub(crate) fn ceil(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Ceil)
+}
+
+pub(crate) fn floor(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Floor)
+}
+
+pub(crate) fn round(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Round)
+}
+
+pub(crate) fn sign(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Sign)
+}
+
+pub(crate) fn sin(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::sin))
+}
+
+pub(crate) fn cos(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::cos))
+}
+
+pub(crate) fn tan(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::tan))
+}
+
+pub(crate) fn asin(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::asin))
+}
+
+pub(crate) fn acos(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::acos))
+}
+
+pub(crate) fn atan(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::atan))
+}
+
+pub(crate) fn sinh(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::sinh))
+}
+
+pub(crate) fn cosh(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::cosh))
+}
+
+pub(crate) fn asinh(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::asinh))
+}
+
+pub(crate) fn acosh(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::acosh))
+}
+
+pub(crate) fn atanh(node: &Node<'_>) -> Result<Built, String> {
+    unary(node, Function::Libm(libm::atanh))
 }

@@ -40,7 +40,7 @@ fn compare(node: &Node<'_>, relation: Relation) -> Result<Built, String> {
     node.exactly(2)?;
     let (operands, element) = node.uniform_inputs()?;
     let ordered = relation != Relation::Equal;
-    if element == Element::Text || ordered && element == Element::Bool {
+    if ordered && matches!(element, Element::Bool | Element::Text) {
         return Err(format!("inputs of type {element}, expected numbers"));
     }
     let (shape, stretches) = stretched(node, &operands)?;
@@ -65,7 +65,7 @@ impl Kernel for Compare {
                 }
             };
         }
-        compare!(F32, F64, I32, I64, Bool);
+        compare!(F32, F64, I32, I64, Bool, Text);
         Ok(())
     }
 
@@ -94,10 +94,17 @@ pub(crate) fn greater_or_equal(node: &Node<'_>) -> Result<Built, String> {
     compare(node, Relation::GreaterOrEqual)
 }
 
-/// `And` or `Or` of two tensors of truth values.
+#[derive(Clone, Copy, Debug)]
+enum Connective {
+    And,
+    Or,
+    Xor,
+}
+
+/// Two tensors of truth values.
 #[derive(Debug)]
 struct Combine {
-    is_and: bool,
+    connective: Connective,
     left: Stretch,
     right: Stretch,
 }
@@ -110,13 +117,13 @@ fn truths(node: &Node<'_>) -> Result<(), String> {
     }
 }
 
-fn combine(node: &Node<'_>, is_and: bool) -> Result<Built, String> {
+fn combine(node: &Node<'_>, connective: Connective) -> Result<Built, String> {
     node.exactly(2)?;
     truths(node)?;
     let (shape, stretches) = stretched(node, &node.all_inputs()?)?;
     let [left, right] = each(stretches);
     let output = Fact::new(Element::Bool, shape);
-    Ok(Built::kernel(Combine { is_and, left, right }, vec![0, 1], vec![output]))
+    Ok(Built::kernel(Combine { connective, left, right }, vec![0, 1], vec![output]))
 }
 
 impl Kernel for Combine {
@@ -126,18 +133,26 @@ impl Kernel for Combine {
         };
         for (place, y) in outputs[0].truths().iter_mut().enumerate() {
             let (a, b) = (a[self.left.at(place)], b[self.right.at(place)]);
-            *y = if self.is_and { a && b } else { a || b };
+            *y = match self.connective {
+                Connective::And => a && b,
+                Connective::Or => a || b,
+                Connective::Xor => a != b,
+            };
         }
         Ok(())
     }
 }
 
 pub(crate) fn and(node: &Node<'_>) -> Result<Built, String> {
-    combine(node, true)
+    combine(node, Connective::And)
 }
 
 pub(crate) fn or(node: &Node<'_>) -> Result<Built, String> {
-    combine(node, false)
+    combine(node, Connective::Or)
+}
+
+pub(crate) fn xor(node: &Node<'_>) -> Result<Built, String> {
+    combine(node, Connective::Xor)
 }
 
 #[derive(Debug)]
@@ -159,19 +174,40 @@ impl Kernel for Not {
     }
 }
 
+/// Which of the values that are no numbers are looked for.
 #[derive(Debug)]
-struct IsNan;
-
-pub(crate) fn is_nan(node: &Node<'_>) -> Result<Built, String> {
-    let input = node.input(0)?;
-    input.float()?;
-    Ok(Built::map(IsNan, Fact::new(Element::Bool, input.fact.shape.clone())))
+enum Is {
+    Nan,
+    Infinite { negative: bool, positive: bool },
 }
 
-impl Kernel for IsNan {
+pub(crate) fn is_nan(node: &Node<'_>) -> Result<Built, String> {
+    is(node, Is::Nan)
+}
+
+pub(crate) fn is_inf(node: &Node<'_>) -> Result<Built, String> {
+    let detect = |name| Ok::<_, String>(node.int(name)?.unwrap_or(1) != 0);
+    let (negative, positive) = (detect("detect_negative")?, detect("detect_positive")?);
+    is(node, Is::Infinite { negative, positive })
+}
+
+fn is(node: &Node<'_>, is: Is) -> Result<Built, String> {
+    let input = node.input(0)?;
+    input.float()?;
+    Ok(Built::map(is, Fact::new(Element::Bool, input.fact.shape.clone())))
+}
+
+impl Kernel for Is {
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let target = outputs[0].truths().iter_mut().enumerate();
-        target.for_each(|(i, y)| *y = inputs[0].number(i).is_nan());
+        for (i, y) in outputs[0].truths().iter_mut().enumerate() {
+            let x = inputs[0].number(i);
+            *y = match *self {
+                Is::Nan => x.is_nan(),
+                Is::Infinite { negative, positive } => {
+                    x.is_infinite() && if x < 0.0 { negative } else { positive }
+                }
+            };
+        }
         Ok(())
     }
 

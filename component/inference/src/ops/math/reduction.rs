@@ -6,6 +6,7 @@
 
 use crate::math::Float;
 use crate::node::{Node, axis};
+use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing};
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
@@ -17,8 +18,10 @@ enum Reducer {
     Product,
     Max,
     Min,
+    L1,
     L2,
     SumSquare,
+    LogSum,
     LogSumExp,
 }
 
@@ -33,7 +36,16 @@ struct Reduce {
 
 fn reduce(node: &Node<'_>, reducer: Reducer) -> Result<Built, String> {
     let input = node.input(0)?;
-    input.float()?;
+    let element = input.fact.element;
+    let fits = match reducer {
+        _ if element.is_float() => true,
+        Reducer::LogSum | Reducer::LogSumExp => false,
+        Reducer::Max | Reducer::Min => element != Element::Text,
+        _ => matches!(element, Element::I32 | Element::I64),
+    };
+    if !fits {
+        return Err(format!("an input of type {element}, expected numbers"));
+    }
     let shape = &input.fact.shape;
     // An input in later operator sets, an attribute in earlier ones.
     let given = match node.constant_integers(1)? {
@@ -46,16 +58,16 @@ fn reduce(node: &Node<'_>, reducer: Reducer) -> Result<Built, String> {
         given.iter().map(|&it| axis(it, shape.len())).collect::<Result<_, _>>()?
     } else if without_axes == 0 {
         (0..shape.len()).collect()
-    } else if matches!(reducer, Reducer::Sum | Reducer::Mean | Reducer::Product) {
+    } else if matches!(
+        reducer,
+        Reducer::Sum | Reducer::Mean | Reducer::Product | Reducer::Max | Reducer::Min
+    ) {
         return crate::ops::array::shape::identity(node);
     } else {
         return Err("no axes and 'noop_with_empty_axes', expected axes".into());
     };
     if axes.iter().enumerate().any(|(i, axis)| axes[..i].contains(axis)) {
         return Err(format!("the axes {given:?}, expected no axis twice"));
-    }
-    if axes.iter().any(|&axis| shape[axis] == 0) {
-        return Err(format!("an input of shape {shape:?}, expected elements"));
     }
     let kept: Vec<usize> =
         (0..shape.len()).map(|i| if axes.contains(&i) { 1 } else { shape[i] }).collect();
@@ -68,7 +80,8 @@ fn reduce(node: &Node<'_>, reducer: Reducer) -> Result<Built, String> {
     Ok(Built::map(kernel, Fact::new(input.fact.element, reduced)))
 }
 
-fn targets(shape: &[usize], axes: &[usize]) -> Result<Vec<u32>, String> {
+/// For each element the one that is left of it when some axes are joined.
+pub(crate) fn targets(shape: &[usize], axes: &[usize]) -> Result<Vec<u32>, String> {
     let mut targets = vec![0u32; elements(shape)?];
     let (mut stride, mut target_stride) = (1, 1);
     for (axis, &size) in shape.iter().enumerate().rev() {
@@ -88,11 +101,21 @@ impl Reduce {
         if self.reducer == Reducer::LogSumExp {
             return self.log_sum_exp(x, y);
         }
+        if self.count == 0 {
+            // What stays as it is when there is nothing to join.
+            y.fill(match self.reducer {
+                Reducer::Product => T::one(),
+                Reducer::Max => T::from_f64(f64::NEG_INFINITY),
+                Reducer::Min => T::from_f64(f64::INFINITY),
+                _ => T::default(),
+            });
+        }
         let mut is_first = vec![true; y.len()];
         for (&x, &target) in x.iter().zip(&self.targets) {
             let target = target as usize;
             let x = match self.reducer {
                 Reducer::L2 | Reducer::SumSquare => x * x,
+                Reducer::L1 => x.abs(),
                 _ => x,
             };
             if std::mem::take(&mut is_first[target]) {
@@ -112,8 +135,49 @@ impl Reduce {
             *y = match self.reducer {
                 Reducer::Mean => *y / T::from_f64(self.count as f64),
                 Reducer::L2 => y.sqrt(),
+                Reducer::LogSum => y.ln(),
                 _ => *y,
             };
+        }
+    }
+
+    /// Integers, whose sums and products wrap around as those of onnxruntime do.
+    fn of_integers<T: Integer>(&self, x: &[T], y: &mut [T]) {
+        y.fill(match self.reducer {
+            Reducer::Product => T::from_i64(1),
+            Reducer::Max => T::MIN,
+            Reducer::Min => T::MAX,
+            _ => T::from_i64(0),
+        });
+        for (&x, &target) in x.iter().zip(&self.targets) {
+            let y = &mut y[target as usize];
+            *y = match self.reducer {
+                Reducer::Product => y.times(x),
+                Reducer::Max => x.max(*y),
+                Reducer::Min => x.min(*y),
+                Reducer::L1 if x < T::from_i64(0) => y.plus(x.times(T::from_i64(-1))),
+                Reducer::L2 | Reducer::SumSquare => y.plus(x.times(x)),
+                _ => y.plus(x),
+            };
+        }
+        for y in y {
+            *y = match self.reducer {
+                Reducer::Mean => {
+                    T::from_i64(y.to_i64().checked_div(self.count as i64).unwrap_or(0))
+                }
+                Reducer::L2 => T::from_i64(truncated((y.to_i64() as f64).sqrt())),
+                _ => *y,
+            };
+        }
+    }
+
+    /// Whether one is true, or all are.
+    fn of_truths(&self, x: &[bool], y: &mut [bool]) {
+        let is_max = self.reducer == Reducer::Max;
+        y.fill(!is_max);
+        for (&x, &target) in x.iter().zip(&self.targets) {
+            let y = &mut y[target as usize];
+            *y = if is_max { *y || x } else { *y && x };
         }
     }
 
@@ -146,11 +210,49 @@ impl Kernel for Reduce {
         match (inputs[0], &mut outputs[0]) {
             (View::F32(x), ViewMut::F32(y)) => self.of(x, y),
             (View::F64(x), ViewMut::F64(y)) => self.of(x, y),
+            (View::I32(x), ViewMut::I32(y)) => self.of_integers(x, y),
+            (View::I64(x), ViewMut::I64(y)) => self.of_integers(x, y),
+            (View::Bool(x), ViewMut::Bool(y)) => self.of_truths(x, y),
             _ => unreachable!("element types are fixed when a graph is loaded"),
         }
         Ok(())
     }
 }
+
+/// int32 or int64.
+trait Integer: Copy + Ord {
+    const MIN: Self;
+    const MAX: Self;
+
+    fn from_i64(value: i64) -> Self;
+    fn to_i64(self) -> i64;
+    fn plus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! integer {
+    ($type:ty) => {
+        impl Integer for $type {
+            const MIN: $type = <$type>::MIN;
+            const MAX: $type = <$type>::MAX;
+
+            fn from_i64(value: i64) -> $type {
+                value as $type
+            }
+            fn to_i64(self) -> i64 {
+                i64::from(self)
+            }
+            fn plus(self, other: $type) -> $type {
+                self.wrapping_add(other)
+            }
+            fn times(self, other: $type) -> $type {
+                self.wrapping_mul(other)
+            }
+        }
+    };
+}
+integer!(i32);
+integer!(i64);
 
 pub(crate) fn sum(node: &Node<'_>) -> Result<Built, String> {
     reduce(node, Reducer::Sum)
@@ -170,6 +272,14 @@ pub(crate) fn max(node: &Node<'_>) -> Result<Built, String> {
 
 pub(crate) fn min(node: &Node<'_>) -> Result<Built, String> {
     reduce(node, Reducer::Min)
+}
+
+pub(crate) fn l1(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::L1)
+}
+
+pub(crate) fn log_sum(node: &Node<'_>) -> Result<Built, String> {
+    reduce(node, Reducer::LogSum)
 }
 
 pub(crate) fn l2(node: &Node<'_>) -> Result<Built, String> {

@@ -27,7 +27,7 @@ const FEATURE_BITS: u32 = 24;
 const MISSING_IS_TRUE: u32 = 1 << 27;
 
 /// The tests, by number. Features tested with the first one need no decoding.
-const MODES: [&str; 6] =
+pub(crate) const MODES: [&str; 6] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
 
 /// What a leaf adds to the score of one class or target.
@@ -56,21 +56,68 @@ pub(crate) struct Forest<T> {
     pub(crate) only_target: Option<usize>,
 }
 
+/// The parallel lists that the attributes of the operators are: an entry for each node, and for each
+/// vote.
+#[derive(Debug, Default)]
+pub(crate) struct Lists<T> {
+    pub(crate) tree_ids: Vec<i64>,
+    pub(crate) node_ids: Vec<i64>,
+    pub(crate) feature_ids: Vec<i64>,
+    pub(crate) modes: Vec<String>,
+    pub(crate) thresholds: Vec<T>,
+    /// Where to go if the test holds, and where otherwise.
+    pub(crate) yes: Vec<i64>,
+    pub(crate) no: Vec<i64>,
+    /// Whether the test holds for NaN; empty where it does for none.
+    pub(crate) missing: Vec<i64>,
+    /// What the votes are for, as messages call it.
+    pub(crate) prefix: &'static str,
+    pub(crate) vote_tree_ids: Vec<i64>,
+    pub(crate) vote_node_ids: Vec<i64>,
+    pub(crate) target_ids: Vec<i64>,
+    pub(crate) weights: Vec<T>,
+}
+
+impl<T: Float> Lists<T> {
+    fn of(node: &Node<'_>, prefix: &'static str) -> Result<Lists<T>, String> {
+        node.ignore(&["nodes_hitrates", "nodes_hitrates_as_tensor"]);
+        Ok(Lists {
+            tree_ids: node.ints("nodes_treeids")?.to_vec(),
+            node_ids: node.ints("nodes_nodeids")?.to_vec(),
+            feature_ids: node.ints("nodes_featureids")?.to_vec(),
+            modes: node.strings("nodes_modes")?,
+            thresholds: floats(node, "nodes_values")?,
+            yes: node.ints("nodes_truenodeids")?.to_vec(),
+            no: node.ints("nodes_falsenodeids")?.to_vec(),
+            missing: node.ints("nodes_missing_value_tracks_true")?.to_vec(),
+            prefix,
+            vote_tree_ids: node.ints(&format!("{prefix}_treeids"))?.to_vec(),
+            vote_node_ids: node.ints(&format!("{prefix}_nodeids"))?.to_vec(),
+            target_ids: node.ints(&format!("{prefix}_ids"))?.to_vec(),
+            weights: floats(node, &format!("{prefix}_weights"))?,
+        })
+    }
+}
+
 impl<T: Float> Forest<T> {
     /// Reads the trees; `prefix` is that of the attributes for votes, `class` or `target`.
     pub(crate) fn of(
         node: &Node<'_>,
-        prefix: &str,
+        prefix: &'static str,
         targets: usize,
         features: usize,
     ) -> Result<Forest<T>, String> {
-        node.ignore(&["nodes_hitrates", "nodes_hitrates_as_tensor"]);
-        let (tree_ids, node_ids) = (node.ints("nodes_treeids")?, node.ints("nodes_nodeids")?);
-        let feature_ids = node.ints("nodes_featureids")?;
-        let modes = node.strings("nodes_modes")?;
-        let thresholds: Vec<T> = floats(node, "nodes_values")?;
-        let (yes, no) = (node.ints("nodes_truenodeids")?, node.ints("nodes_falsenodeids")?);
-        let missing = node.ints("nodes_missing_value_tracks_true")?;
+        Forest::new(&Lists::of(node, prefix)?, targets, features)
+    }
+
+    /// Builds the trees of lists.
+    pub(crate) fn new(
+        lists: &Lists<T>,
+        targets: usize,
+        features: usize,
+    ) -> Result<Forest<T>, String> {
+        let Lists { tree_ids, node_ids, feature_ids, modes, thresholds, yes, no, missing, .. } =
+            lists;
         let count = node_ids.len();
         let lengths =
             [tree_ids.len(), feature_ids.len(), modes.len(), thresholds.len(), yes.len(), no.len()];
@@ -112,7 +159,7 @@ impl<T: Float> Forest<T> {
         let roots: Vec<u32> = (0..count).filter(starts).map(|i| i as u32).collect();
         refuse_cycles(&nodes, &roots)?;
 
-        let votes = votes(node, prefix, targets, &index, &mut nodes)?;
+        let votes = votes(lists, targets, &index, &mut nodes)?;
         let plain = nodes.iter().all(|it| it.test == LEAF || it.test < 1 << FEATURE_BITS);
         let only_target = votes.first().map(|vote| vote.target).filter(|&target| {
             votes.iter().all(|vote| vote.target == target)
@@ -235,16 +282,13 @@ fn refuse_cycles<T>(nodes: &[TreeNode<T>], roots: &[u32]) -> Result<(), String> 
 /// Reads the votes and hands them to the leaves. As in onnxruntime, votes of other nodes count for
 /// nothing.
 fn votes<T: Float>(
-    node: &Node<'_>,
-    prefix: &str,
+    lists: &Lists<T>,
     targets: usize,
     index: &Index,
     nodes: &mut [TreeNode<T>],
 ) -> Result<Vec<Vote<T>>, String> {
-    let tree_ids = node.ints(&format!("{prefix}_treeids"))?;
-    let node_ids = node.ints(&format!("{prefix}_nodeids"))?;
-    let target_ids = node.ints(&format!("{prefix}_ids"))?;
-    let weights: Vec<T> = floats(node, &format!("{prefix}_weights"))?;
+    let Lists { prefix, vote_tree_ids: tree_ids, vote_node_ids: node_ids, .. } = lists;
+    let Lists { target_ids, weights, .. } = lists;
     let count = weights.len();
     if [tree_ids.len(), node_ids.len(), target_ids.len()] != [count; 3] {
         return Err(format!(

@@ -1,4 +1,5 @@
-//! `ai.onnx.ml.LabelEncoder`: a value for each of a list of keys, and one for all others.
+//! `ai.onnx.ml.LabelEncoder` and `CategoryMapper`: a value for each of a list of keys, and one for all
+//! others.
 
 use std::cmp::Ordering;
 
@@ -44,14 +45,48 @@ pub(crate) fn label_encoder(node: &Node<'_>) -> Result<Built, String> {
         .into_iter()
         .find(|element| element.datum() == values.datum_type())
         .ok_or_else(|| format!("values of type {:?}", values.datum_type()))?;
-    let view = View::of(&keys).map_err(|e| e.to_string())?;
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    // Of equal keys the first one counts.
-    order.sort_by(|&a, &b| compare(&view, a, &view, b).then(a.cmp(&b)));
-    order.dedup_by(|b, a| compare(&view, *a, &view, *b).is_eq());
+    let order = order(&keys)?;
     let output = Fact::new(output, fact.shape.clone());
     let nan_is_key = node.ml_opset >= 4;
     Ok(Built::map(LabelEncoder { keys, order, values, other, nan_is_key }, output))
+}
+
+/// `ai.onnx.ml.CategoryMapper`: integers for strings, or strings for integers, in pairs. Of equal
+/// ones the last counts.
+pub(crate) fn category_mapper(node: &Node<'_>) -> Result<Built, String> {
+    let fact = node.input(0)?.fact;
+    node.ignore(&["default_int64", "default_string"]);
+    let mut texts = node.strings("cats_strings")?;
+    let mut integers = node.ints("cats_int64s")?.to_vec();
+    if texts.len() != integers.len() {
+        return Err(format!("{} strings for {} integers", texts.len(), integers.len()));
+    }
+    texts.reverse();
+    integers.reverse();
+    let (texts, integers) = (tensor1(&texts), tensor1(&integers));
+    let (keys, values, other, output) = match fact.element {
+        Element::Text => {
+            let other = node.int("default_int64")?.unwrap_or(-1);
+            (texts, integers, tensor1(&[other]), Element::I64)
+        }
+        Element::I64 => {
+            let other = node.string("default_string")?.unwrap_or("_Unused");
+            (integers, texts, tensor1(&[other.to_owned()]), Element::Text)
+        }
+        element => return Err(format!("an input of type {element}, expected string or int64")),
+    };
+    let order = order(&keys)?;
+    let encoder = LabelEncoder { keys, order, values, other, nan_is_key: false };
+    Ok(Built::map(encoder, Fact::new(output, fact.shape.clone())))
+}
+
+/// Positions of keys in the order of the keys; of equal ones that of the first.
+fn order(keys: &Tensor) -> Result<Vec<usize>, String> {
+    let view = View::of(keys).map_err(|e| e.to_string())?;
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by(|&a, &b| compare(&view, a, &view, b).then(a.cmp(&b)));
+    order.dedup_by(|b, a| compare(&view, *a, &view, *b).is_eq());
+    Ok(order)
 }
 
 /// Version 1 of the operator: strings and their positions.

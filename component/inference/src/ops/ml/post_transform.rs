@@ -1,6 +1,6 @@
 //! `post_transform` of the classifiers and regressors.
 
-use crate::math;
+use crate::math::{self, Float};
 use crate::node::Node;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl PostTransform {
     }
 
     /// Turns the scores of two or more classes or targets into what the operator gives.
-    pub(crate) fn apply(self, scores: &mut [f32]) {
+    pub(crate) fn apply<T: Float>(self, scores: &mut [T]) {
         match self {
             PostTransform::None => {}
             PostTransform::Logistic => {
@@ -39,7 +39,8 @@ impl PostTransform {
             PostTransform::Softmax => math::softmax(scores),
             PostTransform::SoftmaxZero => math::softmax_zero(scores),
             PostTransform::Probit => {
-                scores.iter_mut().for_each(|score| *score = math::probit(*score));
+                let probit = |score: T| T::from_f64(math::probit(score.to_f64() as f32).into());
+                scores.iter_mut().for_each(|score| *score = probit(*score));
             }
         }
     }

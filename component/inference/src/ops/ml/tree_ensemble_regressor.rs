@@ -4,6 +4,7 @@
 //! there is exactly one, and no transform but PROBIT; several targets take base values only if
 //! there is one for each.
 
+use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing};
@@ -12,7 +13,7 @@ use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Aggregate {
+pub(crate) enum Aggregate {
     Sum,
     Average,
     Min,
@@ -20,13 +21,13 @@ enum Aggregate {
 }
 
 #[derive(Debug)]
-struct TreeEnsembleRegressor<T> {
-    forest: Forest<T>,
-    features: usize,
+pub(crate) struct TreeEnsembleRegressor<T> {
+    pub(crate) forest: Forest<T>,
+    pub(crate) features: usize,
     /// One per target; zeros if they are not used.
-    base_values: Vec<T>,
-    aggregate: Aggregate,
-    post_transform: PostTransform,
+    pub(crate) base_values: Vec<T>,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) post_transform: PostTransform,
 }
 
 pub(crate) fn tree_ensemble_regressor(node: &Node<'_>) -> Result<Built, String> {
@@ -94,13 +95,14 @@ impl<T: Row> TreeEnsembleRegressor<T> {
     }
 }
 
-impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
-    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+impl<T: Row> TreeEnsembleRegressor<T> {
+    /// Writes the scores of all rows.
+    fn each<S: Float>(&self, input: &View<'_>, y: &mut [S]) {
         let targets = self.base_values.len();
         let mut buffer = Vec::new();
         let mut joined: Vec<Option<T>> = Vec::new();
-        for (i, scores) in outputs[0].singles().chunks_exact_mut(targets).enumerate() {
-            let row = T::row(&inputs[0], i, self.features, &mut buffer);
+        for (i, scores) in y.chunks_exact_mut(targets).enumerate() {
+            let row = T::row(input, i, self.features, &mut buffer);
             joined.clear();
             joined.resize(targets, None);
             if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
@@ -120,11 +122,20 @@ impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
                     value = T::from_f64(value.to_f64() / self.forest.tree_count() as f64);
                 }
                 value += base;
-                *score = value.to_f64() as f32;
+                *score = S::from_f64(value.to_f64());
             }
             if targets > 1 || self.post_transform == PostTransform::Probit {
                 self.post_transform.apply(scores);
             }
+        }
+    }
+}
+
+impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
+    fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
+        match &mut outputs[0] {
+            ViewMut::F64(y) => self.each(&inputs[0], y),
+            y => self.each(&inputs[0], y.singles()),
         }
         Ok(())
     }

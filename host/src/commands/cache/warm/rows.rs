@@ -156,6 +156,7 @@ mod tests {
     fn feature(name: &str, domain: Domain) -> Feature {
         Feature {
             name: name.to_owned(),
+            place: None,
             domain,
             optional: false,
             unknown: vec![],

@@ -1,16 +1,20 @@
 //! Reads `[[feature]]`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::de::DeValue;
 
 use crate::model::feature::read;
-use crate::model::feature::{Domain, Feature, Value};
+use crate::model::feature::{Domain, Feature, Place, Value};
 use crate::model::manifest::read::toml::{Member, Reader, Table, json_number};
 use crate::model::manifest::reference::{self, Kind};
 use crate::model::step::{Step, StepError};
 
 const MAX_CATEGORIES: usize = 1 << 16;
+
+/// A column that is left out, until all features are read.
+const NEXT_COLUMN: usize = usize::MAX;
 
 impl<'a> Reader<'a> {
     pub(super) fn feature(
@@ -31,6 +35,7 @@ impl<'a> Reader<'a> {
         }
         self.known(table, &reference::FEATURE, Some(kind));
         let name = self.string(table, "name");
+        let place = self.place(table);
         let domain = match kind {
             Kind::Number => self.number(table),
             Kind::Integer => self.integers(table),
@@ -44,6 +49,7 @@ impl<'a> Reader<'a> {
         let example = self.required(table, "example");
         let mut feature = Feature {
             name: name?,
+            place,
             domain: domain?,
             optional,
             unknown,
@@ -53,6 +59,39 @@ impl<'a> Reader<'a> {
         };
         feature.example = self.example(table, &feature, example?)?;
         Some((table.span_of("name"), feature.name.clone(), feature))
+    }
+
+    /// Where the value goes; without a column, [`Reader::place_features`] finds the next one.
+    fn place(&mut self, table: &Table<'_, 'a>) -> Option<Place> {
+        let column = self.optional_integer(table, "column", 0, i64::from(u32::MAX));
+        let input = self.optional_string(table, "input");
+        if column.is_some() && input.is_none() {
+            self.refuse(table, "column", "a column needs an input; name the model's input");
+        }
+        let column = column.map_or(NEXT_COLUMN, |column| column as usize);
+        input.map(|input| Place { input, column })
+    }
+
+    /// Gives a column to each feature that names an input alone: the one after the last column
+    /// that a feature before it has. Refuses two features in one place.
+    pub(super) fn place_features(&mut self, tables: &[Table<'_, 'a>], features: &mut [Feature]) {
+        let mut next: BTreeMap<String, usize> = BTreeMap::new();
+        let mut places: BTreeMap<(String, usize), String> = BTreeMap::new();
+        for (table, feature) in tables.iter().zip(features) {
+            let Some(place) = &mut feature.place else { continue };
+            let next = next.entry(place.input.clone()).or_default();
+            if place.column == NEXT_COLUMN {
+                place.column = *next;
+            }
+            *next = place.column + 1;
+            let place = (place.input.clone(), place.column);
+            let (input, column) = place.clone();
+            if let Some(other) = places.insert(place, feature.name.clone()) {
+                let message =
+                    format_args!("column {column} of {input:?} is the feature {other:?} already");
+                self.refuse(table, "input", message);
+            }
+        }
     }
 
     fn number(&mut self, table: &Table<'_, 'a>) -> Option<Domain> {
