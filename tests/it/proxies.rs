@@ -333,7 +333,7 @@ fn a_proxy_that_keeps_answers_to_post_by_their_path_gives_no_clients_to_another(
     for proxy in Proxy::all().into_iter().filter(|proxy| proxy.name == "nginx") {
         let path = "/risk_categories";
         let expected = proxy.host.post(path, SAMPLE).body;
-        let spoiled = ["{", "[]", "", &aged(17)];
+        let spoiled = ["{", "\"x\"", "", &aged(17)];
         for body in spoiled {
             let refused = proxy.post(path, body);
             assert!((400..500).contains(&refused.status), "{body}: {refused:?}");

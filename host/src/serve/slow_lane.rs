@@ -11,7 +11,7 @@ use std::thread::available_parallelism;
 
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::http::HeaderMap;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 
 /// A longer body is large: some hundred rows.
@@ -22,7 +22,8 @@ const NICENESS: i32 = 10;
 
 /// The threads for large requests.
 pub(crate) struct SlowLane {
-    /// None only while it is dropped.
+    handle: Handle,
+    /// Taken when it is dropped.
     runtime: Option<Runtime>,
 }
 
@@ -39,7 +40,7 @@ impl SlowLane {
             .on_thread_start(give_way)
             .enable_time()
             .build()?;
-        Ok(SlowLane { runtime: Some(runtime) })
+        Ok(SlowLane { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
     /// Whether a request is for it, by its head: it is long, or may be.
@@ -56,12 +57,16 @@ impl SlowLane {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(work, runtime.handle());
-        match tasks.join_next().await.expect("one task was spawned") {
-            Ok(done) => done,
-            Err(error) => resume_unwind(error.into_panic()),
+        tasks.spawn_on(work, &self.handle);
+        match tasks.join_next().await {
+            Some(Ok(done)) => done,
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The threads have ended with the server: nobody waits for the answer.
+                Err(_) => std::future::pending().await,
+            },
+            None => std::future::pending().await,
         }
     }
 }
