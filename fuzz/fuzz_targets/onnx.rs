@@ -7,10 +7,12 @@ use foretold_core::model::feature::{Domain, Feature, Value};
 use foretold_core::model::manifest::{Cache, Manifest, Output};
 use foretold_fuzz::{CREDIT, CREDIT_FULL};
 use foretold_inference::OnnxModel;
+use foretold_inference::draft::draft;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, model)) = input.split_first() else { return };
+    drop(draft(model, Some(3)));
     let manifest = manifest(choice);
     let Ok(model) = OnnxModel::load(model, &manifest) else { return };
     let row = manifest.example();

@@ -2,7 +2,15 @@
 
 pub(crate) mod bake;
 pub(crate) mod cache;
+pub(crate) mod check;
+pub(crate) mod model;
+pub(crate) mod new;
 pub(crate) mod options;
+pub(crate) mod output;
+pub(crate) mod predict;
+pub(crate) mod progress;
+pub(crate) mod rows;
+pub(crate) mod scoring;
 pub(crate) mod serve;
 
 use std::process::ExitCode;
@@ -17,6 +25,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use self::bake::Bake;
 use self::cache::Cache;
+use self::check::Check;
+use self::new::New;
+use self::predict::Predict;
 use self::serve::Serve;
 
 /// Serves cached predictions from a model in a WebAssembly component.
@@ -29,8 +40,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Bake(Bake),
+    New(New),
     Serve(Box<Serve>),
+    Predict(Box<Predict>),
+    Check(Check),
+    Bake(Bake),
     Cache(Cache),
 }
 
@@ -47,22 +61,43 @@ pub(crate) async fn run() -> ExitCode {
             options.run(start).await
         }
         Command::Cache(cache) => {
-            // That compiling takes its time, and that a purge may be lost; of the store a tool
-            // speaks itself.
-            let targets = Targets::new()
-                .with_target("foretold::artefact::program", LevelFilter::INFO)
-                .with_target("foretold::store::redis::tools::purge", LevelFilter::WARN);
-            log(targets);
+            // That a purge may be lost; of the store a tool speaks itself.
+            log(of_compiling()
+                .with_target("foretold::store::redis::tools::purge", LevelFilter::WARN));
             cache.run().await
+        }
+        Command::New(new) => {
+            log(of_compiling());
+            new.run().await
+        }
+        Command::Predict(predict) => {
+            log(of_compiling());
+            predict.run().await
+        }
+        Command::Check(check) => {
+            log(of_compiling());
+            check.run().await
         }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough: `foretold predict … | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    kinds.map(std::io::Error::kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
+}
+
+/// For tools: that compiling takes its time.
+fn of_compiling() -> Targets {
+    Targets::new().with_target("foretold::artefact::program", LevelFilter::INFO)
 }
 
 /// Logs this crate's messages from a level on.

@@ -76,8 +76,11 @@ README = {
     "make redis                                    # starts one on 127.0.0.1:6379, unless one answers already": [
         "run: background",
     ],
-    "target/release/foretold bake my_model -o my_model.wasm": [
-        "setup: cp -r models/credit my_model",
+    "target/release/foretold new my_model.onnx -o my_model --sample rows.csv": [
+        "setup: cp models/credit/model.onnx my_model.onnx",
+        "setup: python -c 'import csv, json; g = json.load(open(\"models/credit/golden.json\"));"
+        " csv.writer(open(\"rows.csv\", \"w\")).writerows([[*g[\"features\"], \"probability\"],"
+        " *([*row[\"features\"], *row[\"outputs\"]] for row in g[\"rows\"])])'",
         "run: background",
     ],
 }

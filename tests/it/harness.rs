@@ -10,6 +10,7 @@ pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod redis;
 pub(crate) mod refusal;
+pub(crate) mod run;
 pub(crate) mod scrape;
 pub(crate) mod secret;
 pub(crate) mod wire;

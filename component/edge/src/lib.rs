@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "the macro that exports the component makes such items")]
 
 mod clock;
+mod draft;
 mod handler;
 mod http;
 mod store;

@@ -46,6 +46,7 @@ pub mod baked;
 mod binding;
 #[doc(hidden)]
 pub mod conformance;
+pub mod draft;
 mod error;
 mod graph;
 pub mod guest;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Mutex;
 
 use foretold_core::model::feature::Value;
-use foretold_core::model::manifest::Manifest;
+use foretold_core::model::manifest::{Manifest, Output};
 use foretold_core::{Model, ModelError};
 use prost::Message;
 use tract_hir::internal::*;
@@ -29,6 +29,40 @@ pub struct OnnxModel {
     spare: Mutex<Option<TypedSimpleState>>,
 }
 
+/// What a model is made of, before it is judged.
+pub(crate) struct Parts {
+    /// The graph, with the outputs of each name one after the other.
+    pub(crate) typed: TypedModel,
+    pub(crate) bindings: Bindings,
+    /// The tensors that the manifest's outputs are of.
+    pub(crate) names: Vec<String>,
+    /// Of how many tensors each of them is.
+    pub(crate) counts: Vec<usize>,
+}
+
+impl Parts {
+    /// Reads what a manifest's outputs depend on.
+    pub(crate) fn read(model: &[u8], manifest: &Manifest) -> Result<Parts, LoadError> {
+        let proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+        let ModelProto { graph, opset_import, .. } = proto;
+        let mut graph = graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
+        let names = wanted(&graph, &manifest.outputs)?;
+        let needed = graph::prune(&mut graph, &names)?;
+        let (bindings, sources) = Bindings::new(&graph, &needed, &manifest.features)?;
+        let (typed, counts) = width::wire(&graph, &opset_import, &sources, &names)?;
+        Ok(Parts { typed, bindings, names, counts })
+    }
+
+    /// Where the outputs of a manifest are in what a model of these parts gives.
+    pub(crate) fn outputs(
+        &self,
+        outputs: &[Output],
+        model: &TypedModel,
+    ) -> Result<Outputs, LoadError> {
+        Outputs::new(outputs, &self.names, &self.counts, model)
+    }
+}
+
 impl OnnxModel {
     /// Reads a model and checks that it can be run with a manifest.
     ///
@@ -40,20 +74,25 @@ impl OnnxModel {
     /// and outputs do not fit the manifest, if its encoders do not know the categories, or if it
     /// takes a missing value for a legal one.
     pub fn load(model: &[u8], manifest: &Manifest) -> Result<OnnxModel, LoadError> {
-        let proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
-        let ModelProto { graph, opset_import } = proto;
-        let mut graph = graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
+        let parts = Parts::read(model, manifest)?;
+        unknown::refuse(&parts.typed, &parts.bindings, &manifest.features)?;
+        missing::refuse(&parts.typed, &parts.bindings, manifest)?;
+        OnnxModel::new(parts, manifest)
+    }
 
-        let names = wanted(&graph, &manifest.outputs)?;
-        let needed = graph::prune(&mut graph, &names)?;
-        let (bindings, sources) = Bindings::new(&graph, &needed, &manifest.features)?;
-        let (typed, counts) = width::wire(&graph, &opset_import, &sources, &names)?;
-        unknown::refuse(&typed, &bindings, &manifest.features)?;
-        missing::refuse(&typed, &bindings, manifest)?;
+    /// A model of its parts.
+    pub(crate) fn new(mut parts: Parts, manifest: &Manifest) -> Result<OnnxModel, LoadError> {
+        let typed = std::mem::take(&mut parts.typed);
         let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
-        let outputs = Outputs::new(&manifest.outputs, &names, &counts, plan.model())?;
+        let outputs = parts.outputs(&manifest.outputs, plan.model())?;
+        let bindings = parts.bindings;
         let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));
         Ok(OnnxModel { plan, bindings, outputs, spare })
+    }
+
+    /// Where the values of a row go.
+    pub(crate) fn bindings(&self) -> &Bindings {
+        &self.bindings
     }
 
     fn run(&self, rows: &[Value], state: &mut TypedSimpleState) -> Result<Vec<f32>, String> {

@@ -10,6 +10,8 @@ use prost::Message;
 
 #[derive(Message)]
 pub(crate) struct ModelProto {
+    #[prost(string, tag = "2")]
+    pub(crate) producer_name: String,
     #[prost(message, optional, tag = "7")]
     pub(crate) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]

@@ -1,19 +1,14 @@
 //! Bakes a model into the generic component: instantiate, load the model, keep a snapshot.
 
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use wasmtime::component::{
-    Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower, ResourceTable,
-    TypedFunc,
-};
-use wasmtime::{AsContextMut, Config, Engine, OptLevel, ResourceLimiter, Store, Trap};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+use wasmtime::{AsContextMut, Config, Engine, OptLevel, Trap};
 use wasmtime_wizer::Wizer;
 
 use crate::artefact::model_dir::ModelDir;
-use crate::guest::imports::unavailable;
+use crate::artefact::scratch::{self, ScratchMemory, interrupt_after, isolated};
 
 const INTERFACE: &str = "foretold:component/bake@0.1.0";
 
@@ -60,10 +55,7 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
         .wasm_backtrace_max_frames(None)
         .epoch_interruption(true);
     let engine = Engine::new(&config).map_err(anyhow::Error::from)?;
-    let mut store = Store::new(&engine, Scratch::new(limits.memory_bytes.max(SCRATCH_BYTES)));
-    store.limiter(|scratch| &mut scratch.memory);
-    // It bounds what the host copies for a component. Here that is the snapshot, which has a bound.
-    store.set_hostcall_fuel(usize::MAX);
+    let mut store = scratch::store(&engine, limits.memory_bytes.max(SCRATCH_BYTES));
     let mut refusal = None;
     let snapshot = Wizer::new()
         .keep_init_func(true)
@@ -76,7 +68,7 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
                 Ok(instance) => load(&mut *store, instance, model).await,
                 Err(_) => Ok(Ok(())),
             };
-            let result = instance.and_then(|instance| Ok((instance, result?)));
+            let result = instance.and_then(|instance| Ok(result?.map(|()| instance)));
             // It may end before it notices that it was interrupted.
             let late = start.elapsed() > limits.time;
             let result = if late { Err(Trap::Interrupt.into()) } else { result };
@@ -100,12 +92,12 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
     }
 }
 
-/// What is to be said of a model that was loaded, or was not.
-fn judge(
-    result: wasmtime::Result<(Instance, Result<(), String>)>,
+/// What came of loading a model, or what is to be said of why nothing did.
+pub(crate) fn judge<T>(
+    result: wasmtime::Result<Result<T, String>>,
     memory: &ScratchMemory,
     limits: &BakeLimits,
-) -> Result<Instance> {
+) -> Result<T> {
     let mib = |bytes: usize| bytes.div_ceil(1 << 20);
     let allowed = mib(limits.memory_bytes);
     if memory.was_refused {
@@ -125,8 +117,8 @@ fn judge(
             let cause = error.root_cause();
             Err(anyhow!("the component broke down over the model: {cause}"))
         }
-        Ok((_, Err(refusal))) => Err(anyhow!(refusal)),
-        Ok((_, Ok(()))) if memory.bytes > limits.memory_bytes => {
+        Ok(Err(refusal)) => Err(anyhow!(refusal)),
+        Ok(Ok(_)) if memory.bytes > limits.memory_bytes => {
             let needed = mib(memory.bytes);
             Err(anyhow!(
                 "an instance with the model needs {needed} MiB of memory, and {allowed} MiB are \
@@ -134,22 +126,8 @@ fn judge(
                  `foretold serve`"
             ))
         }
-        Ok((instance, Ok(()))) => Ok(instance),
+        Ok(Ok(found)) => Ok(found),
     }
-}
-
-/// Interrupts what runs when its time is up, unless what this returns is dropped before.
-fn interrupt_after(engine: &Engine, limit: Duration) -> Sender<()> {
-    let (running, ended) = channel();
-    let engine = engine.weak();
-    std::thread::spawn(move || {
-        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout)
-            && let Some(engine) = engine.upgrade()
-        {
-            engine.increment_epoch();
-        }
-    });
-    running
 }
 
 /// Calls the component's `bake`; the inner error is what it says of the manifest or the model.
@@ -177,76 +155,4 @@ where
     let position = instance.get_export_index(&mut store, None, interface).ok_or_else(absent)?;
     let position = instance.get_export_index(&mut store, Some(&position), name);
     instance.get_typed_func(&mut store, position.ok_or_else(absent)?)
-}
-
-/// Loading a model needs nothing from outside but a seed for Rust's hash maps, and a snapshot must
-/// not hold anything of it: the seed is fixed, so that the same model gives the same component.
-fn isolated(component: &Component) -> wasmtime::Result<InstancePre<Scratch>> {
-    let mut linker = Linker::new(component.engine());
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    unavailable::add_to_linker(&mut linker, component, "wasi:http/")?;
-    unavailable::add_to_linker(&mut linker, component, "wasi:keyvalue/")?;
-    unavailable::add_to_linker(&mut linker, component, "fermyon:spin/")?;
-    linker.instantiate_pre(component)
-}
-
-/// What belongs to the instance that a snapshot is taken of.
-struct Scratch {
-    wasi: WasiCtx,
-    resources: ResourceTable,
-    memory: ScratchMemory,
-}
-
-impl Scratch {
-    fn new(max_bytes: usize) -> Scratch {
-        let wasi = WasiCtx::builder().insecure_random_seed(0).build();
-        let memory = ScratchMemory { bytes: 0, max_bytes, was_refused: false };
-        Scratch { wasi, resources: ResourceTable::new(), memory }
-    }
-}
-
-/// What the instance's memories and tables take, together. They never shrink.
-struct ScratchMemory {
-    bytes: usize,
-    max_bytes: usize,
-    was_refused: bool,
-}
-
-impl ScratchMemory {
-    fn take(&mut self, bytes: usize, is_legal: bool) -> bool {
-        let sum = self.bytes.saturating_add(bytes);
-        if sum > self.max_bytes {
-            self.was_refused = true;
-        } else if is_legal {
-            self.bytes = sum;
-        }
-        is_legal && sum <= self.max_bytes
-    }
-}
-
-impl ResourceLimiter for ScratchMemory {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        Ok(self.take(desired - current, maximum.is_none_or(|maximum| desired <= maximum)))
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let bytes = (desired - current).saturating_mul(size_of::<usize>());
-        Ok(self.take(bytes, maximum.is_none_or(|maximum| desired <= maximum)))
-    }
-}
-
-impl WasiView for Scratch {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
-    }
 }

@@ -9,7 +9,7 @@ use crate::plain_file;
 
 /// Longest files. Loading a model takes several times its length, and instances have at most 4 GiB.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
-const MAX_MODEL_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_MODEL_BYTES: u64 = 1 << 30;
 
 /// What is baked into a component.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! `foretold bake`.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tracing::info;
 use crate::artefact::bake::{BakeLimits, bake_within};
 use crate::artefact::model_dir::ModelDir;
 use crate::artefact::target::Target;
+use crate::commands::output::Output;
 
 /// Makes a component of a model: one file that any host of WASI components can run.
 #[derive(Args)]
@@ -52,19 +52,8 @@ impl Bake {
     }
 }
 
-/// Writes a file whole or not at all; into what is no plain file, like /dev/stdout, as it comes.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return std::fs::write(path, bytes);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // With what the user's mask leaves of these permissions, as for every new file.
-    let permissions = std::fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new()
-        .prefix(".foretold-")
-        .permissions(permissions)
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
+    let mut output = Output::at(path)?;
+    output.write_all(bytes)?;
+    output.finish()
 }

@@ -3,8 +3,6 @@
 mod duration;
 mod get;
 mod ls;
-mod model;
-mod progress;
 mod purge;
 mod stats;
 mod warm;
@@ -38,17 +36,12 @@ enum Tool {
 
 impl Cache {
     pub(crate) async fn run(self) -> Result<()> {
-        let result = match self.tool {
+        match self.tool {
             Tool::Stats(stats) => stats.run().await,
             Tool::Ls(ls) => ls.run().await,
             Tool::Get(get) => get.run().await,
             Tool::Purge(purge) => purge.run().await,
             Tool::Warm(warm) => warm.run().await,
-        };
-        match result {
-            // Whoever reads the output has seen enough: `foretold cache ls | head`.
-            Err(error) if is_broken_pipe(&error) => Ok(()),
-            result => result,
         }
     }
 }
@@ -92,10 +85,6 @@ async fn open(options: &StoreOptions, create: Create) -> Result<OpenStore> {
 /// Writes a line to standard output.
 fn print_line(line: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A key as it can be given to a tool again, unless it would spoil the terminal.

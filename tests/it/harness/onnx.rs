@@ -80,6 +80,31 @@ pub(crate) fn slow(steps: usize) -> Vec<u8> {
     [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
 }
 
+/// A model whose input `x` has as many columns as a matrix of zeros has rows, and does not say so; it
+/// gives `y`.
+pub(crate) fn open_width(columns: usize) -> Vec<u8> {
+    let zeros = [
+        number(1, columns as u64),
+        number(1, 1),
+        number(2, 1),
+        text(8, "weights"),
+        bytes(9, &vec![0; 4 * columns]),
+    ];
+    let node = [text(1, "x"), text(1, "weights"), text(2, "y"), text(4, "MatMul")];
+    let dimension = |name: &str| bytes(1, &text(2, name));
+    let shape = [dimension("N"), dimension("C")].concat();
+    let tensor = [number(1, 1), bytes(2, &shape)].concat();
+    let graph = [
+        bytes(1, &node.concat()),
+        text(2, "graph"),
+        bytes(5, &zeros.concat()),
+        bytes(11, &[text(1, "x"), bytes(2, &bytes(1, &tensor))].concat()),
+        bytes(12, &column("y", 1)),
+    ];
+    let operators = number(2, 17);
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
+}
+
 /// A tensor of one column: 1 is the type float, 7 int64.
 fn column(name: &str, element: u64) -> Vec<u8> {
     let shape = [bytes(1, &text(2, "N")), bytes(1, &number(1, 1))].concat();

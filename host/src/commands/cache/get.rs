@@ -12,8 +12,8 @@ use foretold_core::cache::key::{self, Parsed};
 use foretold_core::http::request;
 
 use self::found::Found;
-use crate::commands::cache::model::{Model, SourceOptions, mac_secret};
 use crate::commands::cache::{Create, OpenStore, open, print_line};
+use crate::commands::model::{Model, SourceOptions, mac_secret};
 use crate::commands::options::settings::SettingsOptions;
 use crate::commands::options::store::StoreOptions;
 

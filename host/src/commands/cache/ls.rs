@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::clock::unix_seconds;
 use crate::commands::cache::Create;
 use crate::commands::cache::duration;
-use crate::commands::cache::model::{Model, SourceOptions};
 use crate::commands::cache::open;
 use crate::commands::cache::print_line;
 use crate::commands::cache::shown;
+use crate::commands::model::{Model, SourceOptions};
 use crate::commands::options::store::StoreOptions;
 
 /// Lists entries: age, time until the store frees them, bytes of the value, key, and the request

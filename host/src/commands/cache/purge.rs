@@ -15,11 +15,11 @@ use crate::clock::unix_seconds;
 use crate::commands::cache::Create;
 use crate::commands::cache::OpenStore;
 use crate::commands::cache::duration;
-use crate::commands::cache::model::{ComponentOptions, Model};
 use crate::commands::cache::open;
 use crate::commands::cache::print_line;
-use crate::commands::cache::progress::Progress;
+use crate::commands::model::{ComponentOptions, Model};
 use crate::commands::options::store::StoreOptions;
+use crate::commands::progress::Progress;
 
 /// Keys that are removed at once.
 const BATCH: usize = 10_000;

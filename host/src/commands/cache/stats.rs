@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::commands::cache::model::{Model, SourceOptions};
 use crate::commands::cache::{Create, OpenStore, open, print_line};
+use crate::commands::model::{Model, SourceOptions};
 use crate::commands::options::store::StoreOptions;
 
 /// Counts the entries of each model, and says what they take and what the server says of itself.

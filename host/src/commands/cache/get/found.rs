@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::unix_seconds;
 use crate::commands::cache::duration;
-use crate::commands::cache::model::Model;
 use crate::commands::cache::print_line;
 use crate::commands::cache::shown;
+use crate::commands::model::Model;
 
 /// A value under a key.
 pub(super) struct Found<'a> {

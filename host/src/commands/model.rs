@@ -1,4 +1,5 @@
-//! The model that a tool is told of: what its entries mean, and how their keys are made.
+//! The model that a command is told of, running over a store: what its entries mean, and how their
+//! keys are made.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ const MAX_MEMORY_BYTES: usize = 512 << 20;
 
 /// How a model's component is run.
 #[derive(Args)]
-pub(super) struct ComponentOptions {
+pub(crate) struct ComponentOptions {
     /// Folder of compiled components, which only the user may write to [default:
     /// $XDG_CACHE_HOME/foretold or ~/.cache/foretold].
     #[arg(long, value_name = "FOLDER")]
@@ -36,12 +37,20 @@ pub(super) struct ComponentOptions {
     untrusted_component: bool,
 }
 
+/// The folder of compiled components: the one that is given, or the user's.
+pub(crate) fn cache_folder(given: Option<&Path>) -> Result<CacheFolder> {
+    match given {
+        Some(folder) => CacheFolder::open(folder),
+        None => CacheFolder::open(&CacheFolder::of_user()?),
+    }
+}
+
 /// Which model, if one is given.
 #[derive(Args)]
-pub(super) struct SourceOptions {
+pub(crate) struct SourceOptions {
     /// The model that the hosts serve: its folder, or the component made by `foretold bake`.
     #[arg(long, value_name = "PATH")]
-    pub(super) source: Option<PathBuf>,
+    pub(crate) source: Option<PathBuf>,
 
     #[command(flatten)]
     component: ComponentOptions,
@@ -49,7 +58,7 @@ pub(super) struct SourceOptions {
 
 impl SourceOptions {
     /// The model, if one is given.
-    pub(super) async fn model(
+    pub(crate) async fn model(
         &self,
         settings: contract::Settings,
         inventory: &Arc<dyn Inventory>,
@@ -62,25 +71,22 @@ impl SourceOptions {
 }
 
 /// A model, running over a store.
-pub(super) struct Model {
-    pub(super) pool: Pool,
-    pub(super) service: Service,
-    pub(super) settings: Settings,
+pub(crate) struct Model {
+    pub(crate) pool: Pool,
+    pub(crate) service: Service,
+    pub(crate) settings: Settings,
 }
 
 impl Model {
     /// Starts the model's component over a store. Nothing is baked, so that it is quick.
-    pub(super) async fn load(
+    pub(crate) async fn load(
         path: &Path,
         component: &ComponentOptions,
         settings: contract::Settings,
         inventory: &Arc<dyn Inventory>,
     ) -> Result<Model> {
-        let folder = match &component.cache_dir {
-            Some(folder) => folder.clone(),
-            None => CacheFolder::of_user()?,
-        };
-        let (source, folder) = (Source::read(path, false)?, CacheFolder::open(&folder)?);
+        let source = Source::read(path, false)?;
+        let folder = cache_folder(component.cache_dir.as_deref())?;
         let program = Program::load(source, &folder, MAX_MEMORY_BYTES).await?;
         let core_settings = core_settings(&settings)?;
         let config = PoolConfig {
@@ -101,32 +107,32 @@ impl Model {
     }
 
     /// The model's id, as it stands in the store's keys.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.pool.description().model_id
     }
 
-    pub(super) fn manifest(&self) -> &Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         self.service.manifest()
     }
 
     /// How long the hosts' store keeps entries.
-    pub(super) fn time_to_live(&self) -> Duration {
+    pub(crate) fn time_to_live(&self) -> Duration {
         Duration::from_secs(self.pool.description().ttl_seconds.into())
     }
 
     /// The request behind a key, as JSON, where it can be read back.
-    pub(super) fn request(&self, key: &str) -> Option<String> {
+    pub(crate) fn request(&self, key: &str) -> Option<String> {
         let layout = self.service.key_layout();
         layout.row(&self.said(key)).map(|row| layout.json(&row))
     }
 
     /// What the component calls a key of the store: entries are made for that.
-    pub(super) fn said<'k>(&self, key: &'k str) -> Cow<'k, str> {
+    pub(crate) fn said<'k>(&self, key: &'k str) -> Cow<'k, str> {
         self.pool.own_keys().said(key)
     }
 
     /// The store's key of a row; only keys of the kind `repr` tell endpoints apart.
-    pub(super) fn key(&self, endpoint: &Endpoint, row: &[Value]) -> String {
+    pub(crate) fn key(&self, endpoint: &Endpoint, row: &[Value]) -> String {
         let layout = self.service.key_layout();
         let Settings { keys, key_secret, .. } = &self.settings;
         let key = layout.key(*keys, key_secret.as_ref(), Some(endpoint), &layout.pack(row));
@@ -147,6 +153,6 @@ fn core_settings(settings: &contract::Settings) -> Result<Settings> {
 }
 
 /// The secret that entries are authenticated with.
-pub(super) fn mac_secret(settings: &contract::Settings) -> Result<Option<Secret>> {
+pub(crate) fn mac_secret(settings: &contract::Settings) -> Result<Option<Secret>> {
     Ok(settings.mac_secret.as_deref().map(Secret::for_entries).transpose()?)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Rewrites one line of standard error, and removes it at the end.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     start: Instant,
     /// `None` where nobody watches.
     next: Option<Instant>,
@@ -16,13 +16,18 @@ pub(super) struct Progress {
 
 impl Progress {
     /// It stays silent unless standard error is a terminal.
-    pub(super) fn new() -> Progress {
+    pub(crate) fn new() -> Progress {
         let start = Instant::now();
         Progress { start, next: stderr().is_terminal().then_some(start), shown: false }
     }
 
+    /// One that shows nothing.
+    pub(crate) fn silent() -> Progress {
+        Progress { start: Instant::now(), next: None, shown: false }
+    }
+
     /// Shows a text, unless another was shown a moment ago.
-    pub(super) fn show(&mut self, text: impl FnOnce(Duration) -> String) {
+    pub(crate) fn show(&mut self, text: impl FnOnce(Duration) -> String) {
         let now = Instant::now();
         if self.next.is_some_and(|next| now >= next) {
             self.next = Some(now + PAUSE);
@@ -33,7 +38,7 @@ impl Progress {
     }
 
     /// Removes the line, so that another message can be written.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
             let _ = write!(stderr(), "\r\x1b[K");
         }
@@ -47,6 +52,6 @@ impl Drop for Progress {
 }
 
 /// How many per second.
-pub(super) fn rate(count: u64, time: Duration) -> u64 {
+pub(crate) fn rate(count: u64, time: Duration) -> u64 {
     (count as f64 / time.as_secs_f64().max(1e-3)) as u64
 }

@@ -1,0 +1,38 @@
+//! The export `draft`: what a model's file says by itself.
+
+use foretold_inference::draft::{self, Draft, DraftFeature, DraftOutput};
+
+use crate::Component;
+use crate::bindings::exports::foretold::component::draft::{self as wit, Guest};
+
+impl Guest for Component {
+    fn draft(model: Vec<u8>, width: Option<u32>) -> Result<wit::Description, String> {
+        let draft = draft::draft(&model, width.map(|width| width as usize));
+        let draft = draft.map_err(|error| error.to_string())?;
+        let Draft { producer, features, is_width_open, outputs, left_out } = draft;
+        Ok(wit::Description {
+            producer,
+            features: features.into_iter().map(feature).collect(),
+            is_width_open,
+            outputs: outputs.into_iter().map(output).collect(),
+            left_out,
+        })
+    }
+}
+
+fn feature(feature: DraftFeature) -> wit::Feature {
+    let DraftFeature { name, is_column, kind, bounds, categories, refuses_others, takes_missing } =
+        feature;
+    let kind = match kind {
+        draft::Kind::Number => wit::Kind::Number,
+        draft::Kind::Integer => wit::Kind::Integer,
+        draft::Kind::Boolean => wit::Kind::Boolean,
+        draft::Kind::Text => wit::Kind::Text,
+    };
+    wit::Feature { name, is_column, kind, bounds, categories, refuses_others, takes_missing }
+}
+
+fn output(output: DraftOutput) -> wit::Output {
+    let DraftOutput { tensor, columns, classes, are_probabilities } = output;
+    wit::Output { tensor, columns: columns as u32, classes, are_probabilities }
+}

@@ -1,0 +1,146 @@
+//! What a model's file says by itself, from the generic component: only components know ONNX.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use wasmtime::component::{ComponentType, Instance, Lift, TypedFunc};
+use wasmtime::{Store, Trap};
+
+use crate::artefact::bake::{self, BakeLimits, judge};
+use crate::artefact::compiled_cache::CacheFolder;
+use crate::artefact::model_dir::ModelDir;
+use crate::artefact::program::{Program, Source};
+use crate::artefact::scratch::{self, Scratch, interrupt_after, isolated};
+use crate::artefact::target::Target;
+
+const INTERFACE: &str = "foretold:component/draft@0.1.0";
+
+/// A file is loaded several times to find out what it says; whether the model can be served within
+/// other limits is said when it is.
+const LIMITS: BakeLimits = BakeLimits { memory_bytes: 4 << 30, time: Duration::from_secs(600) };
+
+/// The function `draft`: the model and how many columns there may be, and the description.
+type Describe<'a> = TypedFunc<(&'a [u8], Option<u32>), (Result<Draft, String>,)>;
+
+/// The record `description`: what a model's file says.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct Draft {
+    /// The program that wrote the file; empty where it does not say.
+    pub(crate) producer: String,
+    /// What can be features, in the order of the file.
+    pub(crate) features: Vec<DraftFeature>,
+    /// Whether the file leaves open how many columns its only input has.
+    #[component(name = "is-width-open")]
+    pub(crate) is_width_open: bool,
+    /// At least one.
+    pub(crate) outputs: Vec<DraftOutput>,
+    /// Names of the outputs that cannot be served, and why.
+    #[component(name = "left-out")]
+    pub(crate) left_out: Vec<(String, String)>,
+}
+
+/// What values an input has.
+#[allow(dead_code, reason = "the component makes them")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    #[component(name = "number")]
+    Number,
+    #[component(name = "integer")]
+    Integer,
+    #[component(name = "boolean")]
+    Boolean,
+    #[component(name = "text")]
+    Text,
+}
+
+/// An input, or a column of one that has several.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct DraftFeature {
+    pub(crate) name: String,
+    /// Whether it is a column: its name is made up then.
+    #[component(name = "is-column")]
+    pub(crate) is_column: bool,
+    pub(crate) kind: Kind,
+    /// The smallest and the largest integer that the file implies.
+    pub(crate) bounds: Option<(i64, i64)>,
+    /// The texts that the model's encoders know.
+    pub(crate) categories: Vec<String>,
+    /// Whether an encoder fails on other texts.
+    #[component(name = "refuses-others")]
+    pub(crate) refuses_others: bool,
+    /// Whether the model gives numbers where it is missing.
+    #[component(name = "takes-missing")]
+    pub(crate) takes_missing: bool,
+}
+
+/// A tensor of numbers that the model gives.
+#[derive(Clone, Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct DraftOutput {
+    pub(crate) tensor: String,
+    /// How many numbers there are for a row.
+    pub(crate) columns: u32,
+    /// The class that each column is for; empty where the file does not say.
+    pub(crate) classes: Vec<String>,
+    /// Whether the columns are at least two and sum up to one.
+    #[component(name = "are-probabilities")]
+    pub(crate) are_probabilities: bool,
+}
+
+/// The generic component, to ask about models.
+pub(crate) struct Drafter {
+    program: Program,
+}
+
+impl Drafter {
+    /// Loads the component, or compiles it now.
+    pub(crate) async fn new(folder: &CacheFolder) -> Result<Drafter> {
+        let source = Source::Baked(Target::Edge.generic()?.to_vec());
+        Ok(Drafter { program: Program::load(source, folder, LIMITS.memory_bytes).await? })
+    }
+
+    /// What a model's file says. `width` is how many columns its only input has, where the file
+    /// leaves that open.
+    ///
+    /// # Errors
+    /// If the model cannot be run with any manifest.
+    pub(crate) async fn draft(&self, model: &[u8], width: Option<u32>) -> Result<Draft> {
+        self.run(async |store, instance| {
+            let describe: Describe<'_> = bake::function(&mut *store, instance, INTERFACE, "draft")?;
+            Ok(describe.call_async(&mut *store, (model, width)).await?.0)
+        })
+        .await
+    }
+
+    /// Loads a model with a manifest, as each instance that serves it will.
+    ///
+    /// # Errors
+    /// With what the component says of them.
+    pub(crate) async fn check(&self, model: &ModelDir) -> Result<()> {
+        self.run(async |store, instance| bake::load(&mut *store, instance, model).await).await
+    }
+
+    /// Calls a fresh instance, within the limits.
+    async fn run<T>(
+        &self,
+        call: impl AsyncFnOnce(&mut Store<Scratch>, &Instance) -> wasmtime::Result<Result<T, String>>,
+    ) -> Result<T> {
+        let mut store = scratch::store(&self.program.engine, LIMITS.memory_bytes);
+        store.set_epoch_deadline(1);
+        let start = Instant::now();
+        let _running = interrupt_after(&self.program.engine, LIMITS.time);
+        let result = async {
+            let instance = isolated(&self.program.component)?.instantiate_async(&mut store).await?;
+            call(&mut store, &instance).await
+        };
+        let result = result.await;
+        // It may end before it notices that it was interrupted.
+        let late = start.elapsed() > LIMITS.time;
+        let result = if late { Err(Trap::Interrupt.into()) } else { result };
+        judge(result, &store.data().memory, &LIMITS)
+    }
+}

@@ -1,0 +1,160 @@
+//! Outputs and endpoints of a manifest, from the tensors that a model gives.
+
+use std::collections::BTreeSet;
+
+use crate::artefact::draft::{Draft, DraftOutput};
+use crate::commands::new::literal;
+
+/// Endpoints that one tensor gets for its columns; of more columns only the first do.
+const MAX_NUMBERS: usize = 20;
+/// Names of tensors that say nothing.
+const GENERIC: [&str; 8] =
+    ["variable", "output", "outputs", "prediction", "predictions", "docs", "healthz", "readyz"];
+
+/// One number of a tensor.
+pub(super) struct Output {
+    pub(super) name: String,
+    pub(super) tensor: String,
+    pub(super) column: usize,
+}
+
+/// What is answered at a path.
+pub(super) struct Endpoint {
+    pub(super) path: String,
+    pub(super) field: String,
+    pub(super) rule: Rule,
+}
+
+/// What an answer is made of, by the names of outputs.
+pub(super) enum Rule {
+    Number(String),
+    /// One of two classes: the first unless the probability of the second is larger.
+    Threshold {
+        output: String,
+        above: String,
+        otherwise: String,
+    },
+    /// Of each class its output and its label.
+    Classes(Vec<(String, String)>),
+}
+
+/// What a model answers.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) outputs: Vec<Output>,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// What to look at.
+    pub(super) notes: Vec<String>,
+    taken: BTreeSet<String>,
+}
+
+impl Answers {
+    pub(super) fn of(draft: &Draft) -> Answers {
+        let mut answers = Answers::default();
+        for output in &draft.outputs {
+            let columns = output.columns as usize;
+            match classes(output) {
+                Some(classes) if columns == 2 && output.are_probabilities => {
+                    answers.one_of_two(output, &classes);
+                }
+                Some(classes) => answers.classes(output, &classes),
+                None => answers.numbers(output),
+            }
+        }
+        answers
+    }
+
+    /// The probability of the second class, and which of both it is.
+    fn one_of_two(&mut self, tensor: &DraftOutput, classes: &[String]) {
+        let name = self.unlike("probability");
+        self.output(&name, tensor, 1);
+        let path = self.path("/probabilities");
+        self.number(path, name.clone(), name.clone());
+        let (path, field) = (self.path("/classes"), self.unlike("class"));
+        let (otherwise, above) = (classes[0].clone(), classes[1].clone());
+        self.notes.push("the threshold 0.5".to_owned());
+        let rule = Rule::Threshold { output: name, above, otherwise };
+        self.endpoints.push(Endpoint { path, field, rule });
+    }
+
+    /// The likeliest class, and the probability or score of each.
+    fn classes(&mut self, tensor: &DraftOutput, classes: &[String]) {
+        let what = if tensor.are_probabilities { "probability" } else { "score" };
+        let folder = if tensor.are_probabilities { "/probabilities" } else { "/scores" };
+        let (path, field) = (self.path("/classes"), self.unlike("class"));
+        let mut labels = Vec::with_capacity(classes.len());
+        for (column, class) in classes.iter().enumerate() {
+            let slug = Some(literal::slug(class)).filter(|slug| !slug.is_empty());
+            let slug = slug.unwrap_or_else(|| column.to_string());
+            let name = self.unlike(&format!("{what}_{slug}"));
+            self.output(&name, tensor, column);
+            labels.push((name, class.clone()));
+        }
+        self.endpoints.push(Endpoint { path, field, rule: Rule::Classes(labels.clone()) });
+        for (name, _) in labels.into_iter().take(MAX_NUMBERS) {
+            let slug = name.split_once('_').map_or(&*name, |(_, slug)| slug);
+            let path = self.path(&format!("{folder}/{slug}"));
+            self.number(path, name.clone(), name);
+        }
+    }
+
+    /// Each column by itself.
+    fn numbers(&mut self, tensor: &DraftOutput) {
+        let slug = literal::slug(&tensor.tensor);
+        let is_generic =
+            slug.is_empty() || GENERIC.contains(&slug.as_str()) || slug.starts_with("v2");
+        let name = if is_generic { "value".to_owned() } else { slug };
+        let path = if is_generic { "/values".to_owned() } else { format!("/{name}") };
+        let columns = tensor.columns as usize;
+        if columns == 1 {
+            let (name, path) = (self.unlike(&name), self.path(&path));
+            self.output(&name, tensor, 0);
+            self.number(path, name.clone(), name);
+            return;
+        }
+        if columns > MAX_NUMBERS {
+            self.notes.push(format!(
+                "{}, of whose {columns} columns the first {MAX_NUMBERS} are there",
+                literal::remark(&tensor.tensor)
+            ));
+        }
+        for column in 0..columns.min(MAX_NUMBERS) {
+            let name = self.unlike(&format!("{name}_{column}"));
+            self.output(&name, tensor, column);
+            let path = self.path(&format!("{path}/{column}"));
+            self.number(path, name.clone(), name);
+        }
+    }
+
+    fn output(&mut self, name: &str, tensor: &DraftOutput, column: usize) {
+        let tensor = tensor.tensor.clone();
+        self.outputs.push(Output { name: name.to_owned(), tensor, column });
+    }
+
+    fn number(&mut self, path: String, field: String, output: String) {
+        self.endpoints.push(Endpoint { path, field, rule: Rule::Number(output) });
+    }
+
+    /// A name that nothing has yet.
+    fn unlike(&mut self, name: &str) -> String {
+        let numbered = (2..).map(|i| format!("{name}_{i}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        let name = names.find(|name| !self.taken.contains(name)).unwrap_or_default();
+        self.taken.insert(name.clone());
+        name
+    }
+
+    /// A path that no endpoint has yet.
+    fn path(&mut self, path: &str) -> String {
+        self.unlike(path)
+    }
+}
+
+/// The class of each column: where they are probabilities and have no names, their positions.
+fn classes(output: &DraftOutput) -> Option<Vec<String>> {
+    if !output.classes.is_empty() {
+        return Some(output.classes.clone());
+    }
+    let positions = (0..output.columns).map(|column| column.to_string());
+    output.are_probabilities.then(|| positions.collect())
+}

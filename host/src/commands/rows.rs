@@ -1,0 +1,313 @@
+//! Rows of a CSV file, or of JSON Lines, as requests.
+
+pub(crate) mod cell;
+pub(crate) mod csv_file;
+pub(crate) mod input;
+pub(crate) mod json_lines;
+pub(crate) mod row;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use foretold_core::model::feature::Feature;
+
+use self::csv_file::{CsvFile, Record};
+use self::input::Input;
+use self::json_lines::{JsonLines, Members};
+use self::row::{Row, object};
+
+/// What becomes of columns or members that are no features.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// They are mistakes.
+    Refuse,
+    /// They stay in the row, and are not asked about.
+    Keep,
+}
+
+/// The rows of a file, one after the other.
+pub(crate) struct Rows<'a> {
+    format: Format<'a>,
+    features: &'a [Feature],
+    others: Others,
+}
+
+enum Format<'a> {
+    Csv { file: CsvFile, columns: Vec<Column<'a>> },
+    JsonLines(JsonLines),
+}
+
+/// What a column is for: none if it is no feature.
+type Column<'a> = (Arc<str>, Option<&'a Feature>);
+
+impl<'a> Rows<'a> {
+    /// Opens a file, or standard input for `-`, and reads the first line of CSV. What begins with a
+    /// brace is JSON Lines.
+    pub(crate) fn open(path: &Path, features: &'a [Feature], others: Others) -> Result<Rows<'a>> {
+        Rows::new(Input::open(path)?, features, others)
+    }
+
+    fn new(input: Input, features: &'a [Feature], others: Others) -> Result<Rows<'a>> {
+        let Input { name, bytes, is_json } = input;
+        if is_json {
+            let format = Format::JsonLines(JsonLines::new(name, bytes));
+            return Ok(Rows { format, features, others });
+        }
+        let file = CsvFile::new(name.clone(), bytes)?;
+        let columns = columns(&file.names, features, others);
+        let columns = columns.with_context(|| format!("{name}: line 1"))?;
+        Ok(Rows { format: Format::Csv { file, columns }, features, others })
+    }
+
+    /// Whether the file is CSV.
+    pub(crate) fn is_csv(&self) -> bool {
+        matches!(self.format, Format::Csv { .. })
+    }
+
+    /// The columns of the file; for JSON Lines, where each line may have others, the features.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        match &self.format {
+            Format::Csv { columns, .. } => columns.iter().map(|(name, _)| name.clone()).collect(),
+            Format::JsonLines(_) => {
+                self.features.iter().map(|it| it.name.as_str().into()).collect()
+            }
+        }
+    }
+
+    /// The next rows, at most so many; none at the end.
+    pub(crate) fn take(&mut self, count: usize) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        while rows.len() < count {
+            let row = match &mut self.format {
+                Format::Csv { file, columns } => {
+                    file.next()?.map(|record| of_record(record, columns))
+                }
+                Format::JsonLines(lines) => lines
+                    .next()?
+                    .map(|(line, members)| of_members(line, members, self.features, self.others)),
+            };
+            match row {
+                Some(row) => rows.push(row),
+                None => break,
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What each column is for.
+fn columns<'a>(
+    names: &[String],
+    features: &'a [Feature],
+    others: Others,
+) -> Result<Vec<Column<'a>>> {
+    let expected: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
+    let expected = expected.join(", ");
+    let mut columns: Vec<Column<'a>> = Vec::new();
+    for name in names {
+        let feature = features.iter().find(|feature| feature.name == *name);
+        if feature.is_none() && others == Others::Refuse {
+            bail!("column {name:?} is not a feature of the model; expected {expected}");
+        }
+        if feature.is_some() && columns.iter().any(|(column, _)| **column == **name) {
+            bail!("column {name:?} is there twice");
+        }
+        columns.push((name.as_str().into(), feature));
+    }
+    let is_there = |feature: &Feature| columns.iter().any(|(name, _)| **name == *feature.name);
+    match features.iter().find(|feature| !is_there(feature)) {
+        Some(feature) => bail!("column {:?} is missing; expected {expected}", feature.name),
+        None => Ok(columns),
+    }
+}
+
+fn of_record(record: Record, columns: &[Column<'_>]) -> Row {
+    let Record { line, cells } = record;
+    let mut mistake = (cells.len() != columns.len())
+        .then(|| format!("it has {} cells; expected {}", cells.len(), columns.len()));
+    let mut members = Vec::with_capacity(columns.len());
+    for ((name, feature), cell) in columns.iter().zip(&cells) {
+        let text = String::from_utf8_lossy(cell);
+        if feature.is_some() && std::str::from_utf8(cell).is_err() {
+            mistake.get_or_insert_with(|| format!("{name}: expected UTF-8"));
+        }
+        let value = match feature {
+            Some(feature) => cell::value(&feature.domain, &text),
+            None => serde_json::Value::from(&*text).to_string(),
+        };
+        members.push((name.clone(), value));
+    }
+    let is_feature = columns.iter().map(|(_, feature)| feature.is_some());
+    let request = match mistake {
+        Some(mistake) => Err(mistake),
+        None => Ok(object(
+            members
+                .iter()
+                .zip(is_feature)
+                .filter_map(|((name, value), is)| is.then_some((&**name, value.as_str()))),
+        )),
+    };
+    Row { line, members, request }
+}
+
+fn of_members(
+    line: u64,
+    members: Result<Members, String>,
+    features: &[Feature],
+    others: Others,
+) -> Row {
+    let (members, mistake) = match members {
+        Ok(Members(members)) => (members, None),
+        Err(mistake) => (Vec::new(), Some(mistake)),
+    };
+    let is_asked = |name: &str| {
+        others == Others::Refuse || features.iter().any(|feature| feature.name == name)
+    };
+    let request = match mistake {
+        Some(mistake) => Err(mistake),
+        None => {
+            let members = members.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            Ok(object(members.filter(|(name, _)| is_asked(name))))
+        }
+    };
+    let members = members.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    Row { line, members, request }
+}
+
+#[cfg(test)]
+mod tests {
+    use foretold_core::model::feature::{Domain, Value};
+
+    use super::*;
+
+    fn feature(name: &str, domain: Domain) -> Feature {
+        Feature {
+            name: name.to_owned(),
+            place: None,
+            domain,
+            optional: false,
+            unknown: vec![],
+            unit: None,
+            description: String::new(),
+            example: Value::Missing,
+        }
+    }
+
+    fn features() -> Vec<Feature> {
+        vec![
+            feature("age", Domain::Integer { minimum: 0, maximum: 99 }),
+            feature("job", Domain::Category { categories: vec![] }),
+            feature("new", Domain::Boolean),
+        ]
+    }
+
+    fn read_with(file: &'static [u8], others: Others) -> Result<Vec<Row>> {
+        let features = features();
+        let input = Input::new("test.csv".to_owned(), Box::new(file))?;
+        Rows::new(input, &features, others).and_then(|mut rows| rows.take(100))
+    }
+
+    fn read(csv: &'static [u8]) -> Result<Vec<Row>> {
+        read_with(csv, Others::Refuse)
+    }
+
+    #[test]
+    fn cells_become_members_by_the_features_type() {
+        for (line, expected) in [
+            ("a,30,True", r#"{"job":"a","age":30,"new":true}"#),
+            (" 1, 30.0 ,false", r#"{"job":" 1","age":30.0,"new":false}"#),
+            (",,", r#"{"job":null,"age":null,"new":null}"#),
+            ("\"a,\"\"b\nc\",x,yes", r#"{"job":"a,\"b\nc","age":"x","new":"yes"}"#),
+            ("a,NaN,1", r#"{"job":"a","age":null,"new":"1"}"#),
+            ("NA, na ,", r#"{"job":"NA","age":null,"new":null}"#),
+        ] {
+            let csv = format!("\u{feff}job,age,new\r\n{line}\r\n").into_bytes();
+            let rows = read(csv.leak()).unwrap();
+            let requests: Vec<_> = rows.into_iter().map(|row| (row.line, row.request)).collect();
+            assert_eq!(requests, [(2, Ok(expected.to_owned()))]);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_number_of_the_line_on_which_it_begins() {
+        for end in ["\n", "\r\n"] {
+            let lines =
+                ["age,job,new", "1,a,true", "", "2,\"x", "y\",true", "3,a,\"true\"", "4,a,true"];
+            for csv in [lines.join(end), lines.join(end) + end, lines.join(end) + end + end] {
+                let rows = read(csv.clone().into_bytes().leak()).unwrap();
+                let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
+                assert_eq!(lines, [2, 4, 6, 7], "{csv:?}");
+                let last = rows[3].request.as_deref();
+                assert_eq!(last, Ok(r#"{"age":4,"job":"a","new":true}"#), "{csv:?}");
+                assert!(rows[2].request.as_ref().unwrap().ends_with(r#""new":true}"#), "{csv:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_does_not_take_others_with_it() {
+        let rows = read(b"age,job,new\n1,a\n2,\xff,true\n\"3\",\"x\ny\",true\n4,a,true\n").unwrap();
+        let lines: Vec<(u64, bool)> =
+            rows.iter().map(|row| (row.line, row.request.is_ok())).collect();
+        assert_eq!(lines, [(2, false), (3, false), (4, true), (6, true)]);
+        assert_eq!(rows[0].request, Err("it has 2 cells; expected 3".to_owned()));
+        assert_eq!(rows[1].request, Err("job: expected UTF-8".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_column_is_named_with_the_right_ones() {
+        for (csv, expected) in [
+            (
+                &b"age,jop,new\n"[..],
+                "column \"jop\" is not a feature of the model; expected age, job, new",
+            ),
+            (b"age,new\n", "column \"job\" is missing; expected age, job, new"),
+            (b"age,job,age,new\n", "column \"age\" is there twice"),
+        ] {
+            let error = format!("{:#}", read(csv).unwrap_err());
+            assert_eq!(error, format!("test.csv: line 1: {expected}"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_of_rows_is_named() {
+        let empty = "expected a line with the names of columns, or JSON objects";
+        for (file, expected) in [
+            (&b""[..], format!("test.csv is empty; {empty}")),
+            (b"\xef\xbb\xbf \r\n", format!("test.csv is empty; {empty}")),
+            (b"\xff\xfea\0g\0e\0", "test.csv is UTF-16; save it as UTF-8".to_owned()),
+        ] {
+            assert_eq!(format!("{:#}", read(file).unwrap_err()), expected);
+        }
+    }
+
+    #[test]
+    fn other_columns_stay_in_the_row_where_they_may() {
+        let csv = b"id,job,new,age,id\nx7,a,true,30,\xff\n";
+        assert!(read(csv).is_err());
+        let rows = read_with(csv, Others::Keep).unwrap();
+        assert_eq!(rows[0].request.as_deref(), Ok(r#"{"job":"a","new":true,"age":30}"#));
+        assert_eq!(rows[0].member("id"), Some("\"x7\""));
+        assert_eq!(rows[0].members.len(), 5);
+    }
+
+    #[test]
+    fn lines_of_json_are_rows_too() {
+        let file = b"\xef\xbb\xbf\n{\"id\": 1, \"age\": 1e1, \"job\": \"a\"}\r\n\n[1]\n{\"age\": 1} x\n\xff\n{\"age\":1,\"age\":2}";
+        let rows = read_with(file, Others::Keep).unwrap();
+        let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
+        assert_eq!(lines, [2, 4, 5, 6, 7]);
+        assert_eq!(rows[0].request.as_deref(), Ok(r#"{"age":1e1,"job":"a"}"#));
+        assert_eq!(rows[0].member("id"), Some("1"));
+        for row in &rows[1..3] {
+            let error = row.request.as_ref().unwrap_err();
+            assert!(error.starts_with("expected a JSON object: "), "{error}");
+        }
+        assert_eq!(rows[3].request, Err("expected UTF-8".to_owned()));
+        // Which of the two is meant is for the component to ask.
+        assert_eq!(rows[4].request.as_deref(), Ok(r#"{"age":1,"age":2}"#));
+        let strict = read_with(file, Others::Refuse).unwrap();
+        assert_eq!(strict[0].request.as_deref(), Ok(r#"{"id":1,"age":1e1,"job":"a"}"#));
+    }
+}

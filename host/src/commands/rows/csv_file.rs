@@ -1,0 +1,74 @@
+//! A CSV file: a line of names, and records.
+
+use std::io::Read;
+
+use anyhow::{Context, Result};
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+/// The records of a CSV file, one after the other.
+pub(crate) struct CsvFile {
+    reader: Reader<Box<dyn Read>>,
+    record: ByteRecord,
+    /// What the first line has.
+    pub(crate) names: Vec<String>,
+    name: String,
+}
+
+/// A record.
+pub(crate) struct Record {
+    /// The line on which it begins, from 1.
+    pub(crate) line: u64,
+    /// What stands between the commas.
+    pub(crate) cells: Vec<Vec<u8>>,
+}
+
+impl CsvFile {
+    /// Reads the first line. `name` is the file's, for messages.
+    pub(crate) fn new(name: String, input: Box<dyn Read>) -> Result<CsvFile> {
+        // So that every row ends with a line feed, and its line can be told.
+        let input: Box<dyn Read> = Box::new(input.chain(&b"\n"[..]));
+        let mut reader = ReaderBuilder::new()
+            // A row of another length is refused by itself, not with the whole file.
+            .flexible(true)
+            // With CRLF the reader counts lines wrongly.
+            .terminator(csv::Terminator::Any(b'\n'))
+            .from_reader(input);
+        let header = reader.byte_headers().with_context(|| format!("cannot read {name}"))?;
+        let names = cells(header).into_iter();
+        let names = names.map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect();
+        Ok(CsvFile { reader, record: ByteRecord::new(), names, name })
+    }
+
+    /// The next record; none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Record>> {
+        loop {
+            let more = self.reader.read_byte_record(&mut self.record);
+            if !more.with_context(|| format!("cannot read {}", self.name))? {
+                return Ok(None);
+            }
+            // An empty line, as spreadsheets end files with.
+            if self.record.len() == 1 && &self.record[0] == b"\r" {
+                continue;
+            }
+            return Ok(Some(Record { line: self.first_line(), cells: cells(&self.record) }));
+        }
+    }
+
+    /// The line on which the record begins that was just read. The record's own position is where
+    /// the one before ended, with empty lines in between.
+    fn first_line(&self) -> u64 {
+        let breaks = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.reader.position().line().saturating_sub(breaks + 1)
+    }
+}
+
+/// The cells of a record that ends with a line feed, after a carriage return or not.
+fn cells(record: &ByteRecord) -> Vec<Vec<u8>> {
+    let mut cells: Vec<Vec<u8>> = record.iter().map(<[u8]>::to_vec).collect();
+    if let Some(last) = cells.last_mut()
+        && last.ends_with(b"\r")
+    {
+        last.pop();
+    }
+    cells
+}
