@@ -56,11 +56,16 @@ impl<'a> Node<'a> {
         Node { proto, opset, ml_opset, operands, sequence, wire_body, notes: RefCell::default() }
     }
 
+    /// The graph that is an attribute.
+    pub(crate) fn graph(&self, name: &str) -> Result<&'a GraphProto, String> {
+        let found = self.attribute(name, AttributeType::Graph)?;
+        let graph = found.and_then(|it| it.g.as_ref());
+        graph.ok_or_else(|| format!("it has no attribute '{name}'"))
+    }
+
     /// tract's graph of the graph that is an attribute.
     pub(crate) fn body(&self, name: &str, inputs: &[Fact]) -> Result<TypedModel, String> {
-        let found = self.attribute(name, AttributeType::Graph)?;
-        let body = found.and_then(|it| it.g.as_ref());
-        let body = body.ok_or_else(|| format!("it has no attribute '{name}'"))?;
+        let body = self.graph(name)?;
         // Runs of runs could go on for ever.
         if body.node.iter().flat_map(|it| &it.attribute).any(|attribute| attribute.g.is_some()) {
             return Err(format!("a graph inside its graph '{name}'"));

@@ -9,6 +9,9 @@ use crate::proto::{EXTERNAL, TensorProto};
 /// Most elements that one tensor may have. Tabular models stay far below it.
 const MAX_ELEMENTS: usize = 1 << 24;
 
+/// Most dimensions that one tensor may have.
+const MAX_RANK: usize = 32;
+
 /// Type of the elements of a tensor, of those that tabular models have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Element {
@@ -138,6 +141,9 @@ impl Fact {
 /// The limit holds for the product of any of the dimensions, also beside one of size 0, so that
 /// such products can be formed freely afterwards.
 pub(crate) fn elements(shape: &[usize]) -> Result<usize, String> {
+    if shape.len() > MAX_RANK {
+        return Err(format!("a tensor of {} dimensions, expected at most {MAX_RANK}", shape.len()));
+    }
     shape
         .iter()
         .try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)))

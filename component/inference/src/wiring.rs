@@ -255,6 +255,9 @@ impl Wires {
         for &outlet in &wired {
             self.model.outlet_fact(outlet).and_then(Fact::of).map_err(show)?;
         }
+        if let Some(name) = node.output.iter().find(|name| self.wires.contains_key(*name)) {
+            return Err(failed(format!("it gives '{name}', which is there already")));
+        }
         if let (Built::Sequence(_), [name]) = (&built, &node.output[..]) {
             self.wires.insert(name.clone(), Wire::Sequence(wired.to_vec()));
             return Ok(());

@@ -5,6 +5,7 @@ pub(super) mod arithmetic;
 pub(super) mod broadcast;
 pub(super) mod c_dist;
 pub(super) mod cumulative;
+pub(super) mod distances;
 pub(super) mod einsum;
 pub(super) mod hardmax;
 pub(super) mod lines;

@@ -881,6 +881,14 @@ def hard_networks():
             [helper.make_tensor_value_info(name, element, None) for name in ("next_out", "scan_out")])
         scan = [node("Scan", ["X", "P"], ["last", "D"], body=body, num_scan_inputs=1), node("Transpose", ["D"], ["Z"], perm=[1, 0])]
         yield from attempt(f"hard_scan_{kind}", [*scan, *exactly("Z", kind)[0]], ROWS, kind, initializers=[points])
+        value = helper.make_tensor_value_info
+        body = helper.make_graph(
+            [node("Sub", ["next_in", "next"], ["diff"]), node("Identity", ["next_in"], ["next_out"]), node("Abs", ["diff"], ["size"]),
+             node("ReduceSum", ["size", "axes"], ["scan_out"], keepdims=0)],
+            "distances", [value(name, element, None) for name in ("next_in", "next")], [value(name, element, None) for name in ("next_out", "scan_out")],
+            [constant("axes", [1], "int64")])
+        scan = [node("Scan", ["X", "P"], ["last", "D"], body=body, num_scan_inputs=1), node("Transpose", ["D"], ["Z"], perm=[1, 0])]
+        yield from attempt(f"hard_scan_manhattan_{kind}", [*scan, *exactly("Z", kind)[0]], WITH_NAN, kind, initializers=[points])
         backwards = helper.make_graph([node("Add", ["sum", "x"], ["next"]), node("Identity", ["next"], ["out"])], "sums",
                                       [helper.make_tensor_value_info(name, element, None) for name in ("sum", "x")],
                                       [helper.make_tensor_value_info(name, element, None) for name in ("next", "out")])

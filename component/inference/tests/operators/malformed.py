@@ -225,6 +225,11 @@ def more():
     yield "mod_of_floats", graph([node("Mod", ["X", "X"], ["Y"])]), "need"
     yield "non_zero_of_the_request", graph([node("NonZero", ["X"], ["Y"])]), "depends on the request"
     yield "sequence_as_a_tensor", graph([node("SequenceConstruct", ["X", "X"], ["S"]), node("Abs", ["S"], ["Y"])]), "reads the sequence 'S'"
+    yield "non_zero_huge", graph([node("ConstantOfShape", ["L"], ["C"], value=constant("v", [1.0])), node("NonZero", ["C"], ["Y"])],
+                                 [constant("L", [2**23, 1, 1, 1], "int64")]), "expected at most"
+    yield "dimensions", graph([node("Reshape", ["X", "S"], ["Y"])], [constant("S", [3] + [1] * 40, "int64")]), "a tensor of 41 dimensions"
+    yield "sequence_split_long", graph([node("Expand", ["X", "L"], ["E"]), node("SplitToSequence", ["E"], ["S"], axis=0), node("SequenceLength", ["S"], ["Y"])],
+                                       [constant("L", [5000, 3], "int64")]), "an axis of 5000 to be split"
     yield "sequence_at", graph([node("SequenceConstruct", ["X"], ["S"]), node("SequenceAt", ["S", "I"], ["Y"])], [constant("I", 1, "int64")]), "axis 1"
     yield "sequence_of_a_tensor", graph([node("SequenceAt", ["X", "I"], ["Y"])], [constant("I", 0, "int64")]), "expected a sequence"
 
@@ -245,10 +250,10 @@ def more():
         [helper.make_empty_tensor_value_info(name) for name in "rr"]))], "outer", [helper.make_empty_tensor_value_info(name) for name in "sx"],
         [helper.make_empty_tensor_value_info(name) for name in "tu"])
     yield "scan_in_a_scan", graph([node("Scan", ["X", "X"], ["a", "Y"], body=nested, num_scan_inputs=1)]), "a graph inside its graph"
-    long = [constant("L", [2**21, 1], "int64"), constant("C", [[1.0, 2.0, 3.0]])]
+    long = [constant("L", [2**22, 1], "int64"), constant("C", [[1.0, 2.0, 3.0]])]
     yield "scan_long", graph([node("Expand", ["C", "L"], ["E"]), node("Scan", ["X", "E"], ["a", "Y"], num_scan_inputs=1, body=helper.make_graph(
         [node("Add", ["s", "x"], ["t"])], "body", [helper.make_empty_tensor_value_info(name) for name in "sx"],
-        [helper.make_empty_tensor_value_info(name) for name in "tt"]))], long), "2097152 slices, expected at most"
+        [helper.make_empty_tensor_value_info(name) for name in "tt"]))], long), "4194304 slices and"
     yield "scan_without_body", graph([node("Scan", ["X", "X"], ["a", "Y"], num_scan_inputs=1)]), "no attribute 'body'"
 
 

@@ -9,10 +9,12 @@ use tract_hir::internal::*;
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
 use crate::ops::kernel::Kernel;
+use crate::ops::math::distances::{Distances, Metric};
 use crate::tensor::{Fact, View, ViewMut, elements, same_type};
 
-/// The most slices of a tensor.
-const MAX_LENGTH: usize = 1 << 20;
+/// The most elements that all runs may give together, and what a run counts at least.
+const MAX_ELEMENTS: usize = 1 << 30;
+const RUN: usize = 1 << 10;
 
 struct Scan {
     plan: Arc<TypedSimplePlan>,
@@ -67,11 +69,18 @@ pub(crate) fn scan(node: &Node<'_>) -> Result<Built, String> {
         cut.push(Slices::new(slice, along, direction != 0));
     }
     let length = length.unwrap_or(0);
-    if length > MAX_LENGTH {
-        return Err(format!("{length} slices, expected at most {MAX_LENGTH}"));
-    }
 
     let body = node.body("body", &inputs)?;
+    let outputs = body.nodes.iter().flat_map(|node| &node.outputs);
+    let each = outputs.map(|output| {
+        Fact::of(&output.fact).and_then(|fact| elements(&fact.shape).map_err(TractError::msg))
+    });
+    let each = each.sum::<TractResult<usize>>().map_err(|e| e.to_string())?;
+    if length.saturating_mul(each.max(RUN)) > MAX_ELEMENTS {
+        return Err(format!(
+            "{length} slices and {each} elements for each, expected at most {MAX_ELEMENTS} in all"
+        ));
+    }
     let facts = (0..body.outputs.len()).map(|i| body.output_fact(i).and_then(Fact::of));
     let facts = facts.collect::<TractResult<Vec<Fact>>>().map_err(|e| e.to_string())?;
     let given = facts.get(..states.len()).filter(|given| *given == &states[..]);
@@ -90,6 +99,19 @@ pub(crate) fn scan(node: &Node<'_>) -> Result<Built, String> {
         elements(&shape)?;
         outputs.push(Fact::new(slice.element, shape));
         stacked.push(Slices::new(slice.clone(), along, direction != 0));
+    }
+    // Two matrices, the second row by row.
+    let metric = Metric::of(node.graph("body")?);
+    let is_plain =
+        axes == [0] && cut.iter().chain(&stacked).all(|it| it.before == 1 && !it.backwards);
+    if let (Some(metric), [Fact { element, shape }], [rows], true) =
+        (metric, &states[..], &cut[..], is_plain)
+        && let ([count, columns], true) = (&shape[..], element.is_float())
+        && rows.slice == Fact::new(*element, [*columns])
+        && *count > 0
+    {
+        let kernel = Distances { metric, columns: *columns, rows: *count };
+        return Ok(Built::kernel(kernel, vec![0, 1], outputs));
     }
     let plan = body.into_optimized().and_then(TypedSimplePlan::new).map_err(|e| e.to_string())?;
     let uses = (0..operands.len()).collect();

@@ -18,6 +18,9 @@ pub(crate) const TAKERS: [&str; 6] = [
     "SequenceLength",
 ];
 
+/// The most tensors that one is split into.
+const MAX_PARTS: usize = 1 << 12;
+
 pub(crate) fn sequence_construct(node: &Node<'_>) -> Result<Built, String> {
     node.uniform_inputs()?;
     Ok(Built::sequence(|_, _, inputs| Ok(inputs.into())))
@@ -86,6 +89,9 @@ pub(crate) fn split_to_sequence(node: &Node<'_>) -> Result<Built, String> {
     let shape = &node.input(0)?.fact.shape;
     let along = axis(node.int("axis")?.unwrap_or(0), shape.len())?;
     let size = shape[along];
+    if size > MAX_PARTS {
+        return Err(format!("an axis of {size} to be split, expected at most {MAX_PARTS}"));
+    }
     let keep = node.int("keepdims")?.unwrap_or(1) != 0;
     let given = node.optional_input(1);
     let sizes: Vec<usize> = match node.constant_integers(1)? {

@@ -409,6 +409,7 @@ pub(crate) fn non_zero(node: &Node<'_>) -> Result<Built, String> {
     let view = View::of(constant).map_err(|e| e.to_string())?;
     let found: Vec<usize> = (0..view.len()).filter(|&i| view.number(i) != 0.0).collect();
     let shape = &input.fact.shape;
+    elements(&[shape.len(), found.len()])?;
     let mut positions = Vec::with_capacity(shape.len() * found.len());
     for along in 0..shape.len() {
         let stride: usize = shape[along + 1..].iter().product();

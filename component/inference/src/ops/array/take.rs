@@ -43,7 +43,7 @@ fn take(
     node: &Node<'_>,
     shape: Vec<usize>,
     fill: Option<usize>,
-    source: impl Fn(&[usize]) -> Option<Vec<usize>>,
+    source: &dyn Fn(&[usize]) -> Option<Vec<usize>>,
 ) -> Result<Built, String> {
     let fact = node.input(0)?.fact;
     let count = elements(&shape)?;
@@ -85,7 +85,7 @@ pub(crate) fn strided_slice(
         sliced[along] = way.max(0).unsigned_abs().div_ceil(step.unsigned_abs()) as usize;
         steps[along] = (start, step);
     }
-    take(node, sliced, None, |place| {
+    take(node, sliced, None, &|place: &[usize]| {
         let each = place.iter().zip(&steps);
         Some(each.map(|(&i, &(start, step))| (start + i as i64 * step) as usize).collect())
     })
@@ -97,7 +97,7 @@ pub(crate) fn tile(node: &Node<'_>) -> Result<Built, String> {
     let repeat = |(&size, &times): (&usize, &i64)| size.checked_mul(usize::try_from(times).ok()?);
     let tiled: Option<Vec<usize>> = shape.iter().zip(&repeats).map(repeat).collect();
     match tiled.filter(|_| repeats.len() == shape.len()) {
-        Some(tiled) => take(node, tiled, None, |place| {
+        Some(tiled) => take(node, tiled, None, &|place: &[usize]| {
             Some(place.iter().zip(shape).map(|(i, size)| i % size).collect())
         }),
         None => Err(format!("repeats of {repeats:?} for an input of shape {shape:?}")),
@@ -140,7 +140,7 @@ pub(crate) fn pad(node: &Node<'_>) -> Result<Built, String> {
     if fill.is_some_and(|it| it.fact.element != input.fact.element || it.fact.shape.len() > 1) {
         return Err("a value to pad with that is none of its input's type".into());
     }
-    take(node, padded, fill.map(|_| 2), |place| {
+    take(node, padded, fill.map(|_| 2), &|place: &[usize]| {
         let each = place.iter().zip(&before).zip(shape);
         each.map(|((&i, before), &size)| {
             let (at, size) = (i as i64 - before, size as i64);
@@ -173,7 +173,7 @@ pub(crate) fn trilu(node: &Node<'_>) -> Result<Built, String> {
     if shape.len() < 2 {
         return Err(format!("an input of shape {shape:?}, expected a matrix"));
     }
-    take(node, shape.clone(), None, |place| {
+    take(node, shape.clone(), None, &|place: &[usize]| {
         let [.., row, column] = place else { return None };
         let distance = (*column as i64 - *row as i64).saturating_sub(shift);
         (if upper { distance >= 0 } else { distance <= 0 }).then(|| place.to_vec())
@@ -200,7 +200,7 @@ pub(crate) fn compress(node: &Node<'_>) -> Result<Built, String> {
         Some(along) => compressed[along] = kept.len(),
         None => compressed = vec![kept.len()],
     }
-    take(node, compressed, None, |place| match along {
+    take(node, compressed, None, &|place: &[usize]| match along {
         Some(along) => {
             let mut from = place.to_vec();
             from[along] = kept[place[along]];
@@ -228,7 +228,7 @@ pub(crate) fn reverse_sequence(node: &Node<'_>) -> Result<Built, String> {
     if lengths.len() != shape[batch] || !lengths.iter().all(fits) || batch == time {
         return Err(format!("lengths {lengths:?} for an input of shape {shape:?}"));
     }
-    take(node, shape.clone(), None, |place| {
+    take(node, shape.clone(), None, &|place: &[usize]| {
         let mut from = place.to_vec();
         let length = lengths[place[batch]] as usize;
         if place[time] < length {

@@ -1,7 +1,5 @@
 //! `Einsum`: sums of products, written with a letter for each dimension.
 
-use std::collections::BTreeMap;
-
 use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
@@ -35,7 +33,7 @@ pub(crate) fn einsum(node: &Node<'_>) -> Result<Built, String> {
         return Err(format!("'{equation}' for {} inputs", operands.len()));
     }
     let mut labels = Vec::new();
-    let mut sizes: BTreeMap<char, usize> = BTreeMap::new();
+    let mut sizes: Vec<(char, usize)> = Vec::new();
     // The dimensions of an ellipsis are digits, counted from the last one.
     let mut widest = 0;
     for (term, operand) in terms.iter().zip(&operands) {
@@ -52,7 +50,11 @@ pub(crate) fn einsum(node: &Node<'_>) -> Result<Built, String> {
             if !label.is_ascii_alphanumeric() {
                 return Err(format!("'{equation}', expected letters"));
             }
-            let known = sizes.entry(label).or_insert(size);
+            let at = sizes.iter().position(|(known, _)| *known == label).unwrap_or_else(|| {
+                sizes.push((label, size));
+                sizes.len() - 1
+            });
+            let known = &mut sizes[at].1;
             if *known == 1 {
                 *known = size;
             } else if size != *known && size != 1 {
@@ -61,22 +63,25 @@ pub(crate) fn einsum(node: &Node<'_>) -> Result<Built, String> {
         }
         labels.push(own);
     }
+    sizes.sort_unstable();
+    let size_of = |label: char| sizes.iter().find(|(known, _)| *known == label).map(|it| it.1);
     let output: Vec<char> = match right {
         Some(right) => right.replace("...", &digits(widest)).chars().collect(),
         None => {
             let count = |label| labels.iter().flatten().filter(|it| **it == label).count();
-            let once =
-                sizes.keys().copied().filter(|&it| it.is_ascii_alphabetic() && count(it) == 1);
+            let named = sizes.iter().map(|(label, _)| *label);
+            let once = named.filter(|&it| it.is_ascii_alphabetic() && count(it) == 1);
             digits(widest).chars().chain(once).collect()
         }
     };
-    let is_new = |(i, label)| !sizes.contains_key(label) || output[..i].contains(label);
+    let is_new =
+        |(i, label): (usize, &char)| size_of(*label).is_none() || output[..i].contains(label);
     if output.iter().enumerate().any(is_new) {
         return Err(format!("'{equation}', whose output has a letter twice or a new one"));
     }
-    let summed = sizes.keys().copied().filter(|label| !output.contains(label));
+    let summed = sizes.iter().map(|(label, _)| *label).filter(|label| !output.contains(label));
     let order: Vec<char> = output.iter().copied().chain(summed).collect();
-    let all: Vec<usize> = order.iter().map(|label| sizes[label]).collect();
+    let all: Vec<usize> = order.iter().filter_map(|&label| size_of(label)).collect();
     let shape = all[..output.len()].to_vec();
     elements(&shape)?;
     if all.iter().try_fold(1_usize, |a, &b| a.checked_mul(b)).is_none_or(|it| it > MAX_PRODUCTS) {

@@ -48,23 +48,31 @@ impl TopK {
         let blocks = self.lines.starts(x.len()).zip(top.starts(values.len()));
         for (first, target) in blocks {
             let at = |i: usize| x[first + i * self.lines.stride];
-            let compare = |&a: &usize, &b: &usize| {
+            let compare = |a: usize, b: usize| {
                 let order = at(a).partial_cmp(&at(b)).unwrap_or(Ordering::Equal);
-                if self.largest { order.reverse().then(a.cmp(&b)) } else { order.then(a.cmp(&b)) }
+                if self.largest { order.reverse() } else { order }
             };
             order.clear();
             order.extend(0..self.lines.size);
-            if self.count > 0 && self.count < order.len() {
-                order.select_nth_unstable_by(self.count - 1, compare);
-                order.truncate(self.count);
-            }
-            order.sort_unstable_by(compare);
+            select(&mut order, self.count, &compare);
             for (&i, to) in order.iter().zip(top.positions(target)) {
                 values[to] = at(i);
                 indices[to] = i as i64;
             }
         }
     }
+}
+
+/// Leaves the first so many of some positions, in order; of equal ones the first comes first.
+///
+/// Not generic, so that sorting is compiled once.
+fn select(order: &mut Vec<usize>, count: usize, compare: &dyn Fn(usize, usize) -> Ordering) {
+    let compare = |&a: &usize, &b: &usize| compare(a, b).then(a.cmp(&b));
+    if count > 0 && count < order.len() {
+        order.select_nth_unstable_by(count - 1, compare);
+    }
+    order.truncate(count);
+    order.sort_unstable_by(compare);
 }
 
 impl Kernel for TopK {

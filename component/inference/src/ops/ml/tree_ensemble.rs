@@ -57,7 +57,7 @@ fn build<T: Row>(node: &Node<'_>) -> Result<Built, String> {
         4 => PostTransform::Probit,
         other => return Err(format!("the attribute 'post_transform' is {other}, expected 0 to 4")),
     };
-    let lists = Source::<T>::of(node)?.lists()?;
+    let lists = rounded(Source::of(node)?.lists()?);
     let kernel = TreeEnsembleRegressor {
         forest: Forest::new(&lists, targets, features)?,
         features,
@@ -68,23 +68,43 @@ fn build<T: Row>(node: &Node<'_>) -> Result<Built, String> {
     Ok(Built::map(kernel, Fact::new(input.fact.element, [rows, targets])))
 }
 
-/// The attributes.
-struct Source<'a, T> {
+/// Lists with the numbers in the type of the input.
+fn rounded<T: Row>(lists: Lists<f64>) -> Lists<T> {
+    let round = |numbers: &[f64]| numbers.iter().map(|&number| T::from_f64(number)).collect();
+    Lists {
+        thresholds: round(&lists.thresholds),
+        weights: round(&lists.weights),
+        tree_ids: lists.tree_ids,
+        node_ids: lists.node_ids,
+        feature_ids: lists.feature_ids,
+        modes: lists.modes,
+        yes: lists.yes,
+        no: lists.no,
+        missing: lists.missing,
+        prefix: lists.prefix,
+        vote_tree_ids: lists.vote_tree_ids,
+        vote_node_ids: lists.vote_node_ids,
+        target_ids: lists.target_ids,
+    }
+}
+
+/// The attributes, all numbers as float64.
+struct Source<'a> {
     modes: Vec<u8>,
     feature_ids: &'a [i64],
-    splits: Vec<T>,
+    splits: Vec<f64>,
     /// Where to go if the test holds and otherwise, and whether that is a leaf.
     ways: [(&'a [i64], &'a [i64]); 2],
     missing: &'a [i64],
     /// For each node that asks for several numbers these.
-    members: BTreeMap<usize, Vec<T>>,
+    members: BTreeMap<usize, Vec<f64>>,
     roots: &'a [i64],
     leaf_targets: &'a [i64],
-    leaf_weights: Vec<T>,
+    leaf_weights: Vec<f64>,
 }
 
-impl<'a, T: Row> Source<'a, T> {
-    fn of(node: &Node<'a>) -> Result<Source<'a, T>, String> {
+impl<'a> Source<'a> {
+    fn of(node: &Node<'a>) -> Result<Source<'a>, String> {
         node.ignore(&["nodes_hitrates"]);
         let modes = node.bytes("nodes_modes")?.ok_or("it has no attribute 'nodes_modes'")?;
         let ways = [
@@ -116,7 +136,7 @@ impl<'a, T: Row> Source<'a, T> {
             return Err(format!("a node of mode {mode}, expected 0 to {MEMBER}"));
         }
         // NaN ends the numbers of a node.
-        let values: Vec<T> = tensor(node, "membership_values")?;
+        let values: Vec<f64> = tensor(node, "membership_values")?;
         let mut sets = values.split_inclusive(|value| value.is_nan());
         let mut members = BTreeMap::new();
         for (at, _) in modes.iter().enumerate().filter(|(_, mode)| **mode == MEMBER) {
@@ -140,7 +160,7 @@ impl<'a, T: Row> Source<'a, T> {
         })
     }
 
-    fn lists(&self) -> Result<Lists<T>, String> {
+    fn lists(&self) -> Result<Lists<f64>, String> {
         let mut lists = Lists { prefix: "target", ..Lists::default() };
         for (tree, &root) in self.roots.iter().enumerate() {
             let root = usize::try_from(root).ok().filter(|&root| root < self.modes.len());
@@ -150,7 +170,7 @@ impl<'a, T: Row> Source<'a, T> {
     }
 
     /// Appends a tree: its nodes get ids in the order in which they are met.
-    fn tree(&self, tree: i64, root: usize, lists: &mut Lists<T>) -> Result<(), String> {
+    fn tree(&self, tree: i64, root: usize, lists: &mut Lists<f64>) -> Result<(), String> {
         let mut ids = BTreeMap::from([((self.is_leaf(root), root), 0_i64)]);
         let mut next = 1;
         let mut open = vec![(self.is_leaf(root), root)];
@@ -160,7 +180,7 @@ impl<'a, T: Row> Source<'a, T> {
                 let leaf = if at == root && id == 0 { self.ways[0].0[at] } else { at as i64 };
                 let leaf = usize::try_from(leaf).ok().filter(|&at| at < self.leaf_weights.len());
                 let leaf = leaf.ok_or("a leaf that is not there")?;
-                self.node(tree, id, ("LEAF", 0, T::default()), [0, 0], 0, lists);
+                self.node(tree, id, ("LEAF", 0, 0.0), [0, 0], 0, lists);
                 lists.vote_tree_ids.push(tree);
                 lists.vote_node_ids.push(id);
                 lists.target_ids.push(self.leaf_targets[leaf]);
@@ -228,10 +248,10 @@ impl<'a, T: Row> Source<'a, T> {
         &self,
         tree: i64,
         id: i64,
-        (mode, feature, value): (&str, i64, T),
+        (mode, feature, value): (&str, i64, f64),
         [yes, no]: [i64; 2],
         missing: i64,
-        lists: &mut Lists<T>,
+        lists: &mut Lists<f64>,
     ) {
         lists.tree_ids.push(tree);
         lists.node_ids.push(id);
@@ -245,11 +265,11 @@ impl<'a, T: Row> Source<'a, T> {
 }
 
 /// The floats of a tensor; none where it is left out.
-fn tensor<T: Row>(node: &Node<'_>, name: &str) -> Result<Vec<T>, String> {
+fn tensor(node: &Node<'_>, name: &str) -> Result<Vec<f64>, String> {
     let Some(tensor) = node.tensor(name)? else { return Ok(vec![]) };
     match View::of(&tensor).map_err(|e| e.to_string())? {
-        View::F32(values) => Ok(values.iter().map(|&value| T::from_f64(value.into())).collect()),
-        View::F64(values) => Ok(values.iter().map(|&value| T::from_f64(value)).collect()),
+        View::F32(values) => Ok(values.iter().map(|&value| value.into()).collect()),
+        View::F64(values) => Ok(values.to_vec()),
         _ => Err(format!("the attribute '{name}' is not of floats")),
     }
 }
