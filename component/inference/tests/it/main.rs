@@ -1,6 +1,7 @@
 //! The model as components see it: files in, numbers out.
 
 mod agreement;
+mod executors;
 mod golden;
 mod imports;
 mod operators;
