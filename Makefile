@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-scaling clean
+	zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -48,6 +48,7 @@ help:
 	@echo 'make faults       how long predictions take while something happens to Redis'
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
 	@echo 'make bench-peers  the same beside FastAPI, nginx, wasmtime serve and more, under every load; half an hour'
+	@echo 'make bench-model  what a prediction takes of the model alone, beside onnxruntime'
 	@echo 'make bench-scaling  what a prediction takes of hosts, HAProxy, Redis and network, and what a million would'
 	@echo 'make bench-memory  what a prediction takes in Redis, by layout and kind of key (ENTRIES=2000 for a quick look)'
 
@@ -123,6 +124,7 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	@$(call need,nginx)
 	@$(call need,haproxy)
 	cargo test --locked --release --package foretold-core
+	cargo test --locked --release --package foretold-kernels
 	cargo test --locked --release --package foretold-inference
 	$(MAKE) test-operators
 	cargo test --locked --release --package foretold
@@ -145,6 +147,13 @@ test-operators: .venv/installed
 	$(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(TARGET)/release/examples/agreement
 	$(RANDOM_GRAPHS) $(GRAPHS) $(GRAPHS_SEED) -- $(WASMTIME) $(TARGET)/wasm32-wasip2/component/examples/agreement.wasm
+
+# How long models take for one row and for a thousand, natively, in WebAssembly with the check of the
+# time limit that the host has, by tract, and in onnxruntime.
+bench-model: .venv/installed
+	cargo build --locked --release --package foretold-inference --example speed
+	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example speed
+	$(PYTHON) component/inference/tests/speed.py $(TARGET)
 
 # Pipelines of all kinds against onnxruntime, as the table of models/README.md.
 zoo: .venv/installed

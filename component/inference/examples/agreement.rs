@@ -5,6 +5,8 @@
 
 #[path = "../tests/it/agreement.rs"]
 mod agreement;
+#[path = "../tests/it/executors.rs"]
+mod executors;
 #[allow(dead_code, reason = "the tests use all of it")]
 #[path = "../tests/it/support.rs"]
 mod support;
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What differs from the pinned bits of the test models.
+/// What differs from the pinned bits of the test models, and between program and tract.
 fn models() -> Vec<String> {
     let pinned = support::pinned_bits();
     let examples = support::examples().into_iter().filter_map(|example| {
@@ -39,7 +41,11 @@ fn models() -> Vec<String> {
         let found = support::bits(&model.predict(&example.rows.concat()).expect("a batch"));
         let pinned = pinned[&example.name].as_array().expect("bits").iter();
         let same = pinned.map(|bits| bits.as_u64()).eq(found.iter().map(|&bits| Some(bits.into())));
-        (!same).then(|| format!("{}: other bits than natively", example.name))
+        if !same {
+            return Some(format!("{}: other bits than natively", example.name));
+        }
+        let found = executors::difference(&example.model, &example.manifest, &example.rows);
+        found?.err().map(|found| format!("{}: {found}", example.name))
     });
     examples.collect()
 }

@@ -8,7 +8,7 @@ use tract_hir::internal::*;
 use crate::error::LoadError;
 use crate::graph::{Kind, kind, show};
 use crate::proto::{GraphProto, TensorTypeProto};
-use crate::tensor::{Element, Fact, Keys};
+use crate::tensor::{Element, Fact, Keys, ViewMut};
 
 /// Where the values of a row go.
 #[derive(Debug)]
@@ -106,6 +106,34 @@ impl Bindings {
         self.features
     }
 
+    /// For an input of one category, the tensor of each.
+    pub(crate) fn categories(&self, input: usize) -> Option<&[TValue]> {
+        match &self.inputs[input] {
+            Binding::Category { tensors, .. } => Some(tensors),
+            Binding::Columns { .. } | Binding::Categories { .. } => None,
+        }
+    }
+
+    /// The number of the category of an input of one.
+    pub(crate) fn choose(&self, input: usize, row: &[Value]) -> Result<usize, String> {
+        match &self.inputs[input] {
+            Binding::Category { feature, tensors } => category(row[*feature], tensors.len()),
+            Binding::Columns { .. } | Binding::Categories { .. } => {
+                unreachable!("an input of one category")
+            }
+        }
+    }
+
+    /// Writes the elements of any other input.
+    pub(crate) fn write(
+        &self,
+        input: usize,
+        row: &[Value],
+        target: ViewMut<'_>,
+    ) -> Result<(), String> {
+        self.inputs[input].write(row, target)
+    }
+
     /// The inputs for a row.
     pub(crate) fn tensors(&self, row: &[Value]) -> Result<TVec<TValue>, String> {
         self.inputs.iter().map(|binding| binding.tensor(row)).collect()
@@ -114,75 +142,94 @@ impl Bindings {
 
 impl Binding {
     fn tensor(&self, row: &[Value]) -> Result<TValue, String> {
-        let tensor = match self {
+        let fact = match self {
             Binding::Category { feature, tensors } => {
-                let tensor = category(row[*feature], tensors)?;
-                return Ok(tensor.clone());
+                return Ok(tensors[category(row[*feature], tensors.len())?].clone());
             }
-            Binding::Columns { fact, features } => {
-                let values = features.iter().map(|&feature| row[feature]);
-                match fact.element {
-                    Element::F32 => {
-                        floats(fact, values, |value| value as f32, |value| value as f32)
-                    }
-                    Element::F64 => floats(fact, values, |value| value, |value| value as f64),
-                    Element::I64 => integers(fact, values, Some),
-                    Element::I32 => integers(fact, values, |value| i32::try_from(value).ok()),
-                    _ => integers(fact, values, |value| Some(value != 0)),
-                }?
-            }
-            Binding::Categories { fact, features } => {
-                let texts = features
-                    .iter()
-                    .map(|(feature, categories)| category(row[*feature], categories).cloned());
-                let texts = texts.collect::<Result<Vec<String>, _>>()?;
-                tensor1(&texts).into_shape(&fact.shape).map_err(|e| e.to_string())?
-            }
+            Binding::Columns { fact, .. } | Binding::Categories { fact, .. } => fact,
         };
+        let mut tensor = fact.zeros().map_err(|e| e.to_string())?;
+        {
+            let mut plain = tensor.try_as_plain_ram_mut().map_err(|e| e.to_string())?;
+            self.write(row, ViewMut::of(&mut plain).map_err(|e| e.to_string())?)?;
+        }
         Ok(tensor.into_tvalue())
+    }
+
+    fn write(&self, row: &[Value], target: ViewMut<'_>) -> Result<(), String> {
+        match self {
+            Binding::Columns { features, .. } => {
+                let values = features.iter().map(|&feature| row[feature]);
+                match target {
+                    ViewMut::F32(target) => {
+                        floats(target, values, |value| value as f32, |value| value as f32)
+                    }
+                    ViewMut::F64(target) => {
+                        floats(target, values, |value| value, |value| value as f64)
+                    }
+                    ViewMut::I64(target) => integers(target, values, Some),
+                    ViewMut::I32(target) => {
+                        integers(target, values, |value| i32::try_from(value).ok())
+                    }
+                    ViewMut::Bool(target) => integers(target, values, |value| Some(value != 0)),
+                    ViewMut::Text(_) => unreachable!("an input of strings is one of categories"),
+                }
+            }
+            Binding::Categories { features, .. } => {
+                let ViewMut::Text(target) = target else {
+                    unreachable!("an input of categories is one of strings")
+                };
+                for (target, (feature, categories)) in target.iter_mut().zip(features) {
+                    target.clone_from(&categories[category(row[*feature], categories.len())?]);
+                }
+                Ok(())
+            }
+            Binding::Category { .. } => unreachable!("an input of one category has its tensors"),
+        }
     }
 }
 
-fn category<T>(value: Value, categories: &[T]) -> Result<&T, String> {
+/// The number of a category, one of `count`.
+fn category(value: Value, count: usize) -> Result<usize, String> {
     let Value::Category(index) = value else {
         return Err(format!("{value:?}, expected a category"));
     };
-    categories.get(index).ok_or_else(|| format!("category {index} of {}", categories.len()))
+    if index < count { Ok(index) } else { Err(format!("category {index} of {count}")) }
 }
 
 /// Converts values as numpy converts them to the input's type.
-fn floats<T: Datum + Copy>(
-    fact: &Fact,
+fn floats<T>(
+    target: &mut [T],
     values: impl Iterator<Item = Value>,
     number: fn(f64) -> T,
     integer: fn(i64) -> T,
-) -> Result<Tensor, String> {
-    let converted = values.map(|value| match value {
-        Value::Number(value) => Ok(number(value)),
-        Value::Integer(value) => Ok(integer(value)),
-        Value::Boolean(value) => Ok(integer(value.into())),
-        Value::Missing => Ok(number(f64::NAN)),
-        Value::Category(_) => Err(format!("{value:?}, expected a number")),
-    });
-    let converted = converted.collect::<Result<TVec<T>, _>>()?;
-    Tensor::from_shape(&fact.shape, &converted).map_err(|e| e.to_string())
+) -> Result<(), String> {
+    for (target, value) in target.iter_mut().zip(values) {
+        *target = match value {
+            Value::Number(value) => number(value),
+            Value::Integer(value) => integer(value),
+            Value::Boolean(value) => integer(value.into()),
+            Value::Missing => number(f64::NAN),
+            Value::Category(_) => return Err(format!("{value:?}, expected a number")),
+        };
+    }
+    Ok(())
 }
 
-fn integers<T: Datum + Copy>(
-    fact: &Fact,
+fn integers<T>(
+    target: &mut [T],
     values: impl Iterator<Item = Value>,
     integer: fn(i64) -> Option<T>,
-) -> Result<Tensor, String> {
-    let converted = values.map(|value| {
+) -> Result<(), String> {
+    for (target, value) in target.iter_mut().zip(values) {
         let converted = match value {
             Value::Integer(value) => integer(value),
             Value::Boolean(value) => integer(value.into()),
             _ => None,
         };
-        converted.ok_or_else(|| format!("{value:?} for an input of type {}", fact.element))
-    });
-    let converted = converted.collect::<Result<TVec<T>, _>>()?;
-    Tensor::from_shape(&fact.shape, &converted).map_err(|e| e.to_string())
+        *target = converted.ok_or_else(|| format!("{value:?}, expected what the input takes"))?;
+    }
+    Ok(())
 }
 
 fn inputs(graph: &GraphProto) -> Result<Vec<Input<'_>>, String> {

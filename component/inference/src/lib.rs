@@ -12,7 +12,8 @@
 //! # }
 //! ```
 //!
-//! prost reads the file; tract types the graph, optimises and runs it. Which operators there are is
+//! prost reads the file; tract types the graph, optimises it, and runs it where it is not a program
+//! of this crate's kernels, as those of most tabular models are. Which operators there are is
 //! this crate's choice: each is registered by name, and a model that needs another one is refused
 //! with the list.
 //!
@@ -44,6 +45,7 @@
 
 pub mod baked;
 mod binding;
+mod buffer;
 #[doc(hidden)]
 pub mod conformance;
 pub mod draft;
@@ -56,7 +58,9 @@ mod model;
 mod node;
 mod ops;
 mod output;
+mod program;
 mod proto;
+mod run;
 mod tensor;
 mod unknown;
 mod width;

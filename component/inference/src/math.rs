@@ -108,6 +108,13 @@ pub(crate) fn logistic<T: Float>(x: T) -> T {
     if x < T::default() { T::one() - upper } else { upper }
 }
 
+/// The logistics of -x and of x, with one exponential: both have the same of -|x|.
+pub(crate) fn logistic_pair<T: Float>(x: T) -> [T; 2] {
+    let upper = T::one() / (T::one() + (-x.abs()).exp());
+    let side = |is_lower: bool| if is_lower { T::one() - upper } else { upper };
+    [side(-x < T::default()), side(x < T::default())]
+}
+
 /// Quantile of the normal distribution, through Winitzki's approximation of the inverse of erf
 /// (with a = 0.147), in float32 as onnxruntime has it.
 pub(crate) fn probit(p: f32) -> f32 {

@@ -14,19 +14,28 @@ use crate::error::{LoadError, failed};
 use crate::graph;
 use crate::missing;
 use crate::output::{Outputs, wanted};
+use crate::program::Program;
 use crate::proto::ModelProto;
+use crate::run::{self, Memory};
 use crate::unknown;
 use crate::width;
 
 /// An ONNX model, ready to run with a manifest's features and outputs.
 ///
-/// It runs one row at a time, so that a row's result cannot depend on the rows beside it.
+/// A row's result does not depend on the rows beside it: an operator is given several rows at once
+/// only where it promises that each comes out as it does alone.
 pub struct OnnxModel {
-    plan: Arc<TypedSimplePlan>,
     bindings: Bindings,
     outputs: Outputs,
-    /// Memory of an earlier run, for the next one.
-    spare: Mutex<Option<TypedSimpleState>>,
+    executor: Executor,
+}
+
+/// What runs the graph, with the memory of an earlier run for the next one.
+enum Executor {
+    /// Graphs of nothing but this crate's kernels.
+    Program { program: Program, spare: Mutex<Option<Memory>> },
+    /// All others.
+    Tract { plan: Arc<TypedSimplePlan>, spare: Mutex<Option<TypedSimpleState>> },
 }
 
 /// What a model is made of, before it is judged.
@@ -74,20 +83,54 @@ impl OnnxModel {
     /// and outputs do not fit the manifest, if its encoders do not know the categories, or if it
     /// takes a missing value for a legal one.
     pub fn load(model: &[u8], manifest: &Manifest) -> Result<OnnxModel, LoadError> {
+        OnnxModel::load_for(model, manifest, false)
+    }
+
+    /// [`OnnxModel::load`] for tract, whatever the graph: for tests, which compare it with the
+    /// program.
+    ///
+    /// # Errors
+    /// As [`OnnxModel::load`].
+    #[doc(hidden)]
+    pub fn load_for_tract(model: &[u8], manifest: &Manifest) -> Result<OnnxModel, LoadError> {
+        OnnxModel::load_for(model, manifest, true)
+    }
+
+    /// Whether tract runs the graph.
+    #[doc(hidden)]
+    pub fn is_for_tract(&self) -> bool {
+        matches!(self.executor, Executor::Tract { .. })
+    }
+
+    fn load_for(model: &[u8], manifest: &Manifest, tract: bool) -> Result<OnnxModel, LoadError> {
         let parts = Parts::read(model, manifest)?;
         unknown::refuse(&parts.typed, &parts.bindings, &manifest.features)?;
         missing::refuse(&parts.typed, &parts.bindings, manifest)?;
-        OnnxModel::new(parts, manifest)
+        OnnxModel::made_of(parts, manifest, tract)
     }
 
     /// A model of its parts.
-    pub(crate) fn new(mut parts: Parts, manifest: &Manifest) -> Result<OnnxModel, LoadError> {
+    pub(crate) fn new(parts: Parts, manifest: &Manifest) -> Result<OnnxModel, LoadError> {
+        OnnxModel::made_of(parts, manifest, false)
+    }
+
+    fn made_of(mut parts: Parts, manifest: &Manifest, tract: bool) -> Result<OnnxModel, LoadError> {
         let typed = std::mem::take(&mut parts.typed);
         let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
         let outputs = parts.outputs(&manifest.outputs, plan.model())?;
         let bindings = parts.bindings;
-        let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));
-        Ok(OnnxModel { plan, bindings, outputs, spare })
+        let program = if tract { None } else { Program::of(plan.model(), &bindings) };
+        let executor = match program {
+            Some(program) => {
+                let spare = Mutex::new(Some(Memory::new(&program)));
+                Executor::Program { program, spare }
+            }
+            None => {
+                let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));
+                Executor::Tract { plan, spare }
+            }
+        };
+        Ok(OnnxModel { bindings, outputs, executor })
     }
 
     /// Where the values of a row go.
@@ -95,15 +138,40 @@ impl OnnxModel {
         &self.bindings
     }
 
-    fn run(&self, rows: &[Value], state: &mut TypedSimpleState) -> Result<Vec<f32>, String> {
+    fn run(&self, rows: &[Value]) -> Result<Vec<f32>, String> {
         let width = self.bindings.len();
         let mut found = Vec::with_capacity(rows.len() / width * self.outputs.len());
-        for row in rows.chunks_exact(width) {
-            let inputs = self.bindings.tensors(row)?;
-            let tensors = state.run(inputs).map_err(|e| format!("{e:#}"))?;
-            self.outputs.take(&tensors, &mut found)?;
+        match &self.executor {
+            Executor::Program { program, spare } => {
+                let mut memory = take(spare).unwrap_or_else(|| Memory::new(program));
+                run::run(program, &self.bindings, &self.outputs, rows, &mut memory, &mut found)?;
+                put(spare, memory);
+            }
+            Executor::Tract { plan, spare } => {
+                let mut state = match take(spare) {
+                    Some(state) => state,
+                    None => plan.spawn().map_err(|e| format!("{e:#}"))?,
+                };
+                for row in rows.chunks_exact(width) {
+                    let inputs = self.bindings.tensors(row)?;
+                    let tensors = state.run(inputs).map_err(|e| format!("{e:#}"))?;
+                    self.outputs.take(&tensors, &mut found)?;
+                }
+                put(spare, state);
+            }
         }
         Ok(found)
+    }
+}
+
+fn take<T>(spare: &Mutex<Option<T>>) -> Option<T> {
+    spare.lock().ok().and_then(|mut spare| spare.take())
+}
+
+/// Keeps memory for the next run. Not after an error, which can leave a run half done.
+fn put<T>(spare: &Mutex<Option<T>>, memory: T) {
+    if let Ok(mut spare) = spare.lock() {
+        *spare = Some(memory);
     }
 }
 
@@ -113,18 +181,7 @@ impl Model for OnnxModel {
         if !rows.len().is_multiple_of(width) {
             return Err(ModelError(format!("{} values, expected rows of {width}", rows.len())));
         }
-        let refused = |reason| ModelError(format!("the model cannot be run: {reason}"));
-        let spare = self.spare.lock().ok().and_then(|mut spare| spare.take());
-        let mut state = match spare {
-            Some(state) => state,
-            None => self.plan.spawn().map_err(|e| refused(format!("{e:#}")))?,
-        };
-        let found = self.run(rows, &mut state).map_err(refused)?;
-        // Not after an error, which can leave tensors of a run half done.
-        if let Ok(mut spare) = self.spare.lock() {
-            *spare = Some(state);
-        }
-        Ok(found)
+        self.run(rows).map_err(|reason| ModelError(format!("the model cannot be run: {reason}")))
     }
 }
 

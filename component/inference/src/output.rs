@@ -60,6 +60,11 @@ impl Outputs {
         self.0.len()
     }
 
+    /// Tensor and column of each output.
+    pub(crate) fn positions(&self) -> &[(usize, usize)] {
+        &self.0
+    }
+
     /// Appends the outputs of a row.
     pub(crate) fn take(&self, tensors: &[TValue], found: &mut Vec<f32>) -> Result<(), String> {
         for &(tensor, column) in &self.0 {

@@ -12,6 +12,11 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// Computes the outputs, which have their types and lengths already.
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String>;
 
+    /// How many rows it takes at once.
+    fn rows(&self) -> Rows {
+        Rows::One
+    }
+
     /// What it makes of a missing value.
     fn missing(&self) -> Missing {
         Missing::Passes
@@ -21,6 +26,19 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     fn known_texts(&self) -> Option<KnownTexts<'_>> {
         None
     }
+}
+
+/// How many rows a kernel takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// The one that it was built for. The outputs are zeros and empty strings before.
+    One,
+    /// As many as it is given, one after the other in all outputs and in the inputs that depend on
+    /// the request, of which there is at least one; of what does not depend on it there is one for
+    /// all, which a kernel with several inputs must tell by its length. It promises that each row
+    /// comes out as it does alone, that an error is one that some row has alone, and that it writes
+    /// every element.
+    Any,
 }
 
 /// What a kernel makes of NaN, which stands for a missing value.
@@ -59,6 +77,14 @@ impl KernelOp {
 
     pub(crate) fn known_texts(&self) -> Option<KnownTexts<'_>> {
         self.kernel.known_texts()
+    }
+
+    pub(crate) fn kernel(&self) -> &Arc<dyn Kernel> {
+        &self.kernel
+    }
+
+    pub(crate) fn outputs(&self) -> &[Fact] {
+        &self.outputs
     }
 
     /// The operator's name in the file.

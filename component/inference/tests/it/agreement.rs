@@ -1,13 +1,18 @@
-//! Agreement of small graphs with onnxruntime.
+//! Agreement of small graphs with onnxruntime, and of the program with tract.
 
 use foretold_core::Model;
 use foretold_inference::OnnxModel;
 
+use crate::executors::difference;
 use crate::support::OperatorCase;
 
-/// What differs from onnxruntime.
+/// What differs from onnxruntime, and between program and tract.
 pub(crate) fn faults(cases: &[OperatorCase]) -> Vec<String> {
-    cases.iter().filter_map(fault).collect()
+    let differences = cases.iter().filter_map(|case| {
+        let found = difference(&case.model, &case.manifest, &case.rows)?.err()?;
+        Some(format!("{}: {found}", case.name))
+    });
+    cases.iter().filter_map(fault).chain(differences).collect()
 }
 
 /// The first row of a case that differs.

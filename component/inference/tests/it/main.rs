@@ -2,6 +2,7 @@
 
 mod agreement;
 mod draft;
+mod executors;
 mod golden;
 mod imports;
 mod operators;

@@ -4,7 +4,8 @@ use foretold_core::model::feature::Value;
 use foretold_core::{Model, ModelError};
 use foretold_inference::OnnxModel;
 
-use crate::support::{bits, example, examples};
+use crate::executors::difference;
+use crate::support::{bits, example, examples, operator_cases, operators_path};
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_any_batch() {
@@ -24,6 +25,21 @@ fn a_row_has_the_same_bits_alone_and_in_any_batch() {
         backwards.reverse();
         assert_eq!(bits(&alone), bits(&backwards.concat()), "{}, backwards", example.name);
     }
+}
+
+#[test]
+fn tract_gives_the_same_bits_for_every_model_and_most_graphs() {
+    for example in examples() {
+        let found = difference(&example.model, &example.manifest, &example.rows);
+        assert_eq!(found, Some(Ok(())), "{}", example.name);
+    }
+    // Whether they differ is asked where they are compared with onnxruntime.
+    let cases = operator_cases(&operators_path());
+    let programs = cases.iter().filter(|case| {
+        OnnxModel::load(&case.model, &case.manifest).is_ok_and(|model| !model.is_for_tract())
+    });
+    let (programs, all) = (programs.count(), cases.len());
+    assert!(programs * 10 >= all * 9, "{programs} of {all} graphs are programs");
 }
 
 #[test]

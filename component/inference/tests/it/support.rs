@@ -36,18 +36,22 @@ fn crate_folder() -> PathBuf {
 
 /// Every model of `tests/models`, and the credit models.
 pub(crate) fn examples() -> Vec<Example> {
-    let folder = crate_folder().join("tests/models");
-    let entries = std::fs::read_dir(&folder).expect("the folder of models");
+    let mut examples = examples_in(&crate_folder().join("tests/models"));
+    examples.extend(MODELS.map(credit));
+    examples
+}
+
+/// Every model of a folder, with its golden rows.
+pub(crate) fn examples_in(folder: &Path) -> Vec<Example> {
+    let entries = std::fs::read_dir(folder).expect("the folder of models");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let mut names: Vec<String> = paths
         .filter(|path| path.extension().is_some_and(|it| it == "onnx"))
         .map(|path| path.file_stem().expect("a stem").to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert!(!names.is_empty(), "no models in tests/models");
-    let mut examples: Vec<Example> = names.iter().map(|name| from_model(&folder, name)).collect();
-    examples.extend(MODELS.map(credit));
-    examples
+    assert!(!names.is_empty(), "no models in {}", folder.display());
+    names.iter().map(|name| from_model(folder, name)).collect()
 }
 
 pub(crate) fn example(name: &str) -> Example {

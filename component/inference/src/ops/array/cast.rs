@@ -8,7 +8,7 @@
 use crate::node::Node;
 use crate::ops::array::shape::identity;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
+use crate::ops::kernel::{Kernel, Missing, Rows};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]
@@ -39,6 +39,10 @@ pub(crate) fn cast_like(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for Cast {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         for i in 0..inputs[0].len() {
             cast_element(&inputs[0], i, &mut outputs[0], i)?;

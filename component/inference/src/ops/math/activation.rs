@@ -3,7 +3,7 @@
 use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::arithmetic::stretched;
 use crate::ops::math::broadcast::{Stretch, each};
 use crate::ops::math::unary::{Function, unary};
@@ -198,6 +198,10 @@ impl Clip {
 }
 
 impl Kernel for Clip {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match (inputs[0], &mut outputs[0]) {
             (View::F32(x), ViewMut::F32(y)) => self.of(x, y),

@@ -6,10 +6,10 @@ use crate::math::Float;
 use crate::node::{Node, Operand};
 use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::broadcast::{Stretch, broadcast, each};
 use crate::ops::math::unary::{Function, unary};
-use crate::tensor::{Fact, View, ViewMut};
+use crate::tensor::{Fact, View, ViewMut, elements};
 
 /// A function of two numbers.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +67,10 @@ macro_rules! integers {
 #[derive(Debug)]
 struct Fold {
     operation: Operation,
-    /// How each input is stretched.
-    stretches: Vec<Stretch>,
+    /// How each input is stretched, and how many elements it has for a row.
+    operands: Vec<(Stretch, usize)>,
+    /// How many elements a row of the output has.
+    size: usize,
 }
 
 /// The shape that inputs are stretched to, and how each is.
@@ -87,20 +89,49 @@ fn fold(node: &Node<'_>, operation: Operation) -> Result<Built, String> {
     operands[0].numeric()?;
     let (shape, stretches) = stretched(node, &operands)?;
     let uses = (0..operands.len()).collect();
-    Ok(Built::kernel(Fold { operation, stretches }, uses, vec![Fact::new(element, shape)]))
+    let fold = Fold::new(operation, &operands, stretches, &shape)?;
+    Ok(Built::kernel(fold, uses, vec![Fact::new(element, shape)]))
+}
+
+impl Fold {
+    fn new(
+        operation: Operation,
+        operands: &[Operand<'_>],
+        stretches: Vec<Stretch>,
+        shape: &[usize],
+    ) -> Result<Fold, String> {
+        let lengths = operands.iter().map(|operand| elements(&operand.fact.shape));
+        let operands = stretches.into_iter().zip(lengths);
+        let operands = operands.map(|(stretch, length)| Ok::<_, String>((stretch, length?)));
+        Ok(Fold {
+            operation,
+            operands: operands.collect::<Result<_, _>>()?,
+            size: elements(shape)?,
+        })
+    }
 }
 
 impl Kernel for Fold {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         macro_rules! fold {
             ($type:ident, $y:expr, |$a:ident, $b:ident| $result:expr) => {
-                for (position, (input, stretch)) in inputs.iter().zip(&self.stretches).enumerate() {
-                    let View::$type(x) = input else {
-                        unreachable!("element types are fixed when a graph is loaded")
-                    };
-                    for (place, y) in $y.iter_mut().enumerate() {
-                        let ($a, $b) = (*y, x[stretch.at(place)]);
-                        *y = if position == 0 { $b } else { $result };
+                for (row, y) in $y.chunks_exact_mut(self.size.max(1)).enumerate() {
+                    let operands = inputs.iter().zip(&self.operands).enumerate();
+                    for (position, (input, (stretch, length))) in operands {
+                        let View::$type(x) = input else {
+                            unreachable!("element types are fixed when a graph is loaded")
+                        };
+                        // Of a constant there is one for all rows.
+                        let first = if x.len() > *length { row * length } else { 0 };
+                        let x = &x[first..first + length];
+                        for (place, y) in y.iter_mut().enumerate() {
+                            let ($a, $b) = (*y, x[stretch.at(place)]);
+                            *y = if position == 0 { $b } else { $result };
+                        }
                     }
                 }
             };
@@ -177,7 +208,8 @@ pub(crate) fn mean(node: &Node<'_>) -> Result<Built, String> {
     operands[0].float()?;
     let (shape, stretches) = stretched(node, &operands)?;
     let count = operands.len();
-    let mean = Mean { sum: Fold { operation: Operation::Add, stretches }, count };
+    let sum = Fold::new(Operation::Add, &operands, stretches, &shape)?;
+    let mean = Mean { sum, count };
     Ok(Built::kernel(mean, (0..count).collect(), vec![Fact::new(element, shape)]))
 }
 

@@ -4,14 +4,18 @@
 //! sum is made in the order of the file, and float32 products are added with [`Float::fused`], as
 //! onnxruntime does on x86-64. So an answer has the same bits everywhere.
 
+use foretold_kernels::product;
 use tract_hir::internal::Tensor;
 
 use crate::math::Float;
 use crate::node::{Node, Operand};
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::broadcast::{Stretch, broadcast, each};
 use crate::tensor::{Fact, View, ViewMut, elements};
+
+/// [`product::of_f32`] or [`product::of_f64`].
+type OfRows<T> = fn(&[T], usize, &[T], usize, &mut [T], usize);
 
 /// alpha · A · B + beta · C, for each of several A and B.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ struct Product {
     alpha: f32,
     beta: f32,
     c: Option<Stretch>,
+    /// Whether C does not depend on the request, or is not there.
+    c_is_constant: bool,
 }
 
 pub(crate) fn mat_mul(node: &Node<'_>) -> Result<Built, String> {
@@ -70,6 +76,7 @@ pub(crate) fn mat_mul(node: &Node<'_>) -> Result<Built, String> {
         alpha: 1.0,
         beta: 1.0,
         c: None,
+        c_is_constant: true,
     };
     Ok(product.built(Fact::new(element, shape)))
 }
@@ -97,6 +104,7 @@ pub(crate) fn gemm(node: &Node<'_>) -> Result<Built, String> {
     }
     let shape = vec![rows, columns];
     elements(&shape)?;
+    let c_is_constant = c.is_none_or(|c| c.constant.is_some());
     // C must not stretch the product.
     let c = match c {
         None => None,
@@ -118,6 +126,7 @@ pub(crate) fn gemm(node: &Node<'_>) -> Result<Built, String> {
         alpha: node.float("alpha")?.unwrap_or(1.0),
         beta: node.float("beta")?.unwrap_or(1.0),
         c,
+        c_is_constant,
     };
     Ok(product.built(Fact::new(element, shape)))
 }
@@ -139,7 +148,37 @@ impl Product {
         Built::kernel(self, uses, vec![output])
     }
 
-    fn of<T: Float>(&self, a: &[T], b: &[T], c: &[T], y: &mut [T]) {
+    /// Whether it is rows, of which there may be any number, times weights.
+    fn is_of_rows(&self) -> bool {
+        self.weights.is_some()
+            && !self.a_is_transposed
+            && self.products == 1
+            && self.inner > 0
+            && self.columns > 0
+            && self.c_is_constant
+    }
+
+    fn of<T: Float>(&self, a: &[T], b: &[T], c: &[T], y: &mut [T], of_rows: OfRows<T>) {
+        if self.is_of_rows() {
+            of_rows(a, self.inner, b, self.columns, y, self.columns);
+        } else {
+            self.multiply(a, b, y);
+        }
+        if self.alpha != 1.0 {
+            y.iter_mut().for_each(|y| *y = T::from_f64(self.alpha.into()) * *y);
+        }
+        if let Some(stretch) = &self.c {
+            let beta = T::from_f64(self.beta.into());
+            for y in y.chunks_exact_mut((self.rows * self.columns).max(1)) {
+                for (place, y) in y.iter_mut().enumerate() {
+                    let c = c[stretch.at(place)];
+                    *y += if self.beta == 1.0 { c } else { beta * c };
+                }
+            }
+        }
+    }
+
+    fn multiply<T: Float>(&self, a: &[T], b: &[T], y: &mut [T]) {
         let size = self.rows * self.columns;
         let is_plain = self.weights.is_some() || !self.b_is_transposed;
         for product in 0..self.products {
@@ -168,20 +207,14 @@ impl Product {
                 }
             }
         }
-        if self.alpha != 1.0 {
-            y.iter_mut().for_each(|y| *y = T::from_f64(self.alpha.into()) * *y);
-        }
-        if let Some(stretch) = &self.c {
-            let beta = T::from_f64(self.beta.into());
-            for (place, y) in y.iter_mut().enumerate() {
-                let c = c[stretch.at(place)];
-                *y += if self.beta == 1.0 { c } else { beta * c };
-            }
-        }
     }
 }
 
 impl Kernel for Product {
+    fn rows(&self) -> Rows {
+        if self.is_of_rows() { Rows::Any } else { Rows::One }
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let weights = self.weights.as_ref().map(View::of).transpose().map_err(|e| e.to_string())?;
         let (a, rest) = inputs.split_first().ok_or("an input is missing")?;
@@ -191,17 +224,19 @@ impl Kernel for Product {
             (None, []) => return Err("an input is missing".into()),
         };
         macro_rules! product {
-            ($type:ident, $y:expr) => {
+            ($type:ident, $y:expr, $of_rows:expr) => {
                 match (a, b, rest.first()) {
-                    (View::$type(a), View::$type(b), None) => self.of(a, b, &[], $y),
-                    (View::$type(a), View::$type(b), Some(View::$type(c))) => self.of(a, b, c, $y),
+                    (View::$type(a), View::$type(b), None) => self.of(a, b, &[], $y, $of_rows),
+                    (View::$type(a), View::$type(b), Some(View::$type(c))) => {
+                        self.of(a, b, c, $y, $of_rows)
+                    }
                     _ => unreachable!("element types are fixed when a graph is loaded"),
                 }
             };
         }
         match &mut outputs[0] {
-            ViewMut::F32(y) => product!(F32, y),
-            ViewMut::F64(y) => product!(F64, y),
+            ViewMut::F32(y) => product!(F32, y, product::of_f32),
+            ViewMut::F64(y) => product!(F64, y, product::of_f64),
             _ => unreachable!("element types are fixed when a graph is loaded"),
         }
         Ok(())

@@ -6,7 +6,7 @@
 use crate::math::{self, Float};
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::tensor::{Element, View, ViewMut};
 
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +157,10 @@ pub(crate) fn unary(node: &Node<'_>, function: Function) -> Result<Built, String
 }
 
 impl Kernel for Unary {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match (inputs[0], &mut outputs[0]) {
             (View::F32(x), ViewMut::F32(y)) => {

@@ -3,7 +3,7 @@
 
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::tensor::{Element, View, ViewMut};
 
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(crate) fn binarizer(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for Binarizer {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         for (i, y) in outputs[0].singles().iter_mut().enumerate() {
             if inputs[0].single(i).is_nan() {

@@ -1,7 +1,10 @@
-//! Decision trees in one flat array, for both tree ensemble operators.
+//! Decision trees in one flat array, for the tree ensemble operators.
 //!
 //! The file has a dozen parallel lists with ids; here a node is 16 bytes (for float32) that hold
-//! what a visit needs, and a leaf holds its first vote in the place of the threshold.
+//! what a visit needs, and a leaf holds its first vote in the place of the threshold. Most forests
+//! of float32 become [`Trees`] of 8 bytes a node, which walk several rows or trees at once.
+
+use foretold_kernels::trees::{Source, Trees};
 
 use crate::math::Float;
 use crate::node::Node;
@@ -30,6 +33,34 @@ const MISSING_IS_TRUE: u32 = 1 << 27;
 pub(crate) const MODES: [&str; 6] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
 
+/// Rows whose sums are made at once.
+pub(crate) const BLOCK: usize = 64;
+
+/// A sum for each class of a row; of a few classes without an allocation.
+pub(crate) struct Sums<T> {
+    few: [T; 16],
+    many: Vec<T>,
+    count: usize,
+}
+
+impl<T: Float> Sums<T> {
+    pub(crate) fn new(count: usize) -> Sums<T> {
+        let few = [T::default(); 16];
+        let many = if count > few.len() { vec![T::default(); count] } else { Vec::new() };
+        Sums { few, many, count }
+    }
+
+    /// All of them, from +0 on.
+    pub(crate) fn zeros(&mut self) -> &mut [T] {
+        let sums = match &mut self.many[..] {
+            [] => &mut self.few[..self.count],
+            many => many,
+        };
+        sums.fill(T::default());
+        sums
+    }
+}
+
 /// What a leaf adds to the score of one class or target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vote<T> {
@@ -46,14 +77,35 @@ pub(crate) struct Leaf<'a, T> {
 
 #[derive(Debug)]
 pub(crate) struct Forest<T> {
-    nodes: Vec<TreeNode<T>>,
-    /// Position of each tree's root, in the file's order.
-    roots: Vec<u32>,
-    votes: Vec<Vote<T>>,
-    /// Whether every test is `x <= threshold` and sends NaN to the other side.
-    plain: bool,
+    walk: Walk<T>,
+    tree_count: usize,
     /// The target that every leaf has its one and only vote for.
     pub(crate) only_target: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Walk<T> {
+    /// One node after the other.
+    Nodes {
+        nodes: Vec<TreeNode<T>>,
+        /// Position of each tree's root, in the file's order.
+        roots: Vec<u32>,
+        votes: Vec<Vote<T>>,
+        /// Whether every test is `x <= threshold` and sends NaN to the other side.
+        plain: bool,
+    },
+    /// Trees whose leaves hold the bits of their first weight, where no others count.
+    Weights(Trees),
+    /// Trees whose leaves hold the position of a leaf.
+    Leaves { trees: Trees, leaves: Vec<LeafVotes<T>>, votes: Vec<Vote<T>> },
+}
+
+/// What a leaf of [`Walk::Leaves`] has.
+#[derive(Debug)]
+struct LeafVotes<T> {
+    weight: T,
+    start: u32,
+    count: u32,
 }
 
 /// The parallel lists that the attributes of the operators are: an entry for each node, and for each
@@ -99,7 +151,7 @@ impl<T: Float> Lists<T> {
     }
 }
 
-impl<T: Float> Forest<T> {
+impl<T: Row> Forest<T> {
     /// Reads the trees; `prefix` is that of the attributes for votes, `class` or `target`.
     pub(crate) fn of(
         node: &Node<'_>,
@@ -165,62 +217,155 @@ impl<T: Float> Forest<T> {
             votes.iter().all(|vote| vote.target == target)
                 && nodes.iter().all(|it| it.test != LEAF || it.no == 1)
         });
-        Ok(Forest { nodes, roots, votes, plain, only_target })
+        let tree_count = roots.len();
+        let first_only = targets == 1 || only_target.is_some();
+        let walk =
+            match trees(&nodes, &roots, features, first_only) {
+                Some(trees) if first_only => Walk::Weights(trees),
+                Some(trees) => {
+                    let leaves = nodes.iter().filter(|node| node.test == LEAF).map(|leaf| {
+                        LeafVotes { weight: leaf.value, start: leaf.yes, count: leaf.no }
+                    });
+                    Walk::Leaves { trees, leaves: leaves.collect(), votes }
+                }
+                None => Walk::Nodes { nodes, roots, votes, plain },
+            };
+        Ok(Forest { walk, tree_count, only_target })
     }
 
-    /// The leaf of each tree that a row comes to, in the file's order.
-    pub(crate) fn leaves<'a>(&'a self, row: &'a [T]) -> impl Iterator<Item = Leaf<'a, T>> {
-        self.roots.iter().map(move |&root| {
-            let leaf =
-                if self.plain { self.descend(root, row) } else { self.descend_any(root, row) };
-            let (start, count) = (leaf.yes as usize, leaf.no as usize);
-            Leaf { weight: leaf.value, votes: &self.votes[start..start + count] }
-        })
-    }
-
-    /// The sum of the leaves' first weights, from left to right.
-    pub(crate) fn sum(&self, row: &[T]) -> T {
-        let mut sum = T::default();
-        for &root in &self.roots {
-            let leaf =
-                if self.plain { self.descend(root, row) } else { self.descend_any(root, row) };
-            sum += leaf.value;
+    /// Visits the leaf of each tree that a row comes to, in the file's order. Of several targets all
+    /// votes are there; of a single one the first weight is.
+    pub(crate) fn each_leaf(&self, row: &[T], mut visit: impl FnMut(Leaf<'_, T>)) {
+        match (&self.walk, T::singles(row)) {
+            (Walk::Weights(trees), Some(row)) => {
+                each_found(trees, row, |bits| {
+                    let weight = T::from_f64(f32::from_bits(bits).into());
+                    let vote = self.only_target.map(|target| Vote { target, weight });
+                    visit(Leaf { weight, votes: vote.as_slice() });
+                });
+            }
+            (Walk::Leaves { trees, leaves, votes }, Some(row)) => {
+                each_found(trees, row, |leaf| {
+                    let LeafVotes { weight, start, count } = &leaves[leaf as usize];
+                    let start = *start as usize;
+                    visit(Leaf { weight: *weight, votes: &votes[start..start + *count as usize] });
+                });
+            }
+            (Walk::Nodes { nodes, roots, votes, plain }, _) => {
+                for &root in roots {
+                    let leaf = descend(nodes, *plain, root, row);
+                    let (start, count) = (leaf.yes as usize, leaf.no as usize);
+                    visit(Leaf { weight: leaf.value, votes: &votes[start..start + count] });
+                }
+            }
+            _ => unreachable!("only float32 has such trees"),
         }
-        sum
+    }
+
+    /// For each of several rows the sum of the leaves' first weights, from left to right.
+    pub(crate) fn sums(&self, rows: &[T], features: usize, sums: &mut [T]) {
+        if let Walk::Weights(trees) = &self.walk
+            && let Some(rows) = T::singles(rows)
+            && let Some(sums) = T::singles_mut(sums)
+        {
+            return trees.sum(rows, sums);
+        }
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = T::default();
+            self.each_leaf(&rows[i * features..(i + 1) * features], |leaf| *sum += leaf.weight);
+        }
     }
 
     pub(crate) fn tree_count(&self) -> usize {
-        self.roots.len()
+        self.tree_count
     }
+}
 
-    fn descend(&self, root: u32, row: &[T]) -> &TreeNode<T> {
-        let mut node = &self.nodes[root as usize];
-        while node.test != LEAF {
-            let holds = row[node.test as usize] <= node.value;
-            node = &self.nodes[if holds { node.yes } else { node.no } as usize];
-        }
-        node
+/// What a row finds in trees, tree by tree.
+fn each_found(trees: &Trees, row: &[f32], mut visit: impl FnMut(u32)) {
+    let mut found = [0; 64];
+    for first in (0..trees.len()).step_by(found.len()) {
+        let found = &mut found[..(trees.len() - first).min(64)];
+        trees.find(row, first, found);
+        found.iter().for_each(|&found| visit(found));
     }
+}
 
-    fn descend_any(&self, root: u32, row: &[T]) -> &TreeNode<T> {
-        let mut node = &self.nodes[root as usize];
-        while node.test != LEAF {
-            let x = row[(node.test & ((1 << FEATURE_BITS) - 1)) as usize];
-            let holds = match (node.test >> FEATURE_BITS) & 7 {
-                0 => x <= node.value,
-                1 => x < node.value,
-                2 => x >= node.value,
-                3 => x > node.value,
-                4 => x == node.value,
-                _ => x != node.value,
-            };
-            // Only NaN differs from itself.
-            let missing = x.partial_cmp(&x).is_none();
-            let holds = holds || (missing && node.test & MISSING_IS_TRUE != 0);
-            node = &self.nodes[if holds { node.yes } else { node.no } as usize];
+/// The nodes as [`Trees`], if they are of float32 and fit. A leaf holds the bits of its first
+/// weight, or its position among the leaves.
+fn trees<T: Row>(
+    nodes: &[TreeNode<T>],
+    roots: &[u32],
+    features: usize,
+    weights: bool,
+) -> Option<Trees> {
+    T::singles(&[])?;
+    let mut leaves = 0;
+    let sources = nodes.iter().map(|node| {
+        if node.test != LEAF {
+            return branch(node);
         }
-        node
+        let position = leaves;
+        leaves += 1;
+        let weight = node.value.to_f64() as f32;
+        Some(Source::Leaf(if weights { weight.to_bits() } else { position }))
+    });
+    Trees::new(&sources.collect::<Option<Vec<_>>>()?, roots, features)
+}
+
+/// A node's test as one of `x <= threshold`, if it is the same as one.
+fn branch<T: Float>(node: &TreeNode<T>) -> Option<Source> {
+    let threshold = node.value.to_f64() as f32;
+    let is_missing_yes = node.test & MISSING_IS_TRUE != 0;
+    let feature = (node.test & ((1 << FEATURE_BITS) - 1)) as usize;
+    let (yes, no) = (node.yes as usize, node.no as usize);
+    // Below a number is at most the one before it, of which minus infinity has none.
+    let below = Some(threshold.next_down()).filter(|_| threshold > f32::NEG_INFINITY);
+    let at_most =
+        |threshold, missing| Some(Source::Branch { feature, threshold, missing, yes, no });
+    // The other way round, so what does not hold for NaN does.
+    let above = |threshold: f32| {
+        let (yes, no, missing) = (no, yes, !is_missing_yes);
+        let known = !threshold.is_nan();
+        known.then_some(Source::Branch { feature, threshold, missing, yes, no })
+    };
+    match (node.test >> FEATURE_BITS) & 7 {
+        0 => at_most(threshold, is_missing_yes),
+        1 => at_most(below?, is_missing_yes),
+        2 => above(below?),
+        3 => above(threshold),
+        _ => None,
     }
+}
+
+/// The leaf that a row comes to from a root on.
+fn descend<'a, T: Float>(
+    nodes: &'a [TreeNode<T>],
+    plain: bool,
+    root: u32,
+    row: &[T],
+) -> &'a TreeNode<T> {
+    let mut node = &nodes[root as usize];
+    while node.test != LEAF {
+        let holds = if plain { row[node.test as usize] <= node.value } else { holds(node, row) };
+        node = &nodes[if holds { node.yes } else { node.no } as usize];
+    }
+    node
+}
+
+fn holds<T: Float>(node: &TreeNode<T>, row: &[T]) -> bool {
+    let x = row[(node.test & ((1 << FEATURE_BITS) - 1)) as usize];
+    let holds = match (node.test >> FEATURE_BITS) & 7 {
+        0 => x <= node.value,
+        1 => x < node.value,
+        2 => x >= node.value,
+        3 => x > node.value,
+        4 => x == node.value,
+        _ => x != node.value,
+    };
+    // Only NaN differs from itself.
+    let missing = x.partial_cmp(&x).is_none();
+    holds || (missing && node.test & MISSING_IS_TRUE != 0)
 }
 
 /// Finds a node by tree and id.
@@ -336,40 +481,44 @@ pub(crate) fn floats<T: Float>(node: &Node<'_>, name: &str) -> Result<Vec<T>, St
     }
 }
 
-/// A row of the input as thresholds are: without a copy where the types are the same.
+/// Rows of the input as thresholds are: without a copy where the types are the same.
 pub(crate) trait Row: Float {
-    fn row<'a>(
-        source: &'a View<'a>,
-        row: usize,
-        width: usize,
-        buffer: &'a mut Vec<Self>,
-    ) -> &'a [Self];
+    fn rows<'a>(source: &'a View<'a>, buffer: &'a mut Vec<Self>) -> &'a [Self];
+
+    /// The same numbers, if they are of float32.
+    fn singles(numbers: &[Self]) -> Option<&[f32]>;
+    fn singles_mut(numbers: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Row for f32 {
-    fn row<'a>(
-        source: &'a View<'a>,
-        row: usize,
-        width: usize,
-        buffer: &'a mut Vec<f32>,
-    ) -> &'a [f32] {
-        product::row(source, row, width, buffer)
+    fn rows<'a>(source: &'a View<'a>, buffer: &'a mut Vec<f32>) -> &'a [f32] {
+        product::rows(source, buffer)
+    }
+
+    fn singles(numbers: &[f32]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+
+    fn singles_mut(numbers: &mut [f32]) -> Option<&mut [f32]> {
+        Some(numbers)
     }
 }
 
 impl Row for f64 {
-    fn row<'a>(
-        source: &'a View<'a>,
-        row: usize,
-        width: usize,
-        buffer: &'a mut Vec<f64>,
-    ) -> &'a [f64] {
-        let positions = row * width..(row + 1) * width;
+    fn rows<'a>(source: &'a View<'a>, buffer: &'a mut Vec<f64>) -> &'a [f64] {
         if let View::F64(source) = source {
-            return &source[positions];
+            return source;
         }
         buffer.clear();
-        buffer.extend(positions.map(|i| source.number(i)));
+        buffer.extend((0..source.len()).map(|i| source.number(i)));
         buffer
+    }
+
+    fn singles(_: &[f64]) -> Option<&[f32]> {
+        None
+    }
+
+    fn singles_mut(_: &mut [f64]) -> Option<&mut [f32]> {
+        None
     }
 }

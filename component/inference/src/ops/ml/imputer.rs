@@ -2,7 +2,7 @@
 
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
+use crate::ops::kernel::{Kernel, Missing, Rows};
 use crate::tensor::{Element, View, ViewMut};
 
 /// The value to be replaced, and what takes its place in each column.
@@ -46,6 +46,10 @@ fn per_column<T: Copy>(values: &[T], width: usize) -> Result<Vec<T>, String> {
 }
 
 impl Kernel for Imputer {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match (self, inputs[0], &mut outputs[0]) {
             (Imputer::Float(replaced, by), View::F32(source), ViewMut::F32(target)) => {

@@ -7,7 +7,7 @@ use tract_hir::internal::*;
 
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, KnownTexts, Missing};
+use crate::ops::kernel::{Kernel, KnownTexts, Missing, Rows};
 use crate::tensor::{Element, Fact, View, ViewMut, same_type};
 
 #[derive(Debug)]
@@ -141,6 +141,10 @@ fn compare(left: &View<'_>, a: usize, right: &View<'_>, b: usize) -> Ordering {
 }
 
 impl Kernel for LabelEncoder {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn known_texts(&self) -> Option<KnownTexts<'_>> {
         let View::Text(keys) = View::of(&self.keys).ok()? else { return None };
         let texts = keys.iter().map(String::as_str).collect();

@@ -4,13 +4,15 @@
 //! labels becomes (logistic(-s), logistic(s)) with LOGISTIC, and (1 - s, s) with NONE, SOFTMAX and
 //! SOFTMAX_ZERO; the attribute `multi_class` is not used.
 
+use foretold_kernels::product;
+
 use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;
-use crate::ops::ml::product::{multiply, row, transposed};
+use crate::ops::ml::product::{rows, transposed};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]
@@ -57,14 +59,18 @@ pub(crate) fn linear_classifier(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for LinearClassifier {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [label, scores] = outputs else { return Ok(()) };
         let classes = self.intercepts.len();
         let mut buffer = Vec::new();
         let width = if self.pair { 2 } else { classes };
-        for (i, scores) in scores.singles().chunks_exact_mut(width).enumerate() {
-            let row = row(&inputs[0], i, self.features, &mut buffer);
-            multiply(row, &self.weights, &mut scores[..classes]);
+        let (rows, all) = (rows(&inputs[0], &mut buffer), scores.singles());
+        product::of_f32(rows, self.features, &self.weights, classes, all, width);
+        for (i, scores) in all.chunks_exact_mut(width).enumerate() {
             for (score, intercept) in scores.iter_mut().zip(&self.intercepts) {
                 *score += intercept;
             }
@@ -77,7 +83,7 @@ impl Kernel for LinearClassifier {
             if self.pair {
                 let score = scores[0];
                 scores.copy_from_slice(&match self.post_transform {
-                    PostTransform::Logistic => [math::logistic(-score), math::logistic(score)],
+                    PostTransform::Logistic => math::logistic_pair(score),
                     _ => [1.0 - score, score],
                 });
             } else if classes > 1 || self.post_transform == PostTransform::Probit {

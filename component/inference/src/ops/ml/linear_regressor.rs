@@ -2,11 +2,13 @@
 //!
 //! As onnxruntime has it, of the transforms only PROBIT applies to a single target.
 
+use foretold_kernels::product;
+
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::ml::post_transform::PostTransform;
-use crate::ops::ml::product::{multiply, row, transposed};
+use crate::ops::ml::product::{rows, transposed};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]
@@ -37,11 +39,16 @@ pub(crate) fn linear_regressor(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for LinearRegressor {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let targets = self.intercepts.len();
         let mut buffer = Vec::new();
-        for (i, scores) in outputs[0].singles().chunks_exact_mut(targets).enumerate() {
-            multiply(row(&inputs[0], i, self.features, &mut buffer), &self.weights, scores);
+        let (rows, all) = (rows(&inputs[0], &mut buffer), outputs[0].singles());
+        product::of_f32(rows, self.features, &self.weights, targets, all, targets);
+        for scores in all.chunks_exact_mut(targets) {
             for (score, intercept) in scores.iter_mut().zip(&self.intercepts) {
                 *score += intercept;
             }

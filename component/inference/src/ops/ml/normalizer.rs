@@ -4,7 +4,7 @@
 
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,10 @@ impl Normalizer {
 }
 
 impl Kernel for Normalizer {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let target = outputs[0].singles();
         match inputs[0] {

@@ -6,7 +6,7 @@
 use crate::node::Node;
 use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, KnownTexts, Missing};
+use crate::ops::kernel::{Kernel, KnownTexts, Missing, Rows};
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
 
 /// Categories in sorted order, with their positions.
@@ -60,6 +60,10 @@ fn sorted<T: Ord>(categories: impl IntoIterator<Item = T>) -> Vec<(T, usize)> {
 }
 
 impl Kernel for OneHotEncoder {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn known_texts(&self) -> Option<KnownTexts<'_>> {
         let Categories::Text(pairs) = &self.categories else { return None };
         let texts = pairs.iter().map(|(text, _)| text.as_str()).collect();

@@ -1,19 +1,6 @@
-//! The product of a row with weights, which the linear models share.
+//! What the linear models share: their weights, and rows as float32.
 
-use crate::math::Float;
 use crate::tensor::View;
-
-/// `scores = row · weights`; `weights` has a row per element of `row`, a column per score.
-///
-/// Products are added up with [`Float::fused`], in the order of the features.
-pub(crate) fn multiply(row: &[f32], weights: &[f32], scores: &mut [f32]) {
-    scores.fill(0.0);
-    for (&x, weights) in row.iter().zip(weights.chunks_exact(scores.len())) {
-        for (score, &weight) in scores.iter_mut().zip(weights) {
-            *score = x.fused(weight, *score);
-        }
-    }
-}
 
 /// The coefficients, of which the file has a row per class, with a row per feature.
 pub(crate) fn transposed(
@@ -44,5 +31,15 @@ pub(crate) fn row<'a>(
     }
     buffer.clear();
     buffer.extend(positions.map(|i| source.single(i)));
+    buffer
+}
+
+/// All of the input, converted to float32 into `buffer` where it has another type.
+pub(crate) fn rows<'a>(source: &'a View<'a>, buffer: &'a mut Vec<f32>) -> &'a [f32] {
+    if let View::F32(source) = source {
+        return source;
+    }
+    buffer.clear();
+    buffer.extend((0..source.len()).map(|i| source.single(i)));
     buffer
 }

@@ -2,7 +2,7 @@
 
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub(crate) fn scaler(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for Scaler {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let source = &inputs[0];
         let columns = self.columns.iter().cycle();

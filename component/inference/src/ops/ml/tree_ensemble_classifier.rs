@@ -6,8 +6,8 @@
 use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
-use crate::ops::ml::forest::{Forest, Row, floats};
+use crate::ops::kernel::{Kernel, Missing, Rows};
+use crate::ops::ml::forest::{BLOCK, Forest, Row, Sums, floats};
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
@@ -111,7 +111,7 @@ impl<T: Row> TreeEnsembleClassifier<T> {
             scores.copy_from_slice(&[score, second as f32]);
             self.post_transform.apply(scores);
         } else if self.post_transform == PostTransform::Logistic {
-            scores.copy_from_slice(&[math::logistic(-score), math::logistic(score)]);
+            scores.copy_from_slice(&math::logistic_pair(score));
         } else if complement {
             let rest = T::from_f64(1.0 - first).to_f64() as f32;
             scores.copy_from_slice(&[rest, score]);
@@ -124,35 +124,55 @@ impl<T: Row> TreeEnsembleClassifier<T> {
 }
 
 impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [label, scores] = outputs else { return Ok(()) };
         let classes = self.labels.len();
         let mut buffer = Vec::new();
-        let mut many = Vec::new();
-        for (i, scores) in scores.singles().chunks_exact_mut(classes).enumerate() {
-            let row = T::row(&inputs[0], i, self.features, &mut buffer);
-            let class = if classes == 2 {
-                let mut sums = [T::default(); 2];
-                let mut voted = [false; 2];
-                if let Some(target) = self.forest.only_target {
-                    sums[target] = self.forest.sum(row);
-                    voted[target] = true;
-                } else {
-                    for vote in self.forest.leaves(row).flat_map(|leaf| leaf.votes) {
-                        sums[vote.target] += vote.weight;
-                        voted[vote.target] = true;
+        let rows = T::rows(&inputs[0], &mut buffer);
+        let mut many = Sums::new(classes);
+        let mut first = 0;
+        for block in scores.singles().chunks_mut(BLOCK * classes) {
+            let count = block.len() / classes;
+            let row =
+                |i: usize| &rows[(first + i) * self.features..(first + i + 1) * self.features];
+            let mut sums = [T::default(); BLOCK];
+            let only = self.forest.only_target.filter(|_| classes == 2);
+            if only.is_some() {
+                let rows = &rows[first * self.features..(first + count) * self.features];
+                self.forest.sums(rows, self.features, &mut sums[..count]);
+            }
+            for (i, scores) in block.chunks_exact_mut(classes).enumerate() {
+                let class = if classes == 2 {
+                    let mut pair = [T::default(); 2];
+                    let mut voted = [false; 2];
+                    if let Some(target) = only {
+                        pair[target] = sums[i];
+                        voted[target] = true;
+                    } else {
+                        self.forest.each_leaf(row(i), |leaf| {
+                            for vote in leaf.votes {
+                                pair[vote.target] += vote.weight;
+                                voted[vote.target] = true;
+                            }
+                        });
                     }
-                }
-                self.finish_two(sums, voted, scores)
-            } else {
-                many.clear();
-                many.resize(classes, T::default());
-                for vote in self.forest.leaves(row).flat_map(|leaf| leaf.votes) {
-                    many[vote.target] += vote.weight;
-                }
-                self.finish_many(&mut many, scores)
-            };
-            self.labels.put(class, label, i);
+                    self.finish_two(pair, voted, scores)
+                } else {
+                    let many = many.zeros();
+                    self.forest.each_leaf(row(i), |leaf| {
+                        for vote in leaf.votes {
+                            many[vote.target] += vote.weight;
+                        }
+                    });
+                    self.finish_many(many, scores)
+                };
+                self.labels.put(class, label, first + i);
+            }
+            first += count;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@
 use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
-use crate::ops::ml::forest::{Forest, Row, floats};
+use crate::ops::kernel::{Kernel, Missing, Rows};
+use crate::ops::ml::forest::{BLOCK, Forest, Row, floats};
 use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
@@ -100,38 +100,62 @@ impl<T: Row> TreeEnsembleRegressor<T> {
     fn each<S: Float>(&self, input: &View<'_>, y: &mut [S]) {
         let targets = self.base_values.len();
         let mut buffer = Vec::new();
+        let rows = T::rows(input, &mut buffer);
+        if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
+            let mut first = 0;
+            for scores in y.chunks_mut(BLOCK) {
+                let mut sums = [T::default(); BLOCK];
+                let sums = &mut sums[..scores.len()];
+                let end = first + scores.len();
+                let rows = &rows[first * self.features..end * self.features];
+                self.forest.sums(rows, self.features, sums);
+                for (score, sum) in scores.chunks_exact_mut(1).zip(sums) {
+                    self.finish(&[Some(*sum)], score);
+                }
+                first = end;
+            }
+            return;
+        }
         let mut joined: Vec<Option<T>> = Vec::new();
         for (i, scores) in y.chunks_exact_mut(targets).enumerate() {
-            let row = T::row(input, i, self.features, &mut buffer);
+            let row = &rows[i * self.features..(i + 1) * self.features];
             joined.clear();
             joined.resize(targets, None);
-            if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
-                joined[0] = Some(self.forest.sum(row));
-            } else if targets == 1 {
-                for leaf in self.forest.leaves(row) {
+            self.forest.each_leaf(row, |leaf| {
+                if targets == 1 {
                     joined[0] = Some(self.join(joined[0], leaf.weight));
+                    return;
                 }
-            } else {
-                for vote in self.forest.leaves(row).flat_map(|leaf| leaf.votes) {
+                for vote in leaf.votes {
                     joined[vote.target] = Some(self.join(joined[vote.target], vote.weight));
                 }
+            });
+            self.finish(&joined, scores);
+        }
+    }
+
+    /// The scores of what the leaves gave for each target.
+    fn finish<S: Float>(&self, joined: &[Option<T>], scores: &mut [S]) {
+        let targets = self.base_values.len();
+        for ((score, joined), &base) in scores.iter_mut().zip(joined).zip(&self.base_values) {
+            let mut value = joined.unwrap_or_default();
+            if self.aggregate == Aggregate::Average {
+                value = T::from_f64(value.to_f64() / self.forest.tree_count() as f64);
             }
-            for ((score, joined), &base) in scores.iter_mut().zip(&joined).zip(&self.base_values) {
-                let mut value = joined.unwrap_or_default();
-                if self.aggregate == Aggregate::Average {
-                    value = T::from_f64(value.to_f64() / self.forest.tree_count() as f64);
-                }
-                value += base;
-                *score = S::from_f64(value.to_f64());
-            }
-            if targets > 1 || self.post_transform == PostTransform::Probit {
-                self.post_transform.apply(scores);
-            }
+            value += base;
+            *score = S::from_f64(value.to_f64());
+        }
+        if targets > 1 || self.post_transform == PostTransform::Probit {
+            self.post_transform.apply(scores);
         }
     }
 }
 
 impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match &mut outputs[0] {
             ViewMut::F64(y) => self.each(&inputs[0], y),

@@ -1,0 +1,355 @@
+//! Decision trees whose tests are all `x <= threshold`, in 8 bytes a node, and 4 for its leaf.
+//!
+//! The two children of a node lie side by side, so one number leads to both, and the outcome of the
+//! test is added to it; the feature has the bits that are left. A leaf leads to itself, so that
+//! several walks can go on until the last one is at its leaf.
+
+/// A node of a tree, to make [`Trees`] of.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// A test of a feature.
+    Branch {
+        /// The feature's position in a row.
+        feature: usize,
+        /// The largest number for which the test holds.
+        threshold: f32,
+        /// Whether it holds for NaN.
+        missing: bool,
+        /// Position of the node to go on to if the test holds.
+        yes: usize,
+        /// Position of the node to go on to otherwise.
+        no: usize,
+    },
+    /// The end of a walk, with what is found there.
+    Leaf(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// Of a leaf NaN, for which no test holds.
+    threshold: f32,
+    /// Position of the first child, above its bits the feature, and above that, where a test of
+    /// some node holds for NaN, whether this one's does.
+    next: u32,
+}
+
+/// Trees that walk several rows, or through several trees, at once.
+#[derive(Debug)]
+pub struct Trees {
+    nodes: Vec<Node>,
+    /// What is found at each node that is a leaf.
+    leaves: Vec<u32>,
+    roots: Vec<u32>,
+    features: usize,
+    /// Whether a test of some node holds for NaN.
+    missing: bool,
+}
+
+const CHILD_BITS: u32 = 24;
+const CHILD: u32 = (1 << CHILD_BITS) - 1;
+const MISSING_BIT: u32 = 31;
+
+/// Walks at once.
+const LANES: usize = 8;
+
+impl Trees {
+    /// Trees with these roots, in their order.
+    ///
+    /// `None` for more than 256 features (128 where a test holds for NaN) or 2^24 nodes, for a node
+    /// that two others lead to, for positions that are not there, and for a test that holds for NaN
+    /// and has NaN as its threshold: walk such trees otherwise.
+    #[must_use]
+    pub fn new(source: &[Source], roots: &[u32], features: usize) -> Option<Trees> {
+        let missing = source.iter().any(|it| matches!(it, Source::Branch { missing: true, .. }));
+        let most = 1 << (if missing { MISSING_BIT } else { 32 } - CHILD_BITS);
+        if !(1..=most).contains(&features) || source.len() >= CHILD as usize {
+            return None;
+        }
+        // A leaf at position 1 leads to 0 and one further, so there is nothing at 0.
+        let nothing = Node { threshold: f32::NAN, next: 0 };
+        let mut trees =
+            Trees { nodes: vec![nothing], leaves: vec![0], roots: Vec::new(), features, missing };
+        trees.nodes.reserve_exact(source.len());
+        trees.leaves.reserve_exact(source.len());
+        let mut seen = vec![false; source.len()];
+        let mut open = Vec::new();
+        for &root in roots {
+            let slot = trees.room(1);
+            trees.roots.push(slot);
+            open.push((root as usize, slot));
+            while let Some((at, slot)) = open.pop() {
+                if std::mem::replace(seen.get_mut(at)?, true) {
+                    return None;
+                }
+                trees.nodes[slot as usize] = match *source.get(at)? {
+                    Source::Leaf(found) => {
+                        trees.leaves[slot as usize] = found;
+                        Node { threshold: f32::NAN, next: slot - 1 }
+                    }
+                    Source::Branch { feature, threshold, missing, yes, no } => {
+                        if feature >= features || missing && threshold.is_nan() {
+                            return None;
+                        }
+                        let child = trees.room(2);
+                        open.extend([(no, child + 1), (yes, child)]);
+                        let missing = u32::from(missing) << MISSING_BIT;
+                        Node { threshold, next: missing | ((feature as u32) << CHILD_BITS) | child }
+                    }
+                };
+                // More than there are nodes: two lead to one.
+                if trees.nodes.len() > source.len() + 1 {
+                    return None;
+                }
+            }
+        }
+        Some(trees)
+    }
+
+    /// Makes room for nodes side by side, and gives the position of the first.
+    fn room(&mut self, count: usize) -> u32 {
+        let first = self.nodes.len();
+        self.nodes.resize(first + count, Node { threshold: f32::NAN, next: 0 });
+        self.leaves.resize(first + count, 0);
+        first as u32
+    }
+
+    /// How many trees there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+
+    /// For each row, adds up the bits of float32 that its leaves hold, in the order of the trees,
+    /// from +0 on. `rows` has the features of one row after the other, `sums` a place for each row.
+    ///
+    /// # Panics
+    /// If `rows` is shorter than `sums` needs.
+    #[inline(never)]
+    pub fn sum(&self, rows: &[f32], sums: &mut [f32]) {
+        sums.fill(0.0);
+        let (several, rest) = sums.as_chunks_mut::<LANES>();
+        let (first, last) = rows.split_at(several.len() * LANES * self.features);
+        if !several.is_empty() {
+            for &root in &self.roots {
+                let blocks = first.chunks_exact(LANES * self.features);
+                for (sums, rows) in several.iter_mut().zip(blocks) {
+                    let leaves = self.walk_rows(root, rows);
+                    for (sum, leaf) in sums.iter_mut().zip(leaves) {
+                        *sum += f32::from_bits(self.leaves[leaf]);
+                    }
+                }
+            }
+        }
+        for (sum, row) in rest.iter_mut().zip(last.chunks_exact(self.features)) {
+            *sum = self.sum_one(row);
+        }
+    }
+
+    #[inline(always)]
+    fn sum_one(&self, row: &[f32]) -> f32 {
+        let mut sum = 0.0;
+        let (several, rest) = self.roots.as_chunks::<LANES>();
+        for roots in several {
+            for leaf in self.walk_trees(roots, row) {
+                sum += f32::from_bits(self.leaves[leaf]);
+            }
+        }
+        for &root in rest {
+            for leaf in self.walk_trees(&[root], row) {
+                sum += f32::from_bits(self.leaves[leaf]);
+            }
+        }
+        sum
+    }
+
+    /// What a row finds at the leaves of the trees from `first` on, in their order, one for each
+    /// place in `found`.
+    ///
+    /// # Panics
+    /// If the row has not as many features as the trees, or there are fewer trees.
+    #[inline(never)]
+    pub fn find(&self, row: &[f32], first: usize, found: &mut [u32]) {
+        assert_eq!(row.len(), self.features, "features of a row");
+        let (several, rest) = self.roots[first..first + found.len()].as_chunks::<LANES>();
+        let (found, last) = found.split_at_mut(several.len() * LANES);
+        for (roots, found) in several.iter().zip(found.as_chunks_mut::<LANES>().0) {
+            let leaves = self.walk_trees(roots, row);
+            *found = leaves.map(|leaf| self.leaves[leaf]);
+        }
+        for (&root, found) in rest.iter().zip(last) {
+            *found = self.leaves[self.walk_trees(&[root], row)[0]];
+        }
+    }
+
+    /// The leaves of one tree that several rows, one after the other, come to.
+    #[inline(always)]
+    fn walk_rows(&self, root: u32, rows: &[f32]) -> [usize; LANES] {
+        let rows: [&[f32]; LANES] =
+            std::array::from_fn(|lane| &rows[lane * self.features..(lane + 1) * self.features]);
+        self.walk([root; LANES], |lane, feature| rows[lane][feature])
+    }
+
+    /// The leaves of several trees that a row comes to.
+    #[inline(always)]
+    fn walk_trees<const COUNT: usize>(&self, roots: &[u32; COUNT], row: &[f32]) -> [usize; COUNT] {
+        self.walk(*roots, |_, feature| row[feature])
+    }
+
+    #[inline(always)]
+    fn walk<const COUNT: usize>(
+        &self,
+        at: [u32; COUNT],
+        value: impl Fn(usize, usize) -> f32,
+    ) -> [usize; COUNT] {
+        let leaves = if self.missing {
+            self.walk_to::<COUNT, true>(at, value)
+        } else {
+            self.walk_to::<COUNT, false>(at, value)
+        };
+        leaves.map(|leaf| leaf as usize)
+    }
+
+    #[inline(always)]
+    fn walk_to<const COUNT: usize, const MISSING: bool>(
+        &self,
+        mut at: [u32; COUNT],
+        value: impl Fn(usize, usize) -> f32,
+    ) -> [u32; COUNT] {
+        let nodes = &self.nodes[..];
+        loop {
+            let mut moved = 0;
+            for (lane, at) in at.iter_mut().enumerate() {
+                let Node { threshold, next } = nodes[*at as usize];
+                let feature = if MISSING { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
+                let x = value(lane, feature as usize);
+                let holds = x <= threshold;
+                let mut no = u32::from(!holds);
+                if MISSING {
+                    // Where the test holds for NaN, only what is above the threshold does not pass.
+                    no &= u32::from(x > threshold) | ((next >> MISSING_BIT) ^ 1);
+                }
+                let next = (next & CHILD) + no;
+                moved |= next ^ *at;
+                *at = next;
+            }
+            if moved == 0 {
+                return at;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Random(u32);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (self.0 >> 8) as usize % end
+        }
+    }
+
+    /// A tree of a depth of at most `depth` whose leaves hold numbers; gives its root.
+    fn grow(
+        nodes: &mut Vec<Source>,
+        random: &mut Random,
+        features: usize,
+        depth: usize,
+        some_missing: bool,
+    ) -> usize {
+        let at = nodes.len();
+        nodes.push(Source::Leaf((random.below(1000) as f32 / 7.0 - 50.0).to_bits()));
+        if depth > 0 && random.below(8) > 0 {
+            let (feature, threshold) = (random.below(features), number(random));
+            let missing = some_missing && !threshold.is_nan() && random.below(2) == 0;
+            let yes = grow(nodes, random, features, depth - 1, some_missing);
+            let no = grow(nodes, random, features, depth - 1, some_missing);
+            nodes[at] = Source::Branch { feature, threshold, missing, yes, no };
+        }
+        at
+    }
+
+    fn number(random: &mut Random) -> f32 {
+        match random.below(20) {
+            0 => f32::NAN,
+            1 => f32::INFINITY,
+            2 => f32::NEG_INFINITY,
+            3 => -0.0,
+            _ => random.below(16) as f32 - 8.0,
+        }
+    }
+
+    fn plainly(nodes: &[Source], root: u32, row: &[f32]) -> u32 {
+        let mut at = root as usize;
+        loop {
+            match nodes[at] {
+                Source::Leaf(found) => return found,
+                Source::Branch { feature, threshold, missing, yes, no } => {
+                    let x = row[feature];
+                    at = if x <= threshold || missing && x.is_nan() { yes } else { no };
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_walks_end_where_a_plain_one_does() {
+        let mut random = Random(1);
+        for round in 0..200 {
+            let missing = round % 2 == 0;
+            let most = if missing { 128 } else { 256 };
+            let features = 1 + random.below(if round % 10 < 2 { most } else { 6 });
+            let mut nodes = Vec::new();
+            let count = 1 + random.below(30);
+            let depth = random.below(9);
+            let mut roots = Vec::new();
+            for _ in 0..count {
+                roots.push(grow(&mut nodes, &mut random, features, depth, missing) as u32);
+            }
+            let trees = Trees::new(&nodes, &roots, features).expect("trees");
+            let count = random.below(40);
+            let rows: Vec<f32> = (0..count * features).map(|_| number(&mut random)).collect();
+            let mut sums = vec![0.0; count];
+            trees.sum(&rows, &mut sums);
+            for (row, &sum) in rows.chunks_exact(features).zip(&sums) {
+                let mut found = vec![0; trees.len()];
+                trees.find(row, 0, &mut found);
+                let plain = roots.iter().map(|&root| plainly(&nodes, root, row));
+                assert!(plain.clone().eq(found.iter().copied()), "round {round}");
+                trees.find(row, 1, &mut found[1..]);
+                assert!(plain.clone().eq(found), "round {round}");
+                let plain = plain.fold(0.0_f32, |sum, leaf| sum + f32::from_bits(leaf));
+                assert_eq!(sum.to_bits(), plain.to_bits(), "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_to_others() {
+        let branch =
+            |feature, yes, no| Source::Branch { feature, threshold: 0.0, missing: false, yes, no };
+        let missing =
+            |threshold| Source::Branch { feature: 0, threshold, missing: true, yes: 1, no: 2 };
+        let leaf = Source::Leaf(0);
+        assert!(Trees::new(&[branch(0, 1, 2), leaf, leaf], &[0], 1).is_some());
+        // Two ways to one leaf, a feature and nodes that are not there, too many features, none.
+        assert!(Trees::new(&[branch(0, 1, 1), leaf], &[0], 1).is_none());
+        assert!(Trees::new(&[branch(1, 1, 2), leaf, leaf], &[0], 1).is_none());
+        assert!(Trees::new(&[branch(0, 1, 3), leaf, leaf], &[0], 1).is_none());
+        assert!(Trees::new(&[leaf], &[1], 1).is_none());
+        assert!(Trees::new(&[leaf], &[0], 257).is_none());
+        assert!(Trees::new(&[leaf], &[0], 0).is_none());
+        assert!(Trees::new(&[missing(0.0), leaf, leaf], &[0], 128).is_some());
+        assert!(Trees::new(&[missing(0.0), leaf, leaf], &[0], 129).is_none());
+        assert!(Trees::new(&[missing(f32::NAN), leaf, leaf], &[0], 1).is_none());
+    }
+}
