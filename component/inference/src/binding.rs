@@ -124,14 +124,14 @@ impl Bindings {
         }
     }
 
-    /// Writes the elements of any other input.
+    /// Writes the elements of any other input for each of several rows.
     pub(crate) fn write(
         &self,
         input: usize,
-        row: &[Value],
+        rows: &[Value],
         target: ViewMut<'_>,
     ) -> Result<(), String> {
-        self.inputs[input].write(row, target)
+        self.inputs[input].write(rows, self.features, target)
     }
 
     /// The inputs for a row.
@@ -151,15 +151,17 @@ impl Binding {
         let mut tensor = fact.zeros().map_err(|e| e.to_string())?;
         {
             let mut plain = tensor.try_as_plain_ram_mut().map_err(|e| e.to_string())?;
-            self.write(row, ViewMut::of(&mut plain).map_err(|e| e.to_string())?)?;
+            self.write(row, row.len(), ViewMut::of(&mut plain).map_err(|e| e.to_string())?)?;
         }
         Ok(tensor.into_tvalue())
     }
 
-    fn write(&self, row: &[Value], target: ViewMut<'_>) -> Result<(), String> {
+    /// Writes the elements of rows of so many values.
+    fn write(&self, rows: &[Value], width: usize, target: ViewMut<'_>) -> Result<(), String> {
+        let rows = rows.chunks_exact(width);
         match self {
             Binding::Columns { features, .. } => {
-                let values = features.iter().map(|&feature| row[feature]);
+                let values = rows.flat_map(|row| features.iter().map(move |&feature| row[feature]));
                 match target {
                     ViewMut::F32(target) => {
                         floats(target, values, |value| value as f32, |value| value as f32)
@@ -179,8 +181,10 @@ impl Binding {
                 let ViewMut::Text(target) = target else {
                     unreachable!("an input of categories is one of strings")
                 };
-                for (target, (feature, categories)) in target.iter_mut().zip(features) {
-                    target.clone_from(&categories[category(row[*feature], categories.len())?]);
+                for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+                    for (target, (feature, categories)) in target.iter_mut().zip(features) {
+                        target.clone_from(&categories[category(row[*feature], categories.len())?]);
+                    }
                 }
                 Ok(())
             }
@@ -201,8 +205,8 @@ fn category(value: Value, count: usize) -> Result<usize, String> {
 fn floats<T>(
     target: &mut [T],
     values: impl Iterator<Item = Value>,
-    number: fn(f64) -> T,
-    integer: fn(i64) -> T,
+    number: impl Fn(f64) -> T,
+    integer: impl Fn(i64) -> T,
 ) -> Result<(), String> {
     for (target, value) in target.iter_mut().zip(values) {
         *target = match value {
@@ -219,7 +223,7 @@ fn floats<T>(
 fn integers<T>(
     target: &mut [T],
     values: impl Iterator<Item = Value>,
-    integer: fn(i64) -> Option<T>,
+    integer: impl Fn(i64) -> Option<T>,
 ) -> Result<(), String> {
     for (target, value) in target.iter_mut().zip(values) {
         let converted = match value {
