@@ -1,6 +1,7 @@
 //! Which feature goes to which element of which input.
 
 use std::collections::BTreeSet;
+use std::slice::ChunksExact;
 
 use foretold_core::model::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
@@ -160,23 +161,20 @@ impl Binding {
     fn write(&self, rows: &[Value], width: usize, target: ViewMut<'_>) -> Result<(), String> {
         let rows = rows.chunks_exact(width);
         match self {
-            Binding::Columns { features, .. } => {
-                let values = rows.flat_map(|row| features.iter().map(move |&feature| row[feature]));
-                match target {
-                    ViewMut::F32(target) => {
-                        floats(target, values, |value| value as f32, |value| value as f32)
-                    }
-                    ViewMut::F64(target) => {
-                        floats(target, values, |value| value, |value| value as f64)
-                    }
-                    ViewMut::I64(target) => integers(target, values, Some),
-                    ViewMut::I32(target) => {
-                        integers(target, values, |value| i32::try_from(value).ok())
-                    }
-                    ViewMut::Bool(target) => integers(target, values, |value| Some(value != 0)),
-                    ViewMut::Text(_) => unreachable!("an input of strings is one of categories"),
+            Binding::Columns { features, .. } => match target {
+                ViewMut::F32(target) => {
+                    floats(target, features, rows, |value| value as f32, |value| value as f32)
                 }
-            }
+                ViewMut::F64(target) => {
+                    floats(target, features, rows, |value| value, |value| value as f64)
+                }
+                ViewMut::I64(target) => integers(target, features, rows, Some),
+                ViewMut::I32(target) => {
+                    integers(target, features, rows, |value| i32::try_from(value).ok())
+                }
+                ViewMut::Bool(target) => integers(target, features, rows, |value| Some(value != 0)),
+                ViewMut::Text(_) => unreachable!("an input of strings is one of categories"),
+            },
             Binding::Categories { features, .. } => {
                 let ViewMut::Text(target) = target else {
                     unreachable!("an input of categories is one of strings")
@@ -204,34 +202,44 @@ fn category(value: Value, count: usize) -> Result<usize, String> {
 /// Converts values as numpy converts them to the input's type.
 fn floats<T>(
     target: &mut [T],
-    values: impl Iterator<Item = Value>,
+    features: &[usize],
+    rows: ChunksExact<'_, Value>,
     number: impl Fn(f64) -> T,
     integer: impl Fn(i64) -> T,
 ) -> Result<(), String> {
-    for (target, value) in target.iter_mut().zip(values) {
-        *target = match value {
-            Value::Number(value) => number(value),
-            Value::Integer(value) => integer(value),
-            Value::Boolean(value) => integer(value.into()),
-            Value::Missing => number(f64::NAN),
-            Value::Category(_) => return Err(format!("{value:?}, expected a number")),
-        };
+    for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+        for (target, &feature) in target.iter_mut().zip(features) {
+            *target = match row[feature] {
+                Value::Number(value) => number(value),
+                Value::Integer(value) => integer(value),
+                Value::Boolean(value) => integer(value.into()),
+                Value::Missing => number(f64::NAN),
+                value @ Value::Category(_) => {
+                    return Err(format!("{value:?}, expected a number"));
+                }
+            };
+        }
     }
     Ok(())
 }
 
 fn integers<T>(
     target: &mut [T],
-    values: impl Iterator<Item = Value>,
+    features: &[usize],
+    rows: ChunksExact<'_, Value>,
     integer: impl Fn(i64) -> Option<T>,
 ) -> Result<(), String> {
-    for (target, value) in target.iter_mut().zip(values) {
-        let converted = match value {
-            Value::Integer(value) => integer(value),
-            Value::Boolean(value) => integer(value.into()),
-            _ => None,
-        };
-        *target = converted.ok_or_else(|| format!("{value:?}, expected what the input takes"))?;
+    for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+        for (target, &feature) in target.iter_mut().zip(features) {
+            let value = row[feature];
+            let converted = match value {
+                Value::Integer(value) => integer(value),
+                Value::Boolean(value) => integer(value.into()),
+                _ => None,
+            };
+            *target =
+                converted.ok_or_else(|| format!("{value:?}, expected what the input takes"))?;
+        }
     }
     Ok(())
 }
