@@ -1,6 +1,7 @@
 //! Which feature goes to which element of which input.
 
 use std::collections::BTreeSet;
+use std::slice::ChunksExact;
 
 use foretold_core::model::feature::{Domain, Feature, Value};
 use tract_hir::internal::*;
@@ -124,14 +125,14 @@ impl Bindings {
         }
     }
 
-    /// Writes the elements of any other input.
+    /// Writes the elements of any other input for each of several rows.
     pub(crate) fn write(
         &self,
         input: usize,
-        row: &[Value],
+        rows: &[Value],
         target: ViewMut<'_>,
     ) -> Result<(), String> {
-        self.inputs[input].write(row, target)
+        self.inputs[input].write(rows, self.features, target)
     }
 
     /// The inputs for a row.
@@ -151,36 +152,37 @@ impl Binding {
         let mut tensor = fact.zeros().map_err(|e| e.to_string())?;
         {
             let mut plain = tensor.try_as_plain_ram_mut().map_err(|e| e.to_string())?;
-            self.write(row, ViewMut::of(&mut plain).map_err(|e| e.to_string())?)?;
+            self.write(row, row.len(), ViewMut::of(&mut plain).map_err(|e| e.to_string())?)?;
         }
         Ok(tensor.into_tvalue())
     }
 
-    fn write(&self, row: &[Value], target: ViewMut<'_>) -> Result<(), String> {
+    /// Writes the elements of rows of so many values.
+    fn write(&self, rows: &[Value], width: usize, target: ViewMut<'_>) -> Result<(), String> {
+        let rows = rows.chunks_exact(width);
         match self {
-            Binding::Columns { features, .. } => {
-                let values = features.iter().map(|&feature| row[feature]);
-                match target {
-                    ViewMut::F32(target) => {
-                        floats(target, values, |value| value as f32, |value| value as f32)
-                    }
-                    ViewMut::F64(target) => {
-                        floats(target, values, |value| value, |value| value as f64)
-                    }
-                    ViewMut::I64(target) => integers(target, values, Some),
-                    ViewMut::I32(target) => {
-                        integers(target, values, |value| i32::try_from(value).ok())
-                    }
-                    ViewMut::Bool(target) => integers(target, values, |value| Some(value != 0)),
-                    ViewMut::Text(_) => unreachable!("an input of strings is one of categories"),
+            Binding::Columns { features, .. } => match target {
+                ViewMut::F32(target) => {
+                    floats(target, features, rows, |value| value as f32, |value| value as f32)
                 }
-            }
+                ViewMut::F64(target) => {
+                    floats(target, features, rows, |value| value, |value| value as f64)
+                }
+                ViewMut::I64(target) => integers(target, features, rows, Some),
+                ViewMut::I32(target) => {
+                    integers(target, features, rows, |value| i32::try_from(value).ok())
+                }
+                ViewMut::Bool(target) => integers(target, features, rows, |value| Some(value != 0)),
+                ViewMut::Text(_) => unreachable!("an input of strings is one of categories"),
+            },
             Binding::Categories { features, .. } => {
                 let ViewMut::Text(target) = target else {
                     unreachable!("an input of categories is one of strings")
                 };
-                for (target, (feature, categories)) in target.iter_mut().zip(features) {
-                    target.clone_from(&categories[category(row[*feature], categories.len())?]);
+                for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+                    for (target, (feature, categories)) in target.iter_mut().zip(features) {
+                        target.clone_from(&categories[category(row[*feature], categories.len())?]);
+                    }
                 }
                 Ok(())
             }
@@ -200,34 +202,44 @@ fn category(value: Value, count: usize) -> Result<usize, String> {
 /// Converts values as numpy converts them to the input's type.
 fn floats<T>(
     target: &mut [T],
-    values: impl Iterator<Item = Value>,
-    number: fn(f64) -> T,
-    integer: fn(i64) -> T,
+    features: &[usize],
+    rows: ChunksExact<'_, Value>,
+    number: impl Fn(f64) -> T,
+    integer: impl Fn(i64) -> T,
 ) -> Result<(), String> {
-    for (target, value) in target.iter_mut().zip(values) {
-        *target = match value {
-            Value::Number(value) => number(value),
-            Value::Integer(value) => integer(value),
-            Value::Boolean(value) => integer(value.into()),
-            Value::Missing => number(f64::NAN),
-            Value::Category(_) => return Err(format!("{value:?}, expected a number")),
-        };
+    for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+        for (target, &feature) in target.iter_mut().zip(features) {
+            *target = match row[feature] {
+                Value::Number(value) => number(value),
+                Value::Integer(value) => integer(value),
+                Value::Boolean(value) => integer(value.into()),
+                Value::Missing => number(f64::NAN),
+                value @ Value::Category(_) => {
+                    return Err(format!("{value:?}, expected a number"));
+                }
+            };
+        }
     }
     Ok(())
 }
 
 fn integers<T>(
     target: &mut [T],
-    values: impl Iterator<Item = Value>,
-    integer: fn(i64) -> Option<T>,
+    features: &[usize],
+    rows: ChunksExact<'_, Value>,
+    integer: impl Fn(i64) -> Option<T>,
 ) -> Result<(), String> {
-    for (target, value) in target.iter_mut().zip(values) {
-        let converted = match value {
-            Value::Integer(value) => integer(value),
-            Value::Boolean(value) => integer(value.into()),
-            _ => None,
-        };
-        *target = converted.ok_or_else(|| format!("{value:?}, expected what the input takes"))?;
+    for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+        for (target, &feature) in target.iter_mut().zip(features) {
+            let value = row[feature];
+            let converted = match value {
+                Value::Integer(value) => integer(value),
+                Value::Boolean(value) => integer(value.into()),
+                _ => None,
+            };
+            *target =
+                converted.ok_or_else(|| format!("{value:?}, expected what the input takes"))?;
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 //! the other. What depends on a single category only is computed for each of them when the model is
 //! loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tract_hir::internal::tract_core::ops::array::{Slice, TypedConcat};
 use tract_hir::internal::tract_core::ops::change_axes::IntoShape;
@@ -25,6 +25,8 @@ use crate::tensor::{Element, Fact, View, elements};
 const MAX_ROWS: usize = 64;
 /// Most elements that all buffers of a block have; they stay in the processor's nearest caches.
 const MAX_BLOCK: usize = 1 << 14;
+/// Most parts of a join that others are taken into.
+const MAX_PARTS: usize = 256;
 /// Most elements of a table.
 const MAX_TABLE: usize = 1 << 14;
 
@@ -114,12 +116,33 @@ impl Program {
         }
         let outputs = model.outputs.iter().map(|outlet| builder.places.get(outlet).copied());
         let outputs: Vec<Place> = outputs.collect::<Option<_>>()?;
-        let outputs = outputs.into_iter().map(|place| builder.settle(place)).collect();
-        let Builder { slots, constants, tables, inputs, steps, .. } = builder;
+        let outputs: Vec<Place> = outputs.into_iter().map(|place| builder.settle(place)).collect();
+        let Builder { mut slots, constants, tables, inputs, mut steps, .. } = builder;
+        drop_unread(&mut steps, &mut slots, &outputs);
         let row: usize = slots.iter().map(|slot| slot.width).sum();
         let block = (MAX_BLOCK / row.max(1)).clamp(1, MAX_ROWS);
         Some(Program { slots, constants, tables, inputs, steps, outputs, block })
     }
+}
+
+/// Drops joins that nothing reads any more, and the room for them.
+fn drop_unread(steps: &mut Vec<Step>, slots: &mut [Slot], outputs: &[Place]) {
+    let mut read: BTreeSet<Place> = outputs.iter().copied().collect();
+    for step in steps.iter() {
+        match step {
+            Step::Kernel { inputs, .. } => read.extend(inputs),
+            Step::Join { parts, .. } => read.extend(parts.iter().map(|(place, _)| place)),
+            Step::Part { input, .. } => read.extend([input]),
+            Step::Look { .. } => {}
+        }
+    }
+    steps.retain(|step| match step {
+        Step::Join { output, .. } if !read.contains(&Place::Slot(*output)) => {
+            slots[*output].width = 0;
+            false
+        }
+        _ => true,
+    });
 }
 
 #[derive(Default)]
@@ -132,6 +155,8 @@ struct Builder {
     steps: Vec<Step>,
     /// Slots that tables are looked up into.
     settled: BTreeMap<usize, usize>,
+    /// What is joined, with its parts.
+    joined: BTreeMap<Place, Vec<(Place, usize)>>,
 }
 
 impl Builder {
@@ -293,9 +318,17 @@ impl Builder {
         if before.iter().any(|&size| size != 1) {
             return None;
         }
-        let parts = inputs.iter().map(|&place| (place, self.width(place)));
-        let parts = parts.filter(|&(_, width)| width > 0).collect();
+        let mut parts = Vec::with_capacity(inputs.len());
+        for &place in inputs {
+            // Of what is joined itself, its parts are copied: then nothing reads it, in most graphs.
+            match self.joined.get(&place) {
+                Some(joined) if parts.len() + joined.len() <= MAX_PARTS => parts.extend(joined),
+                _ => parts.push((place, self.width(place))),
+            }
+        }
+        parts.retain(|&(_, width)| width > 0);
         let output = self.slot(output)?;
+        self.joined.insert(Place::Slot(output), parts.clone());
         self.steps.push(Step::Join { parts, output });
         Some(Place::Slot(output))
     }

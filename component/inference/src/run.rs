@@ -82,11 +82,8 @@ fn read(
                 }
             }
             Input::Elements(slot) => {
-                let width = program.slots[slot].width;
-                for (i, row) in rows.clone() {
-                    let target = memory.slots[slot].view_mut(of_row(i, width));
-                    bindings.write(input, row, target)?;
-                }
+                let end = rows.len() * program.slots[slot].width;
+                bindings.write(input, block, memory.slots[slot].view_mut(0..end))?;
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The two children of a node lie side by side, so one number leads to both, and the outcome of the
 //! test is added to it; the feature has the bits that are left. A leaf leads to itself, so that
-//! several walks can go on until the last one is at its leaf.
+//! several walks can go on until the last one is at its leaf: in shallow trees for as many steps as
+//! the tree is deep, in deep ones until none has moved.
 
 /// A node of a tree, to make [`Trees`] of.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub struct Trees {
     /// What is found at each node that is a leaf.
     leaves: Vec<u32>,
     roots: Vec<u32>,
+    /// Steps from each root to its furthest leaf.
+    depths: Vec<u32>,
     features: usize,
     /// Whether a test of some node holds for NaN.
     missing: bool,
@@ -51,6 +54,9 @@ const MISSING_BIT: u32 = 31;
 
 /// Walks at once.
 const LANES: usize = 8;
+
+/// Depth of the trees in which most walks are about as long as the longest.
+const SHALLOW: u32 = 8;
 
 impl Trees {
     /// Trees with these roots, in their order.
@@ -67,8 +73,14 @@ impl Trees {
         }
         // A leaf at position 1 leads to 0 and one further, so there is nothing at 0.
         let nothing = Node { threshold: f32::NAN, next: 0 };
-        let mut trees =
-            Trees { nodes: vec![nothing], leaves: vec![0], roots: Vec::new(), features, missing };
+        let mut trees = Trees {
+            nodes: vec![nothing],
+            leaves: vec![0],
+            roots: Vec::with_capacity(roots.len()),
+            depths: Vec::with_capacity(roots.len()),
+            features,
+            missing,
+        };
         trees.nodes.reserve_exact(source.len());
         trees.leaves.reserve_exact(source.len());
         let mut seen = vec![false; source.len()];
@@ -76,8 +88,10 @@ impl Trees {
         for &root in roots {
             let slot = trees.room(1);
             trees.roots.push(slot);
-            open.push((root as usize, slot));
-            while let Some((at, slot)) = open.pop() {
+            open.push((root as usize, slot, 0));
+            let mut deepest = 0;
+            while let Some((at, slot, depth)) = open.pop() {
+                deepest = deepest.max(depth);
                 if std::mem::replace(seen.get_mut(at)?, true) {
                     return None;
                 }
@@ -91,7 +105,7 @@ impl Trees {
                             return None;
                         }
                         let child = trees.room(2);
-                        open.extend([(no, child + 1), (yes, child)]);
+                        open.extend([(no, child + 1, depth + 1), (yes, child, depth + 1)]);
                         let missing = u32::from(missing) << MISSING_BIT;
                         Node { threshold, next: missing | ((feature as u32) << CHILD_BITS) | child }
                     }
@@ -101,6 +115,7 @@ impl Trees {
                     return None;
                 }
             }
+            trees.depths.push(deepest);
         }
         Some(trees)
     }
@@ -136,35 +151,26 @@ impl Trees {
         let (several, rest) = sums.as_chunks_mut::<LANES>();
         let (first, last) = rows.split_at(several.len() * LANES * self.features);
         if !several.is_empty() {
-            for &root in &self.roots {
+            for (&root, &depth) in self.roots.iter().zip(&self.depths) {
                 let blocks = first.chunks_exact(LANES * self.features);
                 for (sums, rows) in several.iter_mut().zip(blocks) {
-                    let leaves = self.walk_rows(root, rows);
+                    let leaves = self.walk([root; LANES], depth, rows, self.features);
                     for (sum, leaf) in sums.iter_mut().zip(leaves) {
-                        *sum += f32::from_bits(self.leaves[leaf]);
+                        *sum += f32::from_bits(leaf);
                     }
                 }
             }
         }
-        for (sum, row) in rest.iter_mut().zip(last.chunks_exact(self.features)) {
-            *sum = self.sum_one(row);
+        let mut last = last.chunks_exact(self.features);
+        for sum in rest {
+            *sum = self.sum_one(last.next().expect("a row for each sum"));
         }
     }
 
     #[inline(always)]
     fn sum_one(&self, row: &[f32]) -> f32 {
         let mut sum = 0.0;
-        let (several, rest) = self.roots.as_chunks::<LANES>();
-        for roots in several {
-            for leaf in self.walk_trees(roots, row) {
-                sum += f32::from_bits(self.leaves[leaf]);
-            }
-        }
-        for &root in rest {
-            for leaf in self.walk_trees(&[root], row) {
-                sum += f32::from_bits(self.leaves[leaf]);
-            }
-        }
+        self.each(row, 0, self.roots.len(), |leaf| sum += f32::from_bits(leaf));
         sum
     }
 
@@ -172,76 +178,98 @@ impl Trees {
     /// place in `found`.
     ///
     /// # Panics
-    /// If the row has not as many features as the trees, or there are fewer trees.
+    /// If the row has fewer features than the trees, or there are fewer trees.
     #[inline(never)]
     pub fn find(&self, row: &[f32], first: usize, found: &mut [u32]) {
-        assert_eq!(row.len(), self.features, "features of a row");
-        let (several, rest) = self.roots[first..first + found.len()].as_chunks::<LANES>();
-        let (found, last) = found.split_at_mut(several.len() * LANES);
-        for (roots, found) in several.iter().zip(found.as_chunks_mut::<LANES>().0) {
-            let leaves = self.walk_trees(roots, row);
-            *found = leaves.map(|leaf| self.leaves[leaf]);
-        }
-        for (&root, found) in rest.iter().zip(last) {
-            *found = self.leaves[self.walk_trees(&[root], row)[0]];
-        }
+        let mut places = found.iter_mut();
+        let end = first + places.len();
+        self.each(row, first, end, |leaf| {
+            if let Some(place) = places.next() {
+                *place = leaf;
+            }
+        });
     }
 
-    /// The leaves of one tree that several rows, one after the other, come to.
+    /// Calls a function with what a row finds in some trees, one after the other.
     #[inline(always)]
-    fn walk_rows(&self, root: u32, rows: &[f32]) -> [usize; LANES] {
-        let rows: [&[f32]; LANES] =
-            std::array::from_fn(|lane| &rows[lane * self.features..(lane + 1) * self.features]);
-        self.walk([root; LANES], |lane, feature| rows[lane][feature])
+    fn each(&self, row: &[f32], first: usize, end: usize, mut visit: impl FnMut(u32)) {
+        let (roots, depths) = (&self.roots[first..end], &self.depths[first..end]);
+        let (several, rest) = roots.as_chunks::<LANES>();
+        let (several_depths, rest_depths) = depths.as_chunks::<LANES>();
+        for (roots, depths) in several.iter().zip(several_depths) {
+            let depth = depths.iter().copied().fold(0, u32::max);
+            self.walk(*roots, depth, row, 0).into_iter().for_each(&mut visit);
+        }
+        for (&root, &depth) in rest.iter().zip(rest_depths) {
+            self.walk([root], depth, row, 0).into_iter().for_each(&mut visit);
+        }
     }
 
-    /// The leaves of several trees that a row comes to.
-    #[inline(always)]
-    fn walk_trees<const COUNT: usize>(&self, roots: &[u32; COUNT], row: &[f32]) -> [usize; COUNT] {
-        self.walk(*roots, |_, feature| row[feature])
-    }
-
+    /// What several walks find, from these nodes on; they read rows that start `stride` apart. No
+    /// tree is deeper than `depth`.
     #[inline(always)]
     fn walk<const COUNT: usize>(
         &self,
         at: [u32; COUNT],
-        value: impl Fn(usize, usize) -> f32,
-    ) -> [usize; COUNT] {
-        let leaves = if self.missing {
-            self.walk_to::<COUNT, true>(at, value)
+        depth: u32,
+        rows: &[f32],
+        stride: usize,
+    ) -> [u32; COUNT] {
+        assert!(rows.len() >= (COUNT - 1) * stride + self.features, "features of the rows");
+        let at = if self.missing {
+            self.walk_to::<COUNT, true>(at, depth, rows, stride)
         } else {
-            self.walk_to::<COUNT, false>(at, value)
+            self.walk_to::<COUNT, false>(at, depth, rows, stride)
         };
-        leaves.map(|leaf| leaf as usize)
+        at.map(|leaf| self.leaves[leaf as usize])
     }
 
     #[inline(always)]
     fn walk_to<const COUNT: usize, const MISSING: bool>(
         &self,
         mut at: [u32; COUNT],
-        value: impl Fn(usize, usize) -> f32,
+        depth: u32,
+        rows: &[f32],
+        stride: usize,
     ) -> [u32; COUNT] {
-        let nodes = &self.nodes[..];
-        loop {
-            let mut moved = 0;
-            for (lane, at) in at.iter_mut().enumerate() {
-                let Node { threshold, next } = nodes[*at as usize];
-                let feature = if MISSING { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
-                let x = value(lane, feature as usize);
-                let holds = x <= threshold;
-                let mut no = u32::from(!holds);
-                if MISSING {
-                    // Where the test holds for NaN, only what is above the threshold does not pass.
-                    no &= u32::from(x > threshold) | ((next >> MISSING_BIT) ^ 1);
-                }
-                let next = (next & CHILD) + no;
-                moved |= next ^ *at;
-                *at = next;
+        if depth <= SHALLOW {
+            for _ in 0..depth {
+                self.step::<COUNT, MISSING>(&mut at, rows, stride);
             }
-            if moved == 0 {
-                return at;
-            }
+            return at;
         }
+        while self.step::<COUNT, MISSING>(&mut at, rows, stride) {}
+        at
+    }
+
+    /// Goes on to a child of each node, and says whether any was none of a leaf.
+    #[inline(always)]
+    fn step<const COUNT: usize, const MISSING: bool>(
+        &self,
+        at: &mut [u32; COUNT],
+        rows: &[f32],
+        stride: usize,
+    ) -> bool {
+        let mut moved = 0;
+        for (lane, at) in at.iter_mut().enumerate() {
+            // SAFETY: `new` makes no node whose children, or whose root, is not there: each has the
+            // room that it is given.
+            let Node { threshold, next } = unsafe { *self.nodes.get_unchecked(*at as usize) };
+            let feature = if MISSING { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
+            // SAFETY: `new` refuses features from `self.features` on, and `walk` rows that are
+            // shorter than those.
+            let x = unsafe { *rows.get_unchecked(lane * stride + feature as usize) };
+            let holds = x <= threshold;
+            let mut no = u32::from(!holds);
+            if MISSING {
+                // Where the test holds for NaN, only what is above the threshold does not pass.
+                no &= u32::from(x > threshold) | ((next >> MISSING_BIT) ^ 1);
+            }
+            let next = (next & CHILD) + no;
+            moved |= next ^ *at;
+            *at = next;
+        }
+        moved != 0
     }
 }
 
@@ -310,7 +338,7 @@ mod tests {
             let features = 1 + random.below(if round % 10 < 2 { most } else { 6 });
             let mut nodes = Vec::new();
             let count = 1 + random.below(30);
-            let depth = random.below(9);
+            let depth = random.below(14);
             let mut roots = Vec::new();
             for _ in 0..count {
                 roots.push(grow(&mut nodes, &mut random, features, depth, missing) as u32);
