@@ -59,6 +59,7 @@ fn manifest(choice: u8) -> Manifest {
         unit: None,
         description: String::new(),
         example,
+        place: None,
     };
     let names = match choice & 7 {
         0 => ["a", "b", "c"].map(str::to_owned).to_vec(),
