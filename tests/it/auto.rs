@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::harness::credit::{SAMPLE, aged};
 use crate::harness::host::Host;
+use crate::harness::onnx::{TABLE_MANIFEST, slow};
 use crate::harness::proxy::{Proxy, Trouble};
 use crate::harness::redis::Redis;
 
@@ -76,9 +77,16 @@ fn a_hidden_cache_status_gets_no_member_of_the_host_either() {
 
 #[test]
 fn a_store_in_memory_stays_in_use() {
-    let mut host = host("memory:", &[]);
+    // One that takes longer than to look into memory, which the credit model hardly does.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.onnx"), slow(0)).unwrap();
+    std::fs::write(folder.path().join("manifest.toml"), TABLE_MANIFEST).unwrap();
+    let options = ["--no-snapshot", "--cache", "auto", "--near-cache-mib", "0"];
+    let metrics = ["--metrics", "127.0.0.1:0"];
+    let mut host = Host::start(folder.path(), &[&options[..], &metrics].concat());
     for i in 0..2000 {
-        assert_eq!(host.post("/decisions", &aged(18 + i % 110)).status, 200);
+        let answer = host.post("/numbers", &format!("{{\"x\":{}}}", i % 110));
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
     let metrics = host.metrics();
     assert_eq!(metrics.value("foretold_cache_bypassed", &[]), 0.0);
