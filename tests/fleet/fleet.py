@@ -180,6 +180,8 @@ class Load:
         self.stopped = threading.Event()
         self.lock = threading.Lock()
         self.asked, self.hits, self.wrong = 0, 0, []
+        # How long each took, in seconds, since who reads it has cleared it.
+        self.took: list[float] = []
         self.threads = [threading.Thread(target=self.run, args=(Client(ports[number % len(ports)]), number, clients),
                                          daemon=True) for number in range(clients)]
 
@@ -193,6 +195,7 @@ class Load:
         for question in itertools.islice(itertools.cycle(self.questions), first, None):
             if self.stopped.is_set():
                 return
+            start = time.monotonic()
             try:
                 status, body, headers = client.ask(*question)
                 answer = f"{status} {body}"
@@ -205,6 +208,7 @@ class Load:
                 answer, is_hit = repr(error), False
             with self.lock:
                 self.asked += 1
+                self.took.append(time.monotonic() - start)
                 self.hits += is_hit
                 if not any(answers[question] == answer for answers in self.right):
                     self.wrong.append((question, answer))

@@ -111,27 +111,30 @@ def mixed_questions(chance: random.Random) -> list[tuple[str, str, str | None]]:
 
 def soak(hosts: list[Host], load: Load, faults: list, seconds: int, chance: random.Random) -> None:
     start, warm, descriptors, worst, number = time.monotonic(), None, None, 0.0, 0
-    print("| fault | times | requests | hits back after s, at worst |\n|---|--:|--:|--:|")
-    results = {name: [0, 0, 0.0] for name, _, _ in faults}
+    print("| fault | times | requests | p99 ms, at worst | hits back after s, at worst |\n|---|--:|--:|--:|--:|")
+    results = {name: [0, 0, 0.0, 0.0] for name, _, _ in faults}
     while time.monotonic() - start < seconds:
         name, strike, repair = faults[number % len(faults)]
         number += 1
         before = load.asked
+        load.took.clear()
         strike()
         time.sleep(chance.uniform(*FAULT_S))
         repair()
+        took = sorted(load.took)
+        p99_ms = took[len(took) * 99 // 100] * 1000
         back = wait_until(f"hits after {name}", lambda: all(is_hit(host) for host in hosts), RETURN_LIMIT_S)
         time.sleep(BETWEEN_S)
         load.check()
         result = results[name]
-        results[name] = [result[0] + 1, result[1] + load.asked - before, max(result[2], back)]
+        results[name] = [result[0] + 1, result[1] + load.asked - before, max(result[2], p99_ms), max(result[3], back)]
         now = [(host.memory_kib(), host.descriptors()) for host in hosts]
         if warm is None and time.monotonic() - start >= min(WARM_S, seconds / 3):
             warm, descriptors = [memory for memory, _ in now], [number for _, number in now]
     load.stop()
     load.check()
-    for name, (times, asked, back) in results.items():
-        print(f"| {name} | {times} | {asked} | {back:.1f} |")
+    for name, (times, asked, p99_ms, back) in results.items():
+        print(f"| {name} | {times} | {asked} | {p99_ms:.1f} | {back:.1f} |")
     print(f"\n{load.asked} requests, {load.hits} hits, 0 wrong, 0 failed")
     memory, open_now = [memory for memory, _ in now], [number for _, number in now]
     print(f"memory after {min(WARM_S, seconds // 3)} s and at the end, KiB: {warm} {memory}; descriptors {descriptors} {open_now}")
