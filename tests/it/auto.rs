@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::harness::credit::{SAMPLE, aged};
 use crate::harness::host::Host;
-use crate::harness::onnx::{TABLE_MANIFEST, slow};
+use crate::harness::onnx::slow_model;
 use crate::harness::proxy::{Proxy, Trouble};
 use crate::harness::redis::Redis;
 
@@ -78,9 +78,7 @@ fn a_hidden_cache_status_gets_no_member_of_the_host_either() {
 #[test]
 fn a_store_in_memory_stays_in_use() {
     // One that takes longer than to look into memory, which the credit model hardly does.
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("model.onnx"), slow(0)).unwrap();
-    std::fs::write(folder.path().join("manifest.toml"), TABLE_MANIFEST).unwrap();
+    let folder = slow_model(0);
     let options = ["--no-snapshot", "--cache", "auto", "--near-cache-mib", "0"];
     let metrics = ["--metrics", "127.0.0.1:0"];
     let mut host = Host::start(folder.path(), &[&options[..], &metrics].concat());

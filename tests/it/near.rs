@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use crate::harness::answer::Answer;
 use crate::harness::credit::{SAMPLE, aged, array, change, copy_of_credit, credit};
 use crate::harness::host::Host;
-use crate::harness::onnx::{TABLE_MANIFEST, slow};
+use crate::harness::onnx::slow_model;
 use crate::harness::redis::{Redis, free_port};
 use crate::harness::wire::{SOON, connect, read};
 use crate::stores::{LAYOUTS, MODEL, OTHER_MODEL, keys, open};
@@ -258,19 +258,14 @@ fn without_a_near_cache_each_request_is_the_components() {
     assert_eq!(host.metrics().value("foretold_near_cache_bytes", &[]), 0.0);
 }
 
-/// A folder with a model that takes some 50 ms.
-fn slow_model() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("model.onnx"), slow(40)).unwrap();
-    std::fs::write(folder.path().join("manifest.toml"), TABLE_MANIFEST).unwrap();
-    folder
-}
+/// So many functions of a long row take some 50 ms.
+const SLOW_STEPS: usize = 40;
 
 #[test]
 fn of_many_requests_for_the_same_new_row_one_runs_the_model() {
     const CLIENTS: usize = 400;
     let redis = Redis::start();
-    let folder = slow_model();
+    let folder = slow_model(SLOW_STEPS);
     for options in [&[][..], &["--store", &redis.url()], &NO_NEAR_CACHE] {
         let more = ["--timeout-ms", "60000", "--memory-mib", "8000"];
         let options = [&METRICS[..], options, &more].concat();
@@ -300,7 +295,7 @@ fn of_many_requests_for_the_same_new_row_one_runs_the_model() {
 fn hosts_wait_for_each_other_where_they_are_told_to() {
     const ROWS: u32 = 5;
     let redis = Redis::start();
-    let folder = slow_model();
+    let folder = slow_model(SLOW_STEPS);
     let url = redis.url();
     let start = |more: &[&str]| {
         let options = ["--store", &url, "--timeout-ms", "20000", "--near-cache-mib", "0"];

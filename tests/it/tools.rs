@@ -1,8 +1,7 @@
 //! `foretold cache …`, with real stores and running hosts.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use tempfile::TempDir;
 use crate::harness::credit::{SAMPLE, aged, credit};
 use crate::harness::host::{Host, cache_folder, foretold};
 use crate::harness::redis::Redis;
+use crate::harness::run::{output, stdout};
 use crate::harness::secret::Secret;
 use crate::stores::layouts;
 
@@ -27,19 +27,7 @@ fn csv(ages: std::ops::Range<usize>) -> String {
 fn run(tool: &str, store: &str, options: &[&str], input: &str) -> Output {
     let mut command = foretold();
     command.args(["cache", tool, "--store", store]).args(options);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It may end without reading.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
+    output(command, input.as_bytes())
 }
 
 fn stderr(output: &Output) -> &str {

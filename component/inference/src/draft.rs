@@ -19,7 +19,7 @@ use crate::error::LoadError;
 use crate::graph;
 use crate::missing;
 use crate::model::{OnnxModel, Parts};
-use crate::proto::{GraphProto, ModelProto, TensorTypeProto, ValueInfoProto};
+use crate::proto::{GraphProto, ModelProto, ValueInfoProto};
 use crate::tensor::Element;
 
 /// Widest input that is tried where the file leaves its width open.
@@ -144,9 +144,12 @@ pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
 fn candidates(graph: &GraphProto) -> (Vec<String>, Vec<(String, String)>) {
     let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
     for output in &graph.output {
-        let element = tensor_type(output).map(|tensor| Element::from_onnx(tensor.elem_type));
+        let element = match graph::kind(output) {
+            graph::Kind::Tensor(tensor) => Element::from_onnx(tensor.elem_type).ok(),
+            graph::Kind::Map { .. } | graph::Kind::Other => None,
+        };
         match element {
-            Some(Ok(element)) if !element.is_float() => {
+            Some(element) if !element.is_float() => {
                 let reason = format!("its elements are of type {element}");
                 left_out.push((output.name.clone(), reason));
             }
@@ -154,10 +157,6 @@ fn candidates(graph: &GraphProto) -> (Vec<String>, Vec<(String, String)>) {
         }
     }
     (candidates, left_out)
-}
-
-fn tensor_type(info: &ValueInfoProto) -> Option<&TensorTypeProto> {
-    info.r#type.as_ref()?.tensor_type.as_ref()
 }
 
 /// How many numbers a tensor has for a row.
@@ -218,8 +217,9 @@ impl Input {
     fn of(info: &ValueInfoProto) -> Result<Input, LoadError> {
         let name = &info.name;
         let refuse = |what: String| LoadError::Input(format!("the model's input {what}"));
-        let tensor =
-            tensor_type(info).ok_or_else(|| refuse(format!("'{name}' is not a tensor")))?;
+        let graph::Kind::Tensor(tensor) = graph::kind(info) else {
+            return Err(refuse(format!("'{name}' is not a tensor")));
+        };
         let element = Element::from_onnx(tensor.elem_type);
         let element = element.map_err(|reason| refuse(format!("'{name}' has {reason}")))?;
         let dimensions = tensor.shape.as_ref().map(|shape| &shape.dim[..]);
@@ -383,7 +383,7 @@ impl Tried {
     fn new(bytes: &[u8], manifest: Manifest) -> Result<Tried, LoadError> {
         let parts = Parts::read(bytes, &manifest)?;
         let typed = parts.typed.clone();
-        Ok(Tried { typed, model: OnnxModel::new(parts, &manifest)?, manifest })
+        Ok(Tried { typed, model: OnnxModel::new(parts, &manifest, false)?, manifest })
     }
 
     /// The outputs for a row, if they are numbers.

@@ -106,26 +106,26 @@ impl OnnxModel {
         let parts = Parts::read(model, manifest)?;
         unknown::refuse(&parts.typed, &parts.bindings, &manifest.features)?;
         missing::refuse(&parts.typed, &parts.bindings, manifest)?;
-        OnnxModel::made_of(parts, manifest, tract)
+        OnnxModel::new(parts, manifest, tract)
     }
 
-    /// A model of its parts.
-    pub(crate) fn new(parts: Parts, manifest: &Manifest) -> Result<OnnxModel, LoadError> {
-        OnnxModel::made_of(parts, manifest, false)
-    }
-
-    fn made_of(mut parts: Parts, manifest: &Manifest, tract: bool) -> Result<OnnxModel, LoadError> {
-        let typed = std::mem::take(&mut parts.typed);
-        let plan = typed.into_optimized().and_then(TypedSimplePlan::new).map_err(failed)?;
-        let outputs = parts.outputs(&manifest.outputs, plan.model())?;
+    /// A model of its parts, run by tract if that is asked for.
+    pub(crate) fn new(
+        mut parts: Parts,
+        manifest: &Manifest,
+        tract: bool,
+    ) -> Result<OnnxModel, LoadError> {
+        let typed = std::mem::take(&mut parts.typed).into_optimized().map_err(failed)?;
+        let outputs = parts.outputs(&manifest.outputs, &typed)?;
         let bindings = parts.bindings;
-        let program = if tract { None } else { Program::of(plan.model(), &bindings) };
+        let program = if tract { None } else { Program::of(&typed, &bindings) };
         let executor = match program {
             Some(program) => {
                 let spare = Mutex::new(Some(Memory::new(&program)));
                 Executor::Program { program, spare }
             }
             None => {
+                let plan = TypedSimplePlan::new(typed).map_err(failed)?;
                 let spare = Mutex::new(Some(plan.spawn().map_err(failed)?));
                 Executor::Tract { plan, spare }
             }

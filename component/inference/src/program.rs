@@ -91,10 +91,9 @@ pub(crate) enum Step {
     },
     /// Values side by side, with their widths.
     Join { parts: Vec<(Place, usize)>, output: usize },
-    /// The elements of each row from a position on.
+    /// The elements of each row from a position on; of a table's rows, those that the categories
+    /// choose.
     Part { input: Place, from: usize, output: usize },
-    /// The rows of a table that the categories choose.
-    Look { table: usize, output: usize },
 }
 
 impl Program {
@@ -133,7 +132,6 @@ fn drop_unread(steps: &mut Vec<Step>, slots: &mut [Slot], outputs: &[Place]) {
             Step::Kernel { inputs, .. } => read.extend(inputs),
             Step::Join { parts, .. } => read.extend(parts.iter().map(|(place, _)| place)),
             Step::Part { input, .. } => read.extend([input]),
-            Step::Look { .. } => {}
         }
     }
     steps.retain(|step| match step {
@@ -225,7 +223,7 @@ impl Builder {
         let Table { values, width, .. } = &self.tables[table];
         self.slots.push(Slot { element: values.element(), width: *width });
         let output = self.slots.len() - 1;
-        self.steps.push(Step::Look { table, output });
+        self.steps.push(Step::Part { input: place, from: 0, output });
         self.settled.insert(table, output);
         Place::Slot(output)
     }

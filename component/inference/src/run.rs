@@ -130,14 +130,6 @@ impl Program {
                 memory.slots[*output] = target;
                 Ok(())
             }
-            Step::Look { table, output } => {
-                let mut target = mem::take(&mut memory.slots[*output]);
-                let width = self.slots[*output].width;
-                let columns = Columns { all: width, first: 0, width };
-                self.copy(Place::Table(*table), 0, columns, rows, memory, &mut target);
-                memory.slots[*output] = target;
-                Ok(())
-            }
         }
     }
 

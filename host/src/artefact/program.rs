@@ -149,8 +149,7 @@ impl Program {
             None => {
                 let compiled = self.component.serialize().map_err(anyhow::Error::from)?;
                 // SAFETY: this process has compiled it, with an engine of the same settings.
-                let component = unsafe { Component::deserialize(engine, compiled) };
-                component.map_err(anyhow::Error::from)?
+                unsafe { load_compiled(engine, &compiled) }?
             }
         };
         self.engine = engine.clone();
@@ -214,8 +213,16 @@ fn keep(
         }
     }
     // SAFETY: this process has just compiled it, with this engine.
-    let component = unsafe { Component::deserialize(engine, compiled) };
-    Ok(Found::InMemory(component.map_err(anyhow::Error::from)?))
+    Ok(Found::InMemory(unsafe { load_compiled(engine, compiled) }?))
+}
+
+/// Loads compiled code that is in no file.
+///
+/// # Safety
+/// This process must have compiled it, with an engine of the same settings.
+unsafe fn load_compiled(engine: &Engine, compiled: &[u8]) -> Result<Component> {
+    // SAFETY: the caller's promise.
+    unsafe { Component::deserialize(engine, compiled) }.map_err(anyhow::Error::from)
 }
 
 async fn compile(engine: &Engine, source: &Source<'_>, memory_bytes: usize) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use crate::commands::model::{ComponentOptions, Model};
 use crate::commands::progress::Progress;
 use crate::commands::rows::row::Row;
 use crate::commands::rows::{Others, Rows};
-use crate::commands::scoring::{Answers, BATCH, Scoring};
+use crate::commands::scoring::{Answers, Scoring};
 use crate::guest::contract::Settings;
 use crate::store::{Inventory, MemoryStore};
 
@@ -83,13 +83,8 @@ impl Check {
         }
         let mut scoring = Scoring::new(&model, vec![endpoint.path.clone()], Progress::new());
         let mut comparison = Comparison::default();
-        loop {
-            let batch = rows.take(BATCH)?;
-            if batch.is_empty() {
-                break;
-            }
-            let answers = scoring.send(&batch).await?;
-            for (row, answers) in batch.iter().zip(&answers) {
+        while let Some(batch) = scoring.next(&mut rows).await? {
+            for (row, answers) in &batch {
                 if let Err(reason) = self.compare(endpoint, row, answers, &mut comparison) {
                     scoring.refuse(row.line, &reason);
                 }

@@ -16,7 +16,7 @@ use crate::commands::options::store::StoreOptions;
 use crate::commands::output::Output;
 use crate::commands::progress::Progress;
 use crate::commands::rows::{Others, Rows};
-use crate::commands::scoring::{BATCH, Counts, Scoring};
+use crate::commands::scoring::{Counts, Scoring};
 
 /// The path that answers for all endpoints.
 const ALL: &str = "/predictions";
@@ -65,13 +65,8 @@ impl Predict {
         let mut rows = Rows::open(&self.file, &model.manifest().features, Others::Keep)?;
         let mut writer = self.writer(&model, &rows)?;
         let mut scoring = Scoring::new(&model, targets(&model), self.progress());
-        loop {
-            let batch = rows.take(BATCH)?;
-            if batch.is_empty() {
-                break;
-            }
-            let answers = scoring.send(&batch).await?;
-            for (row, answers) in batch.iter().zip(&answers) {
+        while let Some(batch) = scoring.next(&mut rows).await? {
+            for (row, answers) in &batch {
                 writer.write(row, answers)?;
             }
         }

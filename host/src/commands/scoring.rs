@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 
 use crate::commands::model::Model;
 use crate::commands::progress::{Progress, rate};
+use crate::commands::rows::Rows;
 use crate::commands::rows::json_lines::{Members, members};
 use crate::commands::rows::row::Row;
 use crate::guest::contract::{Report, Request, RequestHeader};
 use crate::guest::pool::{CallError, Called};
 
 /// Rows of one request.
-pub(crate) const BATCH: usize = 1000;
+const BATCH: usize = 1000;
 /// Refused rows that are described; more are counted.
 const MAX_DESCRIBED: u64 = 20;
 /// How the `type` of an answer begins that is a problem instead.
@@ -48,11 +49,24 @@ impl<'a> Scoring<'a> {
         Scoring { model, targets, counts: Counts::default(), progress }
     }
 
-    /// The answers to some rows. Those that get none are named on standard error.
+    /// The next rows of a file and the answers to them, until there are no more. Rows that get none
+    /// are named on standard error.
     ///
     /// # Errors
-    /// If the component answers no row at all.
-    pub(crate) async fn send(&mut self, rows: &[Row]) -> Result<Vec<Answers>> {
+    /// If the file cannot be read on, or the component answers no row at all.
+    pub(crate) async fn next(
+        &mut self,
+        rows: &mut Rows<'_>,
+    ) -> Result<Option<Vec<(Row, Answers)>>> {
+        let rows = rows.take(BATCH)?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let answers = self.send(&rows).await?;
+        Ok(Some(rows.into_iter().zip(answers).collect()))
+    }
+
+    async fn send(&mut self, rows: &[Row]) -> Result<Vec<Answers>> {
         let manifest = self.model.manifest();
         let mut answers: Vec<Answers> = rows.iter().map(|row| check(row, manifest)).collect();
         let sent: Vec<usize> = (0..rows.len()).filter(|i| answers[*i].is_ok()).collect();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long a request waits for room before it is refused.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a request waits for room, or for a slot, before it is refused.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// What a permit stands for: with single bytes they would soon be too many to count.
 const UNIT_BYTES: usize = 1 << 10;
 

@@ -5,13 +5,12 @@
 //! is reset after the request, page by page, and the next one finds it as a fresh one is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
 use crate::artefact::program;
-use crate::guest::room::{Room, Taken};
+use crate::guest::room::{PATIENCE, Room, Taken};
 
 /// Instances at once: each uses a core, or waits for the store.
 const MAX_SLOTS: usize = 128;
@@ -30,8 +29,6 @@ const KEPT_OTHER_BYTES: usize = 1 << 20;
 const MAX_CORE_INSTANCES: u32 = 8;
 const MAX_TABLES: u32 = 4;
 const MAX_TABLE_ELEMENTS: usize = 20_000;
-/// How long a request waits for a slot before it is refused.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Slots that the components of a host share.
 pub(crate) struct Slots {

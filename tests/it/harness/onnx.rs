@@ -47,6 +47,14 @@ field = "number"
 output = "y"
 "#;
 
+/// A folder with [`slow`] and the manifest.
+pub(crate) fn slow_model(steps: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.onnx"), slow(steps)).unwrap();
+    std::fs::write(folder.path().join("manifest.toml"), TABLE_MANIFEST).unwrap();
+    folder
+}
+
 /// A model of the same manifest that gives 0 after so many functions of a long row.
 pub(crate) fn slow(steps: usize) -> Vec<u8> {
     const WIDTH: u64 = 1 << 16;

@@ -1,7 +1,7 @@
 //! Commands that end by themselves: what they read and what they print.
 
 use std::io::Write;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::harness::host::{cache_folder, foretold};
 
@@ -9,6 +9,11 @@ use crate::harness::host::{cache_folder, foretold};
 pub(crate) fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut command = foretold();
     command.args(arguments).arg("--cache-dir").arg(cache_folder());
+    output(command, input)
+}
+
+/// Runs a command with standard input.
+pub(crate) fn output(mut command: Command, input: &[u8]) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

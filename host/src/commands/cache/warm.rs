@@ -13,7 +13,7 @@ use crate::commands::options::settings::SettingsOptions;
 use crate::commands::options::store::StoreOptions;
 use crate::commands::progress::Progress;
 use crate::commands::rows::{Others, Rows};
-use crate::commands::scoring::{BATCH, Counts, Scoring};
+use crate::commands::scoring::{Counts, Scoring};
 
 /// Computes the predictions for the rows of a file and stores them, through the component itself, so
 /// that hosts find them.
@@ -59,13 +59,7 @@ impl Warm {
         }
         let mut rows = Rows::open(&self.file, &model.manifest().features, Others::Refuse)?;
         let mut scoring = Scoring::new(&model, targets(&model), Progress::new());
-        loop {
-            let batch = rows.take(BATCH)?;
-            if batch.is_empty() {
-                break;
-            }
-            scoring.send(&batch).await?;
-        }
+        while scoring.next(&mut rows).await?.is_some() {}
         let outcome = Outcome(scoring.finish());
         if self.json {
             print_line(outcome.json())?;

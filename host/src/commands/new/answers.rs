@@ -68,9 +68,9 @@ impl Answers {
     fn one_of_two(&mut self, tensor: &DraftOutput, classes: &[String]) {
         let name = self.unlike("probability");
         self.output(&name, tensor, 1);
-        let path = self.path("/probabilities");
+        let path = self.unlike("/probabilities");
         self.number(path, name.clone(), name.clone());
-        let (path, field) = (self.path("/classes"), self.unlike("class"));
+        let (path, field) = (self.unlike("/classes"), self.unlike("class"));
         let (otherwise, above) = (classes[0].clone(), classes[1].clone());
         self.notes.push("the threshold 0.5".to_owned());
         let rule = Rule::Threshold { output: name, above, otherwise };
@@ -81,7 +81,7 @@ impl Answers {
     fn classes(&mut self, tensor: &DraftOutput, classes: &[String]) {
         let what = if tensor.are_probabilities { "probability" } else { "score" };
         let folder = if tensor.are_probabilities { "/probabilities" } else { "/scores" };
-        let (path, field) = (self.path("/classes"), self.unlike("class"));
+        let (path, field) = (self.unlike("/classes"), self.unlike("class"));
         let mut labels = Vec::with_capacity(classes.len());
         for (column, class) in classes.iter().enumerate() {
             let slug = Some(literal::slug(class)).filter(|slug| !slug.is_empty());
@@ -93,7 +93,7 @@ impl Answers {
         self.endpoints.push(Endpoint { path, field, rule: Rule::Classes(labels.clone()) });
         for (name, _) in labels.into_iter().take(MAX_NUMBERS) {
             let slug = name.split_once('_').map_or(&*name, |(_, slug)| slug);
-            let path = self.path(&format!("{folder}/{slug}"));
+            let path = self.unlike(&format!("{folder}/{slug}"));
             self.number(path, name.clone(), name);
         }
     }
@@ -107,7 +107,7 @@ impl Answers {
         let path = if is_generic { "/values".to_owned() } else { format!("/{name}") };
         let columns = tensor.columns as usize;
         if columns == 1 {
-            let (name, path) = (self.unlike(&name), self.path(&path));
+            let (name, path) = (self.unlike(&name), self.unlike(&path));
             self.output(&name, tensor, 0);
             self.number(path, name.clone(), name);
             return;
@@ -121,7 +121,7 @@ impl Answers {
         for column in 0..columns.min(MAX_NUMBERS) {
             let name = self.unlike(&format!("{name}_{column}"));
             self.output(&name, tensor, column);
-            let path = self.path(&format!("{path}/{column}"));
+            let path = self.unlike(&format!("{path}/{column}"));
             self.number(path, name.clone(), name);
         }
     }
@@ -135,18 +135,13 @@ impl Answers {
         self.endpoints.push(Endpoint { path, field, rule: Rule::Number(output) });
     }
 
-    /// A name that nothing has yet.
+    /// A name or a path that nothing has yet.
     fn unlike(&mut self, name: &str) -> String {
         let numbered = (2..).map(|i| format!("{name}_{i}"));
         let mut names = std::iter::once(name.to_owned()).chain(numbered);
         let name = names.find(|name| !self.taken.contains(name)).unwrap_or_default();
         self.taken.insert(name.clone());
         name
-    }
-
-    /// A path that no endpoint has yet.
-    fn path(&mut self, path: &str) -> String {
-        self.unlike(path)
     }
 }
 
