@@ -61,8 +61,12 @@ impl Cluster {
         let reads_replicas = seeds.reads_replicas;
         let nodes = Nodes::new(url, reads_replicas, generations);
         let address = |(host, port): &(String, u16)| ConnectionAddr::Tcp(host.clone(), *port);
+        let addresses: Vec<_> = seeds.nodes.iter().map(address).collect();
+        let seeds =
+            addresses.iter().map(|address| Ok(nodes.node(&NodeAddress::try_from(address)?)));
+        let seeds: Vec<_> = seeds.collect::<RedisResult<_>>()?;
         let (shortest, longest) = REDIRECTION_PAUSE_MS;
-        let client = ClusterClient::builder(seeds.nodes.iter().map(address))
+        let client = ClusterClient::builder(addresses)
             .username(nodes.number.to_string())
             .read_routing_strategy(Routing::new(&nodes, reads_replicas))
             .retries(REDIRECTIONS)
@@ -71,17 +75,23 @@ impl Cluster {
             .overall_response_timeout(None)
             .build()?;
         let dialled = client.get_async_generic_connection::<Handle>();
-        let connection = match tokio::time::timeout(CONNECT_TIMEOUT, dialled).await {
-            Ok(Ok(connection)) => connection,
-            // redis-rs tells it in its own words.
-            Ok(Err(error)) => return Err(nodes.trouble().unwrap_or(error)),
-            Err(_) => {
-                let late = || io::Error::from(io::ErrorKind::TimedOut).into();
-                return Err(nodes.trouble().unwrap_or_else(late));
+        let error = match tokio::time::timeout(CONNECT_TIMEOUT, dialled).await {
+            Ok(Ok(connection)) => {
+                let home = Slot::for_key(name::generations(&url.prefix));
+                let patience = url.timeout / 2;
+                return Ok(Cluster { connection, nodes, home, reads_replicas, patience });
+            }
+            Ok(Err(error)) => error,
+            Err(_) => io::Error::from(io::ErrorKind::TimedOut).into(),
+        };
+        // redis-rs tells of the seed that it asked last, which may be the one that is switched off.
+        let settled = async {
+            for seed in &seeds {
+                seed.settle().await;
             }
         };
-        let home = Slot::for_key(name::generations(&url.prefix));
-        Ok(Cluster { connection, nodes, home, reads_replicas, patience: url.timeout / 2 })
+        let _ = tokio::time::timeout(CONNECT_TIMEOUT, settled).await;
+        Err(nodes.trouble().unwrap_or(error))
     }
 
     /// Sends commands, in one round trip to each node. Each has a result of its own: where a node

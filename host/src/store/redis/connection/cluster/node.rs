@@ -117,6 +117,11 @@ impl Node {
         }
     }
 
+    /// Waits until it is known whether it answers.
+    pub(crate) async fn settle(&self) {
+        let _ = self.connection().await;
+    }
+
     /// Whether anybody ever wanted anything of it.
     pub(crate) fn is_wanted(&self) -> bool {
         !matches!(&*self.state.borrow(), State::Unwanted)
