@@ -43,7 +43,19 @@ pub(crate) fn respond(
             return response;
         }
         Resource::Index => index(service),
-        Resource::OpenApi => openapi::document(service, model, settings),
+        Resource::OpenApi => {
+            let takes_gzip = accept::takes_gzip(request.headers.accept_encoding);
+            return service.openapi(settings, takes_gzip, || {
+                let document = openapi::document(service, model, settings).to_string();
+                let mut response = Response::new(200, "application/json", document);
+                // Lets a client keep it and ask whether it is still the same.
+                let etag = etag::of(&response.body);
+                response.headers.push(Header::new("cache-control", "no-cache"));
+                response.headers.push(Header::new("etag", etag));
+                encoding::encode(request, &mut response);
+                response
+            });
+        }
         Resource::Alive => json!({ "status": "alive" }),
         Resource::Ready => ready(service, store, settings),
         Resource::V2Server => v2::server(),
@@ -56,11 +68,8 @@ pub(crate) fn respond(
         }
     };
     let mut response = Response::new(200, "application/json", document.to_string());
-    match resource {
-        // It changes with the component only.
-        Resource::OpenApi => return tagged(response),
-        Resource::Index => response.vary("accept"),
-        _ => {}
+    if resource == Resource::Index {
+        response.vary("accept");
     }
     response.headers.push(Header::new("cache-control", "no-store"));
     response
@@ -123,14 +132,8 @@ fn page_response(page: &Page, request: &Request<'_>) -> Response {
         Header::new("content-security-policy", pages::CONTENT_SECURITY_POLICY),
         Header::new("x-content-type-options", "nosniff"),
         Header::new("referrer-policy", "no-referrer"),
+        Header::new("cache-control", "no-cache"),
+        Header::new("etag", page.tag(!takes_gzip)),
     ]);
-    tagged(response)
-}
-
-/// Lets a client keep the response and ask whether it is still the same.
-fn tagged(mut response: Response) -> Response {
-    let etag = etag::of(&response.body);
-    response.headers.push(Header::new("cache-control", "no-cache"));
-    response.headers.push(Header::new("etag", etag));
     response
 }

@@ -1,9 +1,11 @@
 //! A model that is served: its manifest, its keys and its paths.
 
+use std::sync::OnceLock;
+
 use crate::cache::key::{KeyLayout, ModelId};
-use crate::http::REQUEST_HEADERS;
 use crate::http::paths;
 use crate::http::resource::Resource;
+use crate::http::{REQUEST_HEADERS, Response};
 use crate::model::manifest::Manifest;
 use crate::settings::Settings;
 
@@ -13,6 +15,9 @@ pub struct Service {
     manifest: Manifest,
     layout: KeyLayout,
     version: String,
+    /// The OpenAPI document, plain and compressed, each with the settings that it was made for: it
+    /// takes a thousand times as long as a prediction, and whoever wants to do harm asks for it.
+    openapi: [OnceLock<(Settings, Response)>; 2],
 }
 
 /// What a host needs to know of a service.
@@ -65,7 +70,8 @@ impl Service {
     /// The service for a manifest and the model it belongs to.
     pub fn new(manifest: Manifest, model: ModelId) -> Service {
         let layout = KeyLayout::new(model, &manifest.features);
-        Service { manifest, layout, version: model.to_string() }
+        let openapi = [OnceLock::new(), OnceLock::new()];
+        Service { manifest, layout, version: model.to_string(), openapi }
     }
 
     /// The manifest.
@@ -111,6 +117,19 @@ impl Service {
         let infer = self.position(Resource::Infer);
         paths.extend(infer.map(|endpoint| PredictionPath { path: versioned, endpoint }));
         paths
+    }
+
+    /// The response with the OpenAPI document, which is made once for the settings of the first
+    /// request for it.
+    pub(crate) fn openapi(
+        &self,
+        settings: &Settings,
+        is_compressed: bool,
+        make: impl Fn() -> Response,
+    ) -> Response {
+        let kept =
+            self.openapi[usize::from(is_compressed)].get_or_init(|| (settings.clone(), make()));
+        if kept.0 == *settings { kept.1.clone() } else { make() }
     }
 
     /// The position of a resource in [`Service::endpoints`].

@@ -1,6 +1,10 @@
 //! The pages for people: the landing page and the interactive documentation, with the files they
 //! need. They are the same for every model: what they show they read from `openapi.json`.
 
+use std::sync::OnceLock;
+
+use crate::http::etag;
+
 /// A page or a file of one.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Page {
@@ -14,6 +18,19 @@ pub(crate) struct Page {
     pub(crate) bytes: &'static [u8],
     /// Whether the bytes are.
     pub(crate) is_compressed: bool,
+    /// The tag of `bytes`, made once.
+    tag: OnceLock<String>,
+}
+
+impl Page {
+    /// The tag of the page as it is sent: a compressed one that is sent plain has another.
+    pub(crate) fn tag(&self, is_sent_plain: bool) -> String {
+        let tag = self.tag.get_or_init(|| etag::of(self.bytes));
+        match self.is_compressed && is_sent_plain {
+            true => format!("\"{}-plain\"", tag.trim_matches('"')),
+            false => tag.clone(),
+        }
+    }
 }
 
 /// What the pages may do: load their own files, and ask the service that they are from.
@@ -32,7 +49,7 @@ const fn page(
     bytes: &'static [u8],
     is_compressed: bool,
 ) -> Page {
-    Page { name, media_type, content_type, bytes, is_compressed }
+    Page { name, media_type, content_type, bytes, is_compressed, tag: OnceLock::new() }
 }
 
 /// The landing page.
