@@ -63,6 +63,8 @@ pub(crate) fn respond(
         Resource::V2Ready => json!({ "ready": true }),
         Resource::V2Model => v2::model(manifest, version),
         Resource::V2ModelReady => json!({ "name": manifest.name, "ready": true }),
+        Resource::V2ModelConfig => v2::config(manifest, version),
+        Resource::V2Index => v2::index(manifest, version),
         Resource::Endpoint(_) | Resource::Predictions | Resource::Infer => {
             unreachable!("they answer with predictions")
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 /// A string that is borrowed where it has no escapes.
 #[derive(Deserialize)]
@@ -21,32 +21,52 @@ pub(crate) struct List<T, const MAX_ITEMS: usize> {
 
 impl<'de, T: Deserialize<'de>, const MAX_ITEMS: usize> Deserialize<'de> for List<T, MAX_ITEMS> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items<T, const MAX_ITEMS: usize>(PhantomData<T>);
+        let (items, count) = UpTo::new(MAX_ITEMS).deserialize(deserializer)?;
+        Ok(List { items, count })
+    }
+}
 
-        impl<'de, T: Deserialize<'de>, const MAX_ITEMS: usize> Visitor<'de> for Items<T, MAX_ITEMS> {
-            type Value = List<T, MAX_ITEMS>;
+/// Reads a list of which no more than so many items are made; beside them, how many there are.
+pub(crate) struct UpTo<T> {
+    max_items: usize,
+    item: PhantomData<T>,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a sequence")
-            }
+impl<T> UpTo<T> {
+    pub(crate) fn new(max_items: usize) -> UpTo<T> {
+        UpTo { max_items, item: PhantomData }
+    }
+}
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::new();
-                while items.len() < MAX_ITEMS {
-                    let Some(item) = list.next_element()? else {
-                        return Ok(List { count: items.len(), items });
-                    };
-                    items.push(item);
-                }
-                let mut count = items.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(List { items, count })
-            }
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for UpTo<T> {
+    type Value = (Vec<T>, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for UpTo<T> {
+    type Value = (Vec<T>, usize);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.max_items {
+            let Some(item) = list.next_element()? else {
+                let count = items.len();
+                return Ok((items, count));
+            };
+            items.push(item);
         }
-
-        deserializer.deserialize_seq(Items(PhantomData))
+        let mut count = items.len();
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok((items, count))
     }
 }
 

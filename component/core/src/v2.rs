@@ -4,6 +4,7 @@
 //! The values go through the same reader as those of JSON requests, so the rules, the messages and
 //! the keys are the same, and rows share the cache with the other endpoints.
 
+mod columns;
 mod request;
 mod schema;
 mod tensor;
@@ -11,6 +12,7 @@ mod tensor;
 use serde_json::{Value as Json, json};
 
 use crate::http::Header;
+use crate::http::request::MAX_ROWS;
 use crate::model::answer::{Answer, write_json};
 use crate::model::feature::Domain;
 use crate::model::manifest::{Endpoint, Manifest};
@@ -18,8 +20,8 @@ use crate::model::manifest::{Endpoint, Manifest};
 pub(crate) use request::{InferRequest, Output};
 pub(crate) use schema::schemas;
 
-/// The version of the protocol's tensors that is not JSON.
-const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
+/// What it has beyond the protocol: tensors that are not JSON, and what a model is set to.
+const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "model_configuration"];
 /// `<project>_<format>`, as the protocol wants it.
 const PLATFORM: &str = "foretold_onnx";
 
@@ -48,6 +50,38 @@ pub(crate) fn model(manifest: &Manifest, version: &str) -> Json {
         "inputs": inputs,
         "outputs": outputs,
     })
+}
+
+/// What the model is set to, as Triton says it: clients that send batches ask for it first.
+pub(crate) fn config(manifest: &Manifest, version: &str) -> Json {
+    let tensor = |name: &str, datatype: &str| {
+        // A text is called otherwise here.
+        let data_type = if datatype == "BYTES" { "STRING" } else { datatype };
+        json!({ "name": name, "data_type": format!("TYPE_{data_type}"), "dims": [1] })
+    };
+    let inputs = manifest.features.iter().map(|feature| {
+        let mut input = tensor(&feature.name, datatype_of(&feature.domain));
+        input["optional"] = feature.optional.into();
+        input
+    });
+    let outputs = manifest
+        .endpoints
+        .iter()
+        .map(|endpoint| tensor(&endpoint.field, datatype_of_answer(endpoint)));
+    json!({
+        "name": manifest.name,
+        "platform": PLATFORM,
+        "backend": "foretold",
+        "version_policy": { "specific": { "versions": [version] } },
+        "max_batch_size": MAX_ROWS,
+        "input": inputs.collect::<Vec<Json>>(),
+        "output": outputs.collect::<Vec<Json>>(),
+    })
+}
+
+/// The models that there are: one.
+pub(crate) fn index(manifest: &Manifest, version: &str) -> Json {
+    json!([{ "name": manifest.name, "version": version, "state": "READY", "reason": "" }])
 }
 
 fn tensor_of(name: &str, datatype: &str) -> Json {

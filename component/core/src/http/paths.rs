@@ -21,9 +21,13 @@ pub const V2: &str = "/v2";
 pub const V2_LIVE: &str = "/v2/health/live";
 /// Whether the server can predict, in that protocol.
 pub const V2_READY: &str = "/v2/health/ready";
+/// The models that there are, as Triton has it.
+pub(crate) const V2_INDEX: &str = "/v2/repository/index";
 
 /// Below the path of a model: whether it can predict.
 pub(crate) const READY: &str = "/ready";
+/// Below the path of a model: what it is set to.
+pub(crate) const CONFIG: &str = "/config";
 /// Below the path of a model: its predictions.
 pub(crate) const INFER: &str = "/infer";
 
@@ -88,7 +92,7 @@ pub(crate) fn v2_version(name: &str, version: &str) -> String {
     format!("{MODELS}{name}{VERSIONS}{version}")
 }
 
-/// What follows the path of a model, with or without its version: nothing, or [`READY`], or
+/// What follows the path of a model, with or without its version: nothing, [`READY`], [`CONFIG`],
 /// [`INFER`], or what is not there.
 pub(crate) fn below_model<'p>(path: &'p str, name: &str, version: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(MODELS)?.strip_prefix(name)?;

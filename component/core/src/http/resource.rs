@@ -34,6 +34,10 @@ pub(crate) enum Resource {
     V2Model,
     /// Whether the model can predict, in that protocol.
     V2ModelReady,
+    /// What the model is set to, as Triton says it.
+    V2ModelConfig,
+    /// The models that there are, as Triton says it.
+    V2Index,
 }
 
 impl Resource {
@@ -53,6 +57,7 @@ impl Resource {
             paths::V2 => Resource::V2Server,
             paths::V2_LIVE => Resource::V2Live,
             paths::V2_READY => Resource::V2Ready,
+            paths::V2_INDEX => Resource::V2Index,
             _ => match paths::below(path, paths::DOCS) {
                 Some(file) => Resource::Page(pages::file(file.strip_prefix('/')?)?),
                 None => Resource::of_model(paths::below_model(path, &manifest.name, version)?)?,
@@ -65,6 +70,7 @@ impl Resource {
         match rest {
             "" => Some(Resource::V2Model),
             paths::READY => Some(Resource::V2ModelReady),
+            paths::CONFIG => Some(Resource::V2ModelConfig),
             paths::INFER => Some(Resource::Infer),
             _ => None,
         }
@@ -79,7 +85,7 @@ impl Resource {
     pub(crate) fn methods(self, allowed: Allowed) -> &'static str {
         match self {
             Resource::Endpoint(_) | Resource::Predictions => allowed.methods(),
-            Resource::Infer => "POST, OPTIONS",
+            Resource::Infer | Resource::V2Index => "POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }

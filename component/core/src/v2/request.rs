@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::http::Request;
@@ -15,10 +15,11 @@ use crate::http::excerpt::{self, shorten, visible};
 use crate::http::field_errors::{FieldErrors, MAX_ERRORS};
 use crate::http::problem::{FieldError, Problem};
 use crate::http::request::{self, MAX_ROWS, malformed};
-use crate::json::List;
+use crate::json::{List, UpTo};
 use crate::model::feature::read;
 use crate::model::feature::{Domain, Feature, Value};
 use crate::model::manifest::Manifest;
+use crate::v2::columns;
 use crate::v2::tensor;
 
 /// What a request asks for.
@@ -43,6 +44,8 @@ pub(crate) struct Output {
 
 /// Inputs that a request may have, and outputs that it may ask for. More are counted only.
 const MAX_TENSORS: usize = 10_000;
+/// Elements that a tensor may have: each takes some dozen bytes while it is read.
+const MAX_ELEMENTS: usize = 1 << 18;
 
 type Tensors<T> = List<Object<T>, MAX_TENSORS>;
 
@@ -136,7 +139,18 @@ impl InferRequest {
     ) -> Result<InferRequest, Problem> {
         let (json, binary) = split(request, body)?;
         let text = request::text(json)?;
-        let Object(head): Object<Head<'_>> = serde_json::from_str(text).map_err(|error| {
+        let fixed;
+        let read = match serde_json::from_str(text) {
+            Err(error) if !error.is_data() => match tensor::without_bare_nan(text) {
+                Some(text) => {
+                    fixed = text;
+                    serde_json::from_str(&fixed)
+                }
+                None => Err(error),
+            },
+            read => read,
+        };
+        let Object(head): Object<Head<'_>> = read.map_err(|error: serde_json::Error| {
             if !error.is_data() {
                 return malformed(&error, None);
             }
@@ -244,14 +258,15 @@ fn mistake(
     }
 }
 
-/// The rows: one per element of the inputs.
+/// The rows: one per row of the inputs.
 fn rows(
     head: &Head<'_>,
     binary: &[u8],
     features: &[Feature],
     errors: &mut FieldErrors,
 ) -> Vec<Vec<Value>> {
-    let mut columns: Vec<Option<Vec<Value>>> = features.iter().map(|_| None).collect();
+    let mut values: Vec<Option<Vec<Value>>> = features.iter().map(|_| None).collect();
+    let mut is_given = vec![false; features.len()];
     let (mut rest, mut count) = (binary, None);
     let List { items: inputs, count: found } = &head.inputs;
     if *found > features.len() + MAX_ERRORS || *found > inputs.len() {
@@ -277,7 +292,11 @@ fn rows(
                 return Vec::new();
             }
         };
-        let Some(position) = features.iter().position(|feature| feature.name == name) else {
+        let shape = serde_json::from_str::<List<u64, 3>>(input.shape.get());
+        let shape = shape.map_or_else(|_| Vec::new(), |shape| shape.items);
+        let columns =
+            columns::of(name, &shape, features, inputs.iter().map(|input| &*input.0.name));
+        if columns.is_empty() {
             errors.add(|| {
                 let names = excerpt::names(features.iter().map(|feature| &feature.name));
                 let detail =
@@ -285,73 +304,93 @@ fn rows(
                 mistake(at("name"), name, Some(name), &format!("one of {names}"), detail)
             });
             continue;
-        };
-        if inputs[..i].iter().any(|Object(earlier)| earlier.name == name) {
+        }
+        if let Some(&twice) = columns.iter().find(|&&position| is_given[position]) {
             errors.add(|| {
-                let detail = format!("{name} is there more than once; send one tensor");
+                let feature = &features[twice].name;
+                let detail = format!("{feature} is there more than once; send one tensor");
                 mistake(at("name"), name, Some(name), "one tensor", detail)
             });
             continue;
         }
-        let shape = serde_json::from_str::<List<u64, 3>>(input.shape.get());
-        let shape = shape.map_or_else(|_| Vec::new(), |shape| shape.items);
+        columns.iter().for_each(|&position| is_given[position] = true);
+        let columns: Vec<(usize, &Feature)> =
+            columns.into_iter().map(|position| (position, &features[position])).collect();
+        let width = columns.len();
         let length = match shape[..] {
-            [length] | [length, 1] if (1..=MAX_ROWS as u64).contains(&length) => length as usize,
-            _ => {
-                errors.add(|| {
-                    let expected = format!("[n] or [n,1] with n from 1 to {MAX_ROWS}");
-                    let shape = input.shape.get();
-                    let shown = visible(&shorten(shape)).into_owned();
-                    let detail = format!("{name}: expected the shape {expected}, got {shown}");
-                    mistake(at("shape"), name, Some(shape), &expected, detail)
-                });
-                continue;
-            }
+            [length] if width == 1 => length,
+            [length, columns] if columns == width as u64 => length,
+            _ => 0,
         };
-        let first = *count.get_or_insert(length);
-        if first != length {
+        let max_rows = MAX_ROWS.min(MAX_ELEMENTS / width);
+        if !(1..=max_rows as u64).contains(&length) {
             errors.add(|| {
-                let detail = format!("{name} has {length} rows, and the inputs before it {first}");
-                let (shape, expected) = (length.to_string(), format!("{first} rows"));
-                mistake(at("shape"), name, Some(&shape), &expected, detail)
+                let shapes =
+                    if width == 1 { "[n] or [n,1]".to_owned() } else { format!("[n,{width}]") };
+                let expected = format!("{shapes} with n from 1 to {max_rows}");
+                let names = excerpt::names(columns.iter().map(|(_, feature)| &feature.name));
+                let columns =
+                    if width == 1 { String::new() } else { format!(", with the columns {names}") };
+                let shape = input.shape.get();
+                let (name, shown) = (visible(&shorten(name)).into_owned(), shorten(shape));
+                let shown = visible(&shown);
+                let detail = format!("{name}: expected the shape {expected}{columns}, got {shown}");
+                mistake(at("shape"), &name, Some(shape), &expected, detail)
             });
             continue;
         }
-        let feature = &features[position];
-        let known = tensor::datatypes(&feature.domain);
-        if !known.contains(&&*input.datatype) {
+        let length = length as usize;
+        let first = *count.get_or_insert(length);
+        if first != length {
             errors.add(|| {
-                let (found, known) = (shorten(&input.datatype), known.join(", "));
+                let name = visible(&shorten(name)).into_owned();
+                let detail = format!("{name} has {length} rows, and the inputs before it {first}");
+                let (shape, expected) = (length.to_string(), format!("{first} rows"));
+                mistake(at("shape"), &name, Some(&shape), &expected, detail)
+            });
+            continue;
+        }
+        let known = |feature: &Feature| tensor::datatypes(&feature.domain, width > 1);
+        let is_unknown =
+            |(_, feature): &&(usize, &Feature)| !known(feature).contains(&&*input.datatype);
+        if let Some((_, feature)) = columns.iter().find(is_unknown) {
+            errors.add(|| {
+                let (found, known) = (shorten(&input.datatype), known(feature).join(", "));
+                let name = &feature.name;
                 let detail = format!("{name}: the datatype is {found:?}; expected one of {known}");
                 let expected = format!("one of {known}");
                 mistake(at("datatype"), name, Some(&input.datatype), &expected, detail)
             });
             continue;
         }
-        let texts = match texts(&feature.domain, input, bytes, length) {
+        let domains: Vec<&Domain> = columns.iter().map(|(_, feature)| &feature.domain).collect();
+        let texts = match texts(&domains, input, bytes, length * width) {
             Ok(texts) => texts,
             Err(detail) => {
                 errors.add(|| {
+                    let name = visible(&shorten(name)).into_owned();
                     let (expected, detail) =
-                        (format!("{length} elements"), format!("{name}: {detail}"));
-                    mistake(at("data"), name, None, &expected, detail)
+                        (format!("{} elements", length * width), format!("{name}: {detail}"));
+                    mistake(at("data"), &name, None, &expected, detail)
                 });
                 continue;
             }
         };
-        let mut column = Vec::with_capacity(length);
-        for (row, text) in texts.into_iter().enumerate() {
-            let text = tensor::missing_for_nan(text, feature.optional);
+        columns
+            .iter()
+            .for_each(|(position, _)| values[*position] = Some(Vec::with_capacity(length)));
+        for (element, text) in texts.into_iter().enumerate() {
+            let (row, (position, feature)) = (element / width, columns[element % width]);
+            let text = tensor::missing_for_nan(text, feature);
             match read::value(feature, &text) {
-                Ok(value) => column.push(value),
+                Ok(value) => values[position].iter_mut().for_each(|column| column.push(value)),
                 Err(error) => errors.add(|| {
                     let error = request::invalid(feature, &text, error);
                     let detail = format!("row {row}: {}", error.detail);
-                    FieldError { detail, ..error }.at(format!("/inputs/{i}/data/{row}"))
+                    FieldError { detail, ..error }.at(format!("/inputs/{i}/data/{element}"))
                 }),
             }
         }
-        columns[position] = Some(column);
     }
     if !rest.is_empty() {
         errors.add(|| {
@@ -360,10 +399,10 @@ fn rows(
         });
     }
     let count = count.unwrap_or(0);
-    for (column, feature) in columns.iter_mut().zip(features) {
+    for ((column, is_given), feature) in values.iter_mut().zip(is_given).zip(features) {
         match column {
             None if feature.optional => *column = Some(vec![Value::Missing; count]),
-            None if inputs.iter().all(|Object(input)| input.name != feature.name) => {
+            None if !is_given => {
                 errors.add(|| {
                     let name = &feature.name;
                     let expected = feature.domain.to_string();
@@ -377,7 +416,7 @@ fn rows(
     if !errors.is_empty() {
         return Vec::new();
     }
-    let columns: Vec<Vec<Value>> = columns.into_iter().flatten().collect();
+    let columns: Vec<Vec<Value>> = values.into_iter().flatten().collect();
     (0..count).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
 }
 
@@ -394,9 +433,9 @@ fn take<'b>(input: &Tensor<'_>, rest: &mut &'b [u8]) -> Result<Option<&'b [u8]>,
     Ok(Some(bytes))
 }
 
-/// The elements as JSON texts.
+/// The elements as JSON texts, row by row; there is a domain for each column.
 fn texts<'a>(
-    domain: &Domain,
+    domains: &[&Domain],
     input: &Tensor<'a>,
     bytes: Option<&[u8]>,
     count: usize,
@@ -405,31 +444,37 @@ fn texts<'a>(
         (Some(_), Some(_)) => return Err("it has data and binary_data_size; send one".to_owned()),
         (None, None) => return Err("it has neither data nor binary_data_size".to_owned()),
         (Some(bytes), None) => {
-            let texts = tensor::texts(domain, &input.datatype, bytes, count)?;
+            let texts = tensor::texts(domains, &input.datatype, bytes, count)?;
             return Ok(texts.into_iter().map(Cow::Owned).collect());
         }
         (None, Some(data)) => {
-            let text =
-                |json: &'a RawValue| tensor::narrowed(domain, &input.datatype, json.get().into());
             let mut texts = Vec::with_capacity(count);
-            let List { items, count: mut found } = list(data)?;
+            let mut add = |json: &'a RawValue| {
+                let domain = domains[texts.len() % domains.len()];
+                texts.push(tensor::narrowed(domain, &input.datatype, json.get().into()));
+                texts.len()
+            };
+            // Lists in it may be empty.
+            let (items, mut found) = list(data, count.max(MAX_ROWS))?;
             let wrong = |found: usize| format!("expected {count} elements in data, got {found}");
             if found > items.len() {
                 return Err(wrong(found));
             }
+            let mut added = 0;
             for element in items {
                 // The protocol allows nested lists.
                 if element.get().starts_with('[') {
-                    let nested = list(element)?;
-                    found = found + nested.count - 1;
                     // More than one too many need not be kept.
-                    let room = (count + 1).saturating_sub(texts.len());
-                    texts.extend(nested.items.into_iter().take(room).map(text));
+                    let (items, nested) = list(element, (count + 1).saturating_sub(added))?;
+                    found = found + nested - 1;
+                    for element in items {
+                        added = add(element);
+                    }
                 } else {
-                    texts.push(text(element));
+                    added = add(element);
                 }
             }
-            if texts.len() != count || found != count {
+            if added != count || found != count {
                 return Err(wrong(found));
             }
             texts
@@ -438,7 +483,10 @@ fn texts<'a>(
     Ok(texts)
 }
 
-fn list(json: &RawValue) -> Result<List<&RawValue, MAX_ROWS>, String> {
-    serde_json::from_str(json.get())
+/// The first of a list's elements, and how many it has.
+fn list(json: &RawValue, max_items: usize) -> Result<(Vec<&RawValue>, usize), String> {
+    let mut reader = serde_json::Deserializer::from_str(json.get());
+    UpTo::new(max_items)
+        .deserialize(&mut reader)
         .map_err(|_| format!("data is {}; expected a list", visible(&shorten(json.get()))))
 }

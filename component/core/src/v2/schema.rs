@@ -42,6 +42,18 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
     input["properties"]["data"] =
         json!({ "type": "array", "description": "A value per row.", "items": {} });
     input["properties"]["parameters"] = parameters();
+    let mut matrix = tensor();
+    matrix["description"] = "All features as columns, or those of an input of the model's.".into();
+    matrix["properties"]["shape"] = json!({
+        "type": "array",
+        "description": "[n,m]: a row of m features per prediction.",
+        "items": { "type": "integer", "minimum": 1, "maximum": MAX_ROWS },
+        "minItems": 2,
+        "maxItems": 2,
+    });
+    matrix["properties"]["data"] =
+        json!({ "type": "array", "description": "Values row by row.", "items": {} });
+    matrix["properties"]["parameters"] = parameters();
     let schemas = json!({
         "V2Server": {
             "type": "object",
@@ -66,12 +78,33 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
             },
             "required": ["name", "versions", "platform", "inputs", "outputs"],
         },
+        "V2ModelConfig": {
+            "type": "object",
+            "properties": {
+                "name": text(),
+                "platform": text(),
+                "backend": text(),
+                "version_policy": { "type": "object" },
+                "max_batch_size": { "type": "integer" },
+                "input": { "type": "array", "items": { "type": "object" } },
+                "output": { "type": "array", "items": { "type": "object" } },
+            },
+            "required": ["name", "platform", "backend", "max_batch_size", "input", "output"],
+        },
+        "V2Index": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": { "name": text(), "version": text(), "state": text(), "reason": text() },
+                "required": ["name", "version", "state", "reason"],
+            },
+        },
         "V2InferRequest": {
             "type": "object",
             "properties": {
                 "id": { "type": ["string", "null"], "description": "Comes back with the answer." },
                 "parameters": parameters(),
-                "inputs": { "type": "array", "items": input },
+                "inputs": { "type": "array", "items": { "anyOf": [input, matrix] } },
                 "outputs": {
                     "type": ["array", "null"],
                     "description": "The answers that are wanted; all where there are none.",

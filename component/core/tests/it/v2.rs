@@ -1,6 +1,7 @@
 //! The Open Inference Protocol, version 2.
 
 use foretold_core::http::{Headers, Request, Response};
+use foretold_core::model::manifest::Manifest;
 use serde_json::{Value, json};
 
 use crate::SAMPLE;
@@ -327,7 +328,7 @@ fn an_answer_to_a_hostile_request_is_short() {
 fn integers_that_come_as_floats_are_exact() {
     let text = include_str!("../../../../models/credit/manifest.toml");
     let text = text.replace("maximum = 127", "maximum = 2147483647");
-    let manifest = foretold_core::model::manifest::Manifest::parse(&text).unwrap();
+    let manifest = Manifest::parse(&text).unwrap();
     let world = World { manifest, ..World::default() };
     let age = |datatype: &str, age: &str| {
         let mut inputs = inputs();
@@ -340,4 +341,175 @@ fn integers_that_come_as_floats_are_exact() {
     assert_eq!(age("FP32", "123456792.0").report.hits, 2);
     assert_eq!(age("FP64", "123456792").report.hits, 2);
     assert_eq!(age("FP32", "2147483648").status, 422);
+}
+
+/// Five features that fit into one tensor of numbers.
+fn matrix_world(places: [&str; 5]) -> World {
+    let features = [
+        ("a", "type = \"number\"\nexample = 1"),
+        ("age", "type = \"integer\"\nminimum = 0\nmaximum = 1000\nexample = 30"),
+        ("c", "type = \"boolean\"\nexample = true"),
+        ("d", "type = \"number\"\noptional = true\nexample = 1"),
+        ("e", "type = \"number\"\nexample = 1"),
+    ];
+    let features = features.iter().zip(places).map(|((name, domain), place)| {
+        format!("[[feature]]\nname = \"{name}\"\n{domain}\n{place}\n")
+    });
+    let text = format!(
+        "[model]\nname = \"m\"\nfile = \"model.onnx\"\n[cache]\nttl_seconds = 60\n{}
+        [[output]]\nname = \"o\"\ntensor = \"o\"\n
+        [[endpoint]]\npath = \"/os\"\nfield = \"o\"\noutput = \"o\"\n",
+        features.collect::<String>()
+    );
+    World { manifest: Manifest::parse(&text).unwrap(), ..World::default() }
+}
+
+fn infer_m(world: &World, request: &str) -> (u16, Value) {
+    let response = world.send("POST", "/v2/models/m/infer", None, request);
+    (response.status, serde_json::from_slice(&response.body).unwrap())
+}
+
+#[test]
+fn a_tensor_of_another_name_has_all_features_as_columns() {
+    let world = matrix_world([""; 5]);
+    let rows = r#"{"a": 1.5, "age": 30, "c": true, "d": null, "e": -2}"#;
+    assert_eq!(world.send("POST", "/os", None, rows).status, 200);
+    let mut hits = 0;
+    for (datatype, data) in [
+        ("FP32", "[1.5, 30.0, 1.0, NaN, -2, 2, 22, 0, 4, 5]"),
+        ("FP64", "[[1.5, 30, 1, \"NaN\", -2], [2, 22, 0, 4, 5]]"),
+        ("FP16", "[[1.5, 30.0, 1.0, null, -2.0], [2.0, 22.0, 0.0, 4.0, 5.0]]"),
+    ] {
+        let request = format!(
+            r#"{{"inputs": [{{"name": "input-0", "shape": [2, 5], "datatype": "{datatype}", "data": {data}}}]}}"#
+        );
+        let response = world.send("POST", "/v2/models/m/infer", None, &request);
+        assert_eq!(response.status, 200, "{}", body(&response));
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(answer["outputs"][0]["data"], json!([0.3, 0.22]));
+        hits += response.report.hits;
+    }
+    // The row that was asked for as an object, and all after the first request.
+    assert_eq!(hits, 5);
+    // Beside an input per feature, the matrix has the others.
+    let request = r#"{"inputs": [{"name": "age", "shape": [1], "datatype": "INT64", "data": [30]},
+        {"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [1.5, 1, null, -2]}]}"#;
+    assert_eq!(infer_m(&world, request).1["outputs"][0]["data"], json!([0.3]));
+}
+
+#[test]
+fn bytes_of_a_matrix_are_read_column_by_column() {
+    let world = matrix_world([""; 5]);
+    let expected = world.send("POST", "/os", None, r#"{"a": 1.5, "age": 30, "c": true, "e": -2}"#);
+    assert_eq!(expected.status, 200);
+    let row = [1.5, 30.0, 1.0, f32::NAN, -2.0];
+    let bits = row.map(f32::to_bits);
+    let halves: [u16; 5] = [0x3e00, 0x4f80, 0x3c00, 0x7e00, 0xc000];
+    for (datatype, data) in [
+        ("FP32", bits.map(u32::to_le_bytes).concat()),
+        ("FP64", row.map(|number| f64::from(number).to_le_bytes()).concat()),
+        ("BF16", bits.map(|bits| ((bits >> 16) as u16).to_le_bytes()).concat()),
+        ("FP16", halves.map(u16::to_le_bytes).concat()),
+    ] {
+        let parameters = json!({ "binary_data_size": data.len() });
+        let input =
+            json!({ "name": "x", "shape": [1, 5], "datatype": datatype, "parameters": parameters });
+        let json = json!({ "inputs": [input] }).to_string();
+        let length = json.len().to_string();
+        let headers =
+            Headers { inference_header_content_length: Some(&length), ..Headers::default() };
+        let body = [json.as_bytes(), &data].concat();
+        let target = "/v2/models/m/infer";
+        let request = Request { method: "POST", target, headers, body: &body, bypass_store: false };
+        let response = world.answer(&request);
+        assert_eq!((response.status, response.report.hits), (200, 1), "{datatype}");
+    }
+}
+
+#[test]
+fn a_tensor_named_like_an_input_of_the_model_has_that_ones_columns() {
+    let place = |column: usize| format!("input = \"numbers\"\ncolumn = {column}");
+    let (second, first) = (place(1), place(0));
+    let world = matrix_world([&second, "", "", "", &first]);
+    let inputs = |name: &str| {
+        json!({ "inputs": [
+            { "name": name, "shape": [1, 2], "datatype": "FP64", "data": [5, 1.5] },
+            { "name": "age", "shape": [1], "datatype": "INT32", "data": [30] },
+            { "name": "c", "shape": [1], "datatype": "BOOL", "data": [true] },
+        ] })
+    };
+    let (status, answer) = infer_m(&world, &inputs("numbers").to_string());
+    assert_eq!((status, &answer["outputs"][0]["data"]), (200, &json!([0.3])), "{answer}");
+    let row = r#"{"a": 1.5, "age": 30, "c": true, "e": 5}"#;
+    assert_eq!(world.send("POST", "/os", None, row).report.hits, 1);
+    let (status, _) = infer_m(&world, &inputs("others").to_string());
+    assert_eq!(status, 422);
+}
+
+#[test]
+fn mistakes_in_a_matrix_are_named_with_their_feature() {
+    let world = matrix_world([""; 5]);
+    let input = |change: &str, value: Value| {
+        let mut input = json!({ "name": "x", "shape": [2, 5], "datatype": "FP32",
+            "data": [1.5, 30, 1, 1, -2, 2, 22, 0, 4, 5] });
+        *input.pointer_mut(change).unwrap() = value;
+        json!({ "inputs": [input] })
+    };
+    for (request, pointer, detail) in [
+        (
+            input("/shape", json!([2, 4])),
+            "/inputs/0/shape",
+            "x: expected the shape [n,5] with n from 1 to 10000, with the columns a, age, c, d, e, got [2,4]",
+        ),
+        (input("/shape", json!([2])), "/inputs/0/name", "there is no input \"x\""),
+        (input("/shape", json!([10])), "/inputs/0/name", "there is no input \"x\""),
+        (
+            input("/datatype", json!("BYTES")),
+            "/inputs/0/datatype",
+            "a: the datatype is \"BYTES\"; expected one of FP64",
+        ),
+        (
+            input("/data/6", json!(22.5)),
+            "/inputs/0/data/6",
+            "row 1: age: expected an integer from 0 to 1000, got 22.5",
+        ),
+        (input("/data/7", json!(2)), "/inputs/0/data/7", "row 1: c: expected true or false, got 2"),
+        (input("/data/9", json!(null)), "/inputs/0/data/9", "row 1: e: expected a number"),
+        (input("/data", json!([1, 2])), "/inputs/0/data", "x: expected 10 elements in data, got 2"),
+    ] {
+        let (status, problem) = infer_m(&world, &request.to_string());
+        assert_eq!(status, 422, "{request}");
+        let errors = problem["errors"].as_array().unwrap();
+        let found = errors.iter().find(|error| error["pointer"] == pointer);
+        let found = found.unwrap_or_else(|| panic!("{pointer}: {problem}"));
+        assert!(found["detail"].as_str().unwrap().starts_with(detail), "{found}");
+    }
+    // NaN stands for a missing number only where it is no part of a text.
+    let (status, problem) = infer_m(&world, r#"{"inputs": [{"name": "Na\"N NaN", "x": NaN, }"#);
+    assert_eq!(status, 400, "{problem}");
+    let (_, problem) = infer_m(
+        &world,
+        r#"{"id": NaN, "inputs": [{"name": "q\"NaN", "shape": [1], "datatype": "FP32", "data": [NaN]}]}"#,
+    );
+    assert!(problem["detail"].as_str().unwrap().contains("q\\\"NaN"), "{problem}");
+}
+
+#[test]
+fn what_the_model_is_set_to_is_said_as_triton_says_it() {
+    let world = World::default();
+    let get = |path: &str| -> Value {
+        serde_json::from_slice(&world.send("GET", path, None, "").body).unwrap()
+    };
+    let config = get("/v2/models/credit/config");
+    let age = json!({ "name": "age_in_years", "data_type": "TYPE_INT64", "dims": [1], "optional": false });
+    assert_eq!((&config["input"][1], &config["max_batch_size"]), (&age, &json!(10_000)));
+    let decision = json!({ "name": "decision", "data_type": "TYPE_STRING", "dims": [1] });
+    assert_eq!(config["output"][0], decision);
+    let version = get("/v2/models/credit")["versions"][0].clone();
+    let index = world.send("POST", "/v2/repository/index", None, "{\"ready\":true}");
+    let index: Value = serde_json::from_slice(&index.body).unwrap();
+    assert_eq!(
+        index,
+        json!([{ "name": "credit", "version": version, "state": "READY", "reason": "" }])
+    );
 }

@@ -41,6 +41,13 @@ impl Document<'_> {
                 },
             } })
         };
+        let index = get(
+            "v2_index",
+            V2_TAG,
+            "The models that there are, as Triton says it",
+            "V2Index",
+            v2::index(self.manifest, self.service.version()),
+        );
         let metadata = v2::model(self.manifest, self.service.version());
         let ready = json!({ "name": self.manifest.name, "ready": true });
         let documents = [
@@ -88,7 +95,18 @@ impl Document<'_> {
                     ready.clone(),
                 ),
             ),
+            (
+                model.clone() + paths::CONFIG,
+                get(
+                    "v2_model_config",
+                    V2_TAG,
+                    "What the model is set to, as Triton says it",
+                    "V2ModelConfig",
+                    v2::config(self.manifest, self.service.version()),
+                ),
+            ),
             (model.clone() + paths::INFER, json!({ "post": self.infer("v2_infer") })),
+            (paths::V2_INDEX.to_owned(), json!({ "post": index["get"] })),
             (
                 versioned.clone(),
                 get("v2_version", V2_TAG, "The same by version", "V2Model", metadata),
