@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::bake::bake_refusal;
 use crate::harness::credit::{SAMPLE, copy_of_credit, credit};
 use crate::harness::host::{Host, foretold};
-use crate::harness::onnx::{TABLE_MANIFEST, table};
+use crate::harness::onnx::{TABLE_MANIFEST, forest, table};
 use crate::harness::refusal::refusal;
 use crate::harness::secret::Secret;
 use crate::hostile::{NO_IMPORT, component};
@@ -262,4 +262,33 @@ fn a_model_that_does_not_fit_is_told_without_a_backtrace() {
     // The smallest that the model fits into is enough for a request.
     let host = Host::credit(&["--max-memory-mib", "128"]);
     assert_eq!(host.post("/decisions", SAMPLE).status, 200);
+}
+
+#[test]
+fn a_large_forest_takes_what_its_nodes_take() {
+    const TREES: u64 = 60;
+    const DEPTH: u32 = 10;
+    let folder = TempDir::new().unwrap();
+    let model = forest(TREES, DEPTH);
+    assert!(model.len() > 3 << 20, "{}", model.len());
+    let sizes = [forest(1, 1), model].map(|model| {
+        fs::write(folder.path().join("manifest.toml"), TABLE_MANIFEST).unwrap();
+        fs::write(folder.path().join("model.onnx"), model).unwrap();
+        let baked = folder.path().join("forest.wasm");
+        let output = bake(folder.path(), &baked, &[]);
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && log.contains("an instance takes "), "{log}");
+        fs::metadata(baked).unwrap().len()
+    });
+    // 12 bytes a node, and a third for what else comes to lie in the instance.
+    let nodes = TREES * (2 << DEPTH);
+    assert!(sizes[1] - sizes[0] < 16 * nodes, "{sizes:?}, {nodes} nodes");
+    // Also where the model's folder is served: it is made small there, too.
+    for source in [folder.path().to_owned(), folder.path().join("forest.wasm")] {
+        let host = Host::start(&source, &[]);
+        for x in [0, 1, 511, 512, 1000] {
+            let answer = host.post("/numbers", &format!(r#"{{"x": {x}}}"#));
+            assert_eq!(answer.body, format!(r#"{{"number":{}.0}}"#, x * TREES), "{source:?}");
+        }
+    }
 }

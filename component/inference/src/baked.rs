@@ -12,6 +12,7 @@ use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::Manifest;
 use foretold_core::service::Service;
 
+use crate::pack::{self, Packed};
 use crate::{OnnxModel, SEMANTICS};
 
 /// A service and its model.
@@ -29,16 +30,24 @@ pub struct Baked {
 
 static BAKED: OnceLock<Baked> = OnceLock::new();
 
-/// Loads the model of this component.
+/// Loads the model of this component. `packed` is the id of the file that the model was [packed](pack)
+/// from.
 ///
 /// # Errors
 /// With what is wrong with the manifest or the model, or if there is a model already.
-pub fn bake(manifest: String, model: &[u8]) -> Result<(), String> {
+pub fn bake(manifest: String, mut model: Vec<u8>, packed: Option<&str>) -> Result<(), String> {
     let text = manifest;
-    let manifest = Manifest::parse(&text).map_err(|errors| format!("the manifest:\n{errors}"))?;
-    let id = ModelId::new(model, &manifest, SEMANTICS);
+    let manifest = parse(&text)?;
+    let id = match packed {
+        Some(id) => id.parse::<ModelId>().map_err(|error| error.to_string())?,
+        None => ModelId::new(&model, &manifest, SEMANTICS),
+    };
+    let bytes = &mut model;
     let file = &manifest.file;
-    let model = OnnxModel::load(model, &manifest)
+    let loaded = OnnxModel::load(bytes, &manifest);
+    // What is freed is part of the snapshot, too; zeros take no room there.
+    bytes.fill(0);
+    let model = loaded
         .map_err(|error| error.to_string())
         .and_then(|model| check_optional(&model, &manifest).map(|()| model))
         .map_err(|error| format!("the model {file}: {error}"))?;
@@ -46,6 +55,20 @@ pub fn bake(manifest: String, model: &[u8]) -> Result<(), String> {
     BAKED
         .set(Baked { service, model, id, manifest: text })
         .map_err(|_| "this component has a model already; bake the generic component".to_owned())
+}
+
+/// The small form of a model, if there is one, and the id of the file: for [`bake`] in another
+/// instance.
+///
+/// # Errors
+/// With what is wrong with the manifest or the model.
+pub fn pack(manifest: &str, model: &[u8]) -> Result<Option<Packed>, String> {
+    let manifest = parse(manifest)?;
+    pack::pack(model, &manifest).map_err(|error| format!("the model {}: {error}", manifest.file))
+}
+
+fn parse(manifest: &str) -> Result<Manifest, String> {
+    Manifest::parse(manifest).map_err(|errors| format!("the manifest:\n{errors}"))
 }
 
 /// Refuses a feature as optional without which the model gives no number: each request without it

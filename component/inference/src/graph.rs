@@ -44,6 +44,12 @@ pub(crate) fn prune(
     Ok(names)
 }
 
+/// The name of a node in tract's graph, by its position in the file's. Names of nodes must differ
+/// there; in a file they need not.
+pub(crate) fn typed_name(position: usize, node: &NodeProto) -> String {
+    format!("{position}:{}", node.name)
+}
+
 /// Checks that every tensor is there before it is read, and that all operators are supported.
 fn check(graph: &GraphProto) -> Result<(), LoadError> {
     let mut given: BTreeSet<String> = graph.input.iter().map(|input| input.name.clone()).collect();

@@ -23,8 +23,23 @@ macro_rules! export_bake {
         }
 
         impl $bindings::exports::foretold::component::bake::Guest for $component {
-            fn bake(manifest: String, model: Vec<u8>) -> Result<(), String> {
-                $crate::baked::bake(manifest, &model)
+            fn pack(
+                manifest: String,
+                model: Vec<u8>,
+            ) -> Result<Option<$bindings::exports::foretold::component::bake::Packed>, String> {
+                let packed = $crate::baked::pack(&manifest, &model)?;
+                Ok(packed.map(|packed| $bindings::exports::foretold::component::bake::Packed {
+                    model: packed.model,
+                    model_id: packed.id.to_string(),
+                }))
+            }
+
+            fn bake(
+                manifest: String,
+                model: Vec<u8>,
+                packed: Option<String>,
+            ) -> Result<(), String> {
+                $crate::baked::bake(manifest, model, packed.as_deref())
             }
         }
 

@@ -58,6 +58,7 @@ mod model;
 mod node;
 mod ops;
 mod output;
+pub mod pack;
 mod program;
 mod proto;
 mod run;

@@ -52,13 +52,20 @@ pub(crate) struct Parts {
 impl Parts {
     /// Reads what a manifest's outputs depend on.
     pub(crate) fn read(model: &[u8], manifest: &Manifest) -> Result<Parts, LoadError> {
-        let proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+        let mut proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+        let parts = Parts::of(&mut proto, manifest);
+        proto.wipe();
+        parts
+    }
+
+    /// The same of a file that was read; what they do not depend on is cut off it.
+    pub(crate) fn of(proto: &mut ModelProto, manifest: &Manifest) -> Result<Parts, LoadError> {
         let ModelProto { graph, opset_import, .. } = proto;
-        let mut graph = graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
-        let names = wanted(&graph, &manifest.outputs)?;
-        let needed = graph::prune(&mut graph, &names)?;
-        let (bindings, sources) = Bindings::new(&graph, &needed, &manifest.features)?;
-        let (typed, counts) = width::wire(&graph, &opset_import, &sources, &names)?;
+        let graph = graph.as_mut().ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
+        let names = wanted(graph, &manifest.outputs)?;
+        let needed = graph::prune(graph, &names)?;
+        let (bindings, sources) = Bindings::new(graph, &needed, &manifest.features)?;
+        let (typed, counts) = width::wire(graph, opset_import, &sources, &names)?;
         Ok(Parts { typed, bindings, names, counts })
     }
 

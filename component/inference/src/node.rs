@@ -214,6 +214,11 @@ impl<'a> Node<'a> {
             .collect()
     }
 
+    /// The bytes of a text, which need not be one.
+    pub(crate) fn raw(&self, name: &str) -> Result<Option<&'a [u8]>, String> {
+        Ok(self.attribute(name, AttributeType::String)?.map(|it| &it.s[..]))
+    }
+
     /// The bytes of a tensor of uint8.
     pub(crate) fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
         let Some(it) = self.attribute(name, AttributeType::Tensor)? else { return Ok(None) };

@@ -8,7 +8,7 @@ mod array;
 mod built;
 pub(crate) mod kernel;
 mod math;
-mod ml;
+pub(crate) mod ml;
 
 use array::{cast, gather, gather_elements, one_hot, scan, scatter, sequence, shape, take, text};
 pub(crate) use built::Built;

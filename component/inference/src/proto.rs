@@ -190,3 +190,25 @@ pub(crate) struct DimensionProto {
     #[prost(string, tag = "2")]
     pub(crate) dim_param: String,
 }
+
+impl ModelProto {
+    /// Writes zeros over what is long, when all is read: memory that is freed is part of a snapshot, and
+    /// zeros take no room there.
+    pub(crate) fn wipe(&mut self) {
+        let Some(graph) = &mut self.graph else { return };
+        graph.initializer.iter_mut().for_each(TensorProto::wipe);
+        for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
+            attribute.s.fill(0);
+            attribute.ints.fill(0);
+            attribute.floats.fill(0.0);
+            attribute.t.iter_mut().for_each(TensorProto::wipe);
+        }
+    }
+}
+
+impl TensorProto {
+    fn wipe(&mut self) {
+        self.raw_data.fill(0);
+        self.float_data.fill(0.0);
+    }
+}

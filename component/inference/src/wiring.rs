@@ -249,8 +249,7 @@ impl Wires {
             build(&view).and_then(|built| view.refuse_unread().map(|()| built)).map_err(failed)?;
         self.stretched.extend(view.stretched());
 
-        // Names of nodes must differ in tract; in a file they need not.
-        let name = format!("{position}:{}", node.name);
+        let name = graph::typed_name(position, node);
         let wired = built.wire(&node.op_type, &name, &mut self.model, &inputs).map_err(show)?;
         for &outlet in &wired {
             self.model.outlet_fact(outlet).and_then(Fact::of).map_err(show)?;

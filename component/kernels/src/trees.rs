@@ -120,6 +120,86 @@ impl Trees {
         Some(trees)
     }
 
+    /// Appends them as bytes, for [`Trees::read`].
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        let mut number = |number: u32| bytes.extend_from_slice(&number.to_le_bytes());
+        let Trees { nodes, leaves, roots, depths, features, missing } = self;
+        [nodes.len() as u32, roots.len() as u32, *features as u32, u32::from(*missing)]
+            .into_iter()
+            .chain(roots.iter().copied())
+            .chain(depths.iter().copied())
+            .for_each(&mut number);
+        for (at, (node, &leaf)) in nodes.iter().zip(leaves).enumerate() {
+            number(node.threshold.to_bits());
+            number(node.next);
+            if self.is_leaf(at) {
+                number(leaf);
+            }
+        }
+    }
+
+    /// Reads what [`Trees::write`] wrote from the front of some bytes, and gives the rest of them.
+    ///
+    /// `None` for bytes that are no trees: whatever they are, walks have an end and find what is
+    /// there.
+    #[must_use]
+    pub fn read(mut bytes: &[u8]) -> Option<(Trees, &[u8])> {
+        let length = bytes.len();
+        let mut number = || {
+            let (number, rest) = bytes.split_first_chunk()?;
+            bytes = rest;
+            Some(u32::from_le_bytes(*number))
+        };
+        let [count, roots, features, missing] = [number()?, number()?, number()?, number()?];
+        let (missing, features) = (missing == 1, features as usize);
+        let most = 1 << (if missing { MISSING_BIT } else { 32 } - CHILD_BITS);
+        let node_bytes = (count as usize).checked_mul(size_of::<Node>());
+        let are_there = node_bytes.is_some_and(|bytes_of_nodes| bytes_of_nodes <= length);
+        if !(1..=most).contains(&features) || count > CHILD || !are_there {
+            return None;
+        }
+        let list = |number: &mut dyn FnMut() -> Option<u32>| {
+            (0..roots).map(|_| number()).collect::<Option<Vec<u32>>>()
+        };
+        let (roots, depths) = (list(&mut number)?, list(&mut number)?);
+        let nodes = Vec::with_capacity(count as usize);
+        let leaves = Vec::with_capacity(count as usize);
+        let mut trees = Trees { nodes, leaves, roots, depths, features, missing };
+        for at in 0..count {
+            let (threshold, next) = (f32::from_bits(number()?), number()?);
+            trees.nodes.push(Node { threshold, next });
+            let is_leaf = trees.is_leaf(at as usize);
+            trees.leaves.push(if is_leaf { number()? } else { 0 });
+            let feature = if missing { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
+            let child = next & CHILD;
+            // A branch leads on, so that walks end.
+            let is_branch = child > at && child + 1 < count && (feature as usize) < features;
+            if !is_leaf && !is_branch {
+                return None;
+            }
+        }
+        let is_there = |&root: &u32| root > 0 && root < count;
+        (trees.roots.iter().all(is_there)).then_some((trees, bytes))
+    }
+
+    /// What is found at the leaves.
+    pub fn found(&self) -> impl Iterator<Item = u32> {
+        let leaves = self.leaves.iter().enumerate().skip(1);
+        leaves.filter(|(at, _)| self.is_leaf(*at)).map(|(_, &leaf)| leaf)
+    }
+
+    /// How many features the rows have.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Whether a node leads to itself; there is none at 0.
+    fn is_leaf(&self, at: usize) -> bool {
+        let Node { threshold, next } = self.nodes[at];
+        threshold.is_nan() && (next as usize + 1 == at || at == 0)
+    }
+
     /// Makes room for nodes side by side, and gives the position of the first.
     fn room(&mut self, count: usize) -> u32 {
         let first = self.nodes.len();
@@ -357,6 +437,34 @@ mod tests {
                 assert!(plain.clone().eq(found), "round {round}");
                 let plain = plain.fold(0.0_f32, |sum, leaf| sum + f32::from_bits(leaf));
                 assert_eq!(sum.to_bits(), plain.to_bits(), "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn trees_are_read_as_they_were_written_and_nothing_else_is() {
+        let mut random = Random(2);
+        for round in 0..100 {
+            let (missing, features) = (round % 2 == 0, 1 + random.below(6));
+            let (mut nodes, mut roots) = (Vec::new(), Vec::new());
+            for _ in 0..1 + random.below(12) {
+                roots.push(grow(&mut nodes, &mut random, features, 6, missing) as u32);
+            }
+            let trees = Trees::new(&nodes, &roots, features).expect("trees");
+            let mut bytes = Vec::new();
+            trees.write(&mut bytes);
+            let (read, rest) = Trees::read(&bytes).expect("trees");
+            assert_eq!((format!("{read:?}"), rest), (format!("{trees:?}"), &[][..]));
+            for at in (0..bytes.len()).step_by(3) {
+                assert!(Trees::read(&bytes[..at]).is_none());
+                // Of other bytes come no trees, or some whose walks have an end.
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 1 << random.below(8);
+                if let Some((trees, _)) = Trees::read(&bytes) {
+                    let row: Vec<f32> =
+                        (0..trees.features()).map(|_| number(&mut random)).collect();
+                    trees.find(&row, 0, &mut vec![0; trees.len()]);
+                }
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+use wasmtime::component::{
+    Component, ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc,
+};
 use wasmtime::{AsContextMut, Config, Engine, OptLevel, Trap};
 use wasmtime_wizer::Wizer;
 
@@ -12,8 +14,28 @@ use crate::artefact::scratch::{self, ScratchMemory, interrupt_after, isolated};
 
 const INTERFACE: &str = "foretold:component/bake@0.1.0";
 
-/// The function `bake`: the manifest and the model, and what the component says of them.
-type Bake<'a> = TypedFunc<(&'a str, &'a [u8]), (Result<(), String>,)>;
+/// The function `bake`: the manifest, the model, and the id of the file that it was packed from; and
+/// what the component says of them.
+type Bake<'a> = TypedFunc<(&'a str, &'a [u8], Option<&'a str>), (Result<(), String>,)>;
+/// The function `pack`: the manifest and the model, and its small form.
+type Pack<'a> = TypedFunc<(&'a str, &'a [u8]), (Result<Option<Packed>, String>,)>;
+
+/// A model in a form that takes less memory to read, and the id of its file.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Packed {
+    model: Vec<u8>,
+    #[component(name = "model-id")]
+    model_id: String,
+}
+
+/// A smaller model is not worth a second instance to make it small, and is loaded in an instant.
+const LARGE_BYTES: usize = 2 << 20;
+
+/// Whether a model is so large that it is worth making it small, and loading it once.
+pub(crate) fn is_large(model: &ModelDir) -> bool {
+    model.model.len() >= LARGE_BYTES
+}
 
 /// What loading a model may take at most while it is looked at how much it needs, if more than that
 /// is not allowed anyway.
@@ -48,6 +70,22 @@ pub async fn bake(generic: &[u8], model: &ModelDir) -> Result<Vec<u8>> {
 /// If the component cannot be used, with what the component says of the manifest or the model, or
 /// if the model is beyond the limits.
 pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) -> Result<Vec<u8>> {
+    Ok(bake_measured(generic, model, limits).await?.component)
+}
+
+/// A component with its model.
+pub(crate) struct Baked {
+    pub(crate) component: Vec<u8>,
+    /// What an instance has from its start on.
+    pub(crate) memory_bytes: usize,
+}
+
+/// [`bake_within`], and what an instance takes.
+pub(crate) async fn bake_measured(
+    generic: &[u8],
+    model: &ModelDir,
+    limits: &BakeLimits,
+) -> Result<Baked> {
     // This instance lives for milliseconds: compiling it well would take longer than running it.
     let mut config = Config::new();
     config
@@ -55,6 +93,7 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
         .wasm_backtrace_max_frames(None)
         .epoch_interruption(true);
     let engine = Engine::new(&config).map_err(anyhow::Error::from)?;
+    let packed = pack(&engine, generic, model, limits).await?;
     let mut store = scratch::store(&engine, limits.memory_bytes.max(SCRATCH_BYTES));
     let mut refusal = None;
     let snapshot = Wizer::new()
@@ -65,7 +104,7 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
             let _running = interrupt_after(component.engine(), limits.time);
             let instance = isolated(component)?.instantiate_async(&mut *store).await;
             let result = match &instance {
-                Ok(instance) => load(&mut *store, instance, model).await,
+                Ok(instance) => load_packed(&mut *store, instance, model, packed.as_ref()).await,
                 Err(_) => Ok(Ok(())),
             };
             let result = instance.and_then(|instance| Ok(result?.map(|()| instance)));
@@ -88,8 +127,34 @@ pub async fn bake_within(generic: &[u8], model: &ModelDir, limits: &BakeLimits) 
         .map_err(anyhow::Error::from);
     match refusal {
         Some(refusal) => Err(refusal),
-        None => Ok(snapshot.context("cannot take a snapshot of the component")?.0),
+        None => {
+            let (component, _) = snapshot.context("cannot take a snapshot of the component")?;
+            Ok(Baked { component, memory_bytes: store.data().memory.bytes })
+        }
     }
+}
+
+/// The small form of a large model, if it has one. It is made in an instance of its own, since one in
+/// which a file was read stays as large for ever.
+async fn pack(
+    engine: &Engine,
+    generic: &[u8],
+    model: &ModelDir,
+    limits: &BakeLimits,
+) -> Result<Option<Packed>> {
+    if !is_large(model) {
+        return Ok(None);
+    }
+    let component = Component::new(engine, generic).map_err(anyhow::Error::from)?;
+    let mut store = scratch::store(engine, limits.memory_bytes.max(SCRATCH_BYTES));
+    store.set_epoch_deadline(1);
+    let _running = interrupt_after(engine, limits.time);
+    let instance = isolated(&component)?.instantiate_async(&mut store).await?;
+    let pack: Pack<'_> = function(&mut store, &instance, INTERFACE, "pack")?;
+    let result = pack.call_async(&mut store, (&model.manifest, &model.model)).await;
+    // How large this instance gets counts for nothing.
+    let allowed = BakeLimits { memory_bytes: usize::MAX, ..*limits };
+    judge(result.map(|(packed,)| packed), &store.data().memory, &allowed)
 }
 
 /// What came of loading a model, or what is to be said of why nothing did.
@@ -132,12 +197,26 @@ pub(crate) fn judge<T>(
 
 /// Calls the component's `bake`; the inner error is what it says of the manifest or the model.
 pub(crate) async fn load(
-    mut store: impl AsContextMut<Data: Send>,
+    store: impl AsContextMut<Data: Send>,
     instance: &Instance,
     model: &ModelDir,
 ) -> wasmtime::Result<Result<(), String>> {
+    load_packed(store, instance, model, None).await
+}
+
+/// The same of the model's small form, if there is one.
+async fn load_packed(
+    mut store: impl AsContextMut<Data: Send>,
+    instance: &Instance,
+    model: &ModelDir,
+    packed: Option<&Packed>,
+) -> wasmtime::Result<Result<(), String>> {
     let bake: Bake<'_> = function(&mut store, instance, INTERFACE, "bake")?;
-    Ok(bake.call_async(&mut store, (&model.manifest, &model.model)).await?.0)
+    let (bytes, id) = match packed {
+        Some(Packed { model, model_id }) => (model, Some(&**model_id)),
+        None => (&model.model, None),
+    };
+    Ok(bake.call_async(&mut store, (&model.manifest, bytes, id)).await?.0)
 }
 
 /// A function that an instance exports in an interface.

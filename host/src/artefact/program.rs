@@ -49,7 +49,8 @@ pub enum Source<'a> {
         /// The component without a model.
         generic: &'a [u8],
         /// Whether the loaded model becomes part of the component. If not, every fresh instance
-        /// loads it, which takes a millisecond or more, but nothing needs to be compiled.
+        /// loads it, which takes a millisecond or more, but nothing needs to be compiled. A large
+        /// one always does.
         snapshot: bool,
     },
     /// The bytes of a baked component.
@@ -64,6 +65,7 @@ impl Source<'static> {
     pub fn read(path: &Path, snapshot: bool) -> Result<Source<'static>> {
         if path.is_dir() {
             let model = ModelDir::read(path)?;
+            let snapshot = snapshot || bake::is_large(&model);
             return Ok(Source::ModelDir { model, generic: Target::Edge.generic()?, snapshot });
         }
         let bytes = plain_file::read(path, MAX_COMPONENT_BYTES).with_context(|| {

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Args, value_parser};
 use tracing::info;
 
-use crate::artefact::bake::{BakeLimits, bake_within};
+use crate::artefact::bake::{BakeLimits, Baked, bake_measured};
 use crate::artefact::model_dir::ModelDir;
 use crate::artefact::target::Target;
 use crate::commands::output::Output;
@@ -44,10 +44,20 @@ impl Bake {
             memory_bytes: (self.max_memory_mib as usize) << 20,
             time: Duration::from_secs(self.time_limit_s),
         };
-        let component = bake_within(self.target.generic()?, &model, &limits).await?;
+        let start = Instant::now();
+        let Baked { component, memory_bytes } =
+            bake_measured(self.target.generic()?, &model, &limits).await?;
         let path = &self.output;
         write(path, &component).with_context(|| format!("cannot write {}", path.display()))?;
-        info!("wrote {} ({:.1} MB)", path.display(), component.len() as f64 / 1e6);
+        info!(
+            "wrote {} ({:.1} MB) in {:.1} s; an instance takes {} MiB of memory of the {} that are \
+             allowed (--max-memory-mib)",
+            path.display(),
+            component.len() as f64 / 1e6,
+            start.elapsed().as_secs_f32(),
+            memory_bytes.div_ceil(1 << 20),
+            self.max_memory_mib
+        );
         Ok(())
     }
 }

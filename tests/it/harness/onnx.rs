@@ -88,6 +88,58 @@ pub(crate) fn slow(steps: usize) -> Vec<u8> {
     [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
 }
 
+/// A model of the same manifest with so many equal trees, each of which gives the position of `x`
+/// among 2^depth parts of the numbers below 1024; `y` is their sum.
+pub(crate) fn forest(trees: u64, depth: u32) -> Vec<u8> {
+    let ints = |name: &str, values: &mut dyn Iterator<Item = u64>| {
+        let values: Vec<u8> = values.flat_map(|value| number(8, value)).collect();
+        bytes(5, &[text(1, name), values, number(20, 7)].concat())
+    };
+    let floats = |name: &str, values: &mut dyn Iterator<Item = f32>| {
+        let value = |value: f32| [varint(7 << 3 | 5), value.to_le_bytes().to_vec()].concat();
+        let values: Vec<u8> = values.flat_map(value).collect();
+        bytes(5, &[text(1, name), values, number(20, 6)].concat())
+    };
+    // Children of the node at i are at 2 i + 1 and 2 i + 2; the last row of a tree is its leaves.
+    let (inner, all) = ((1 << depth) - 1, (1 << (depth + 1)) - 1);
+    let nodes = || (0..trees).flat_map(move |tree| (0..all).map(move |node| (tree, node)));
+    let leaves = || nodes().filter(move |&(_, node)| node >= inner);
+    let mode = |node: u64| text(9, if node < inner { "BRANCH_LEQ" } else { "LEAF" });
+    let modes: Vec<u8> = nodes().flat_map(|(_, node)| mode(node)).collect();
+    let threshold = |node: u64| {
+        let level = (node + 1).ilog2();
+        let part = 1024.0 / (1_u64 << level) as f32;
+        // Above it and below the next integer.
+        ((node + 1 - (1 << level)) as f32 + 0.5) * part - 0.5
+    };
+    let child = |node: u64, side: u64| if node < inner { 2 * node + side } else { 0 };
+    let node = [
+        text(1, "x"),
+        text(2, "y"),
+        text(4, "TreeEnsembleRegressor"),
+        text(7, "ai.onnx.ml"),
+        ints("nodes_treeids", &mut nodes().map(|(tree, _)| tree)),
+        ints("nodes_nodeids", &mut nodes().map(|(_, node)| node)),
+        ints("nodes_featureids", &mut nodes().map(|_| 0)),
+        ints("nodes_truenodeids", &mut nodes().map(|(_, node)| child(node, 1))),
+        ints("nodes_falsenodeids", &mut nodes().map(|(_, node)| child(node, 2))),
+        floats("nodes_values", &mut nodes().map(|(_, node)| threshold(node))),
+        bytes(5, &[text(1, "nodes_modes"), modes, number(20, 8)].concat()),
+        ints("target_treeids", &mut leaves().map(|(tree, _)| tree)),
+        ints("target_nodeids", &mut leaves().map(|(_, node)| node)),
+        ints("target_ids", &mut leaves().map(|_| 0)),
+        floats("target_weights", &mut leaves().map(|(_, node)| (node - inner) as f32)),
+    ];
+    let graph = [
+        bytes(1, &node.concat()),
+        text(2, "graph"),
+        bytes(11, &column("x", 7)),
+        bytes(12, &column("y", 1)),
+    ];
+    let operators = [text(1, "ai.onnx.ml"), number(2, 3)].concat();
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
+}
+
 /// A model whose input `x` has as many columns as a matrix of zeros has rows, and does not say so; it
 /// gives `y`.
 pub(crate) fn open_width(columns: usize) -> Vec<u8> {

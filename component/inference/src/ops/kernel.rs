@@ -26,6 +26,11 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     fn known_texts(&self) -> Option<KnownTexts<'_>> {
         None
     }
+
+    /// Trees in bytes, where they take much less than in the file: see [`crate::pack`].
+    fn packed(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// How many rows a kernel takes at once.

@@ -3,7 +3,7 @@
 pub(super) mod array_feature_extractor;
 pub(super) mod binarizer;
 pub(super) mod feature_vectorizer;
-pub(super) mod forest;
+pub(crate) mod forest;
 pub(super) mod imputer;
 pub(super) mod label_encoder;
 pub(super) mod labels;

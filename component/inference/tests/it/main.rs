@@ -6,6 +6,7 @@ mod executors;
 mod golden;
 mod imports;
 mod operators;
+mod packed;
 mod refusal;
 mod reports;
 mod row;

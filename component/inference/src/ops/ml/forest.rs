@@ -159,7 +159,11 @@ impl<T: Row> Forest<T> {
         targets: usize,
         features: usize,
     ) -> Result<Forest<T>, String> {
-        Forest::new(&Lists::of(node, prefix)?, targets, features)
+        match node.raw(PACKED)? {
+            Some(bytes) => Forest::read(bytes, targets, features)
+                .ok_or_else(|| format!("the attribute '{PACKED}' is not of such trees")),
+            None => Forest::new(&Lists::of(node, prefix)?, targets, features),
+        }
     }
 
     /// Builds the trees of lists.
@@ -278,6 +282,94 @@ impl<T: Row> Forest<T> {
 
     pub(crate) fn tree_count(&self) -> usize {
         self.tree_count
+    }
+}
+
+/// The attribute that has a forest in bytes in the place of the lists: see [`crate::pack`].
+pub(crate) const PACKED: &str = "foretold_packed";
+const WEIGHTS: u32 = 0;
+const LEAVES: u32 = 1;
+const NO_TARGET: u32 = u32::MAX;
+
+impl<T: Row> Forest<T> {
+    /// The forest in bytes, if its nodes are small ones.
+    pub(crate) fn write(&self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let number = |bytes: &mut Vec<u8>, number: u32| {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        };
+        let only_target = self.only_target.map_or(Some(NO_TARGET), |it| u32::try_from(it).ok())?;
+        match &self.walk {
+            Walk::Nodes { .. } => return None,
+            Walk::Weights(trees) => {
+                [WEIGHTS, only_target].into_iter().for_each(|it| number(&mut bytes, it));
+                trees.write(&mut bytes);
+            }
+            Walk::Leaves { trees, leaves, votes } => {
+                [LEAVES, only_target].into_iter().for_each(|it| number(&mut bytes, it));
+                trees.write(&mut bytes);
+                number(&mut bytes, leaves.len() as u32);
+                for LeafVotes { weight, start, count } in leaves {
+                    let weight = (weight.to_f64() as f32).to_bits();
+                    [weight, *start, *count].into_iter().for_each(|it| number(&mut bytes, it));
+                }
+                number(&mut bytes, votes.len() as u32);
+                for Vote { target, weight } in votes {
+                    let weight = (weight.to_f64() as f32).to_bits();
+                    [*target as u32, weight].into_iter().for_each(|it| number(&mut bytes, it));
+                }
+            }
+        }
+        Some(bytes)
+    }
+
+    /// Reads what [`Forest::write`] wrote.
+    fn read(bytes: &[u8], targets: usize, features: usize) -> Option<Forest<T>> {
+        T::singles(&[])?;
+        let number = |bytes: &mut &[u8]| {
+            let (number, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            Some(u32::from_le_bytes(*number))
+        };
+        let weight = |bits: u32| T::from_f64(f32::from_bits(bits).into());
+        let mut rest = bytes;
+        let (kind, only_target) = (number(&mut rest)?, number(&mut rest)?);
+        let only_target = Some(only_target as usize).filter(|_| only_target != NO_TARGET);
+        let (trees, mut rest) = Trees::read(rest)?;
+        if trees.features() != features || only_target.is_some_and(|target| target >= targets) {
+            return None;
+        }
+        let tree_count = trees.len();
+        let walk = match kind {
+            WEIGHTS if targets == 1 || only_target.is_some() => Walk::Weights(trees),
+            LEAVES => {
+                let count = number(&mut rest)?;
+                let mut leaves = Vec::with_capacity((count as usize).min(rest.len() / 12));
+                for _ in 0..count {
+                    let [bits, start, count] =
+                        [number(&mut rest)?, number(&mut rest)?, number(&mut rest)?];
+                    leaves.push(LeafVotes { weight: weight(bits), start, count });
+                }
+                let count = number(&mut rest)?;
+                let mut votes = Vec::with_capacity((count as usize).min(rest.len() / 8));
+                for _ in 0..count {
+                    let (target, bits) = (number(&mut rest)? as usize, number(&mut rest)?);
+                    votes.push(Vote { target, weight: weight(bits) });
+                }
+                let are_there = |leaf: &LeafVotes<T>| {
+                    u64::from(leaf.start) + u64::from(leaf.count) <= votes.len() as u64
+                };
+                if !leaves.iter().all(are_there)
+                    || votes.iter().any(|vote| vote.target >= targets)
+                    || trees.found().any(|leaf| leaf as usize >= leaves.len())
+                {
+                    return None;
+                }
+                Walk::Leaves { trees, leaves, votes }
+            }
+            _ => return None,
+        };
+        rest.is_empty().then_some(Forest { walk, tree_count, only_target })
     }
 }
 

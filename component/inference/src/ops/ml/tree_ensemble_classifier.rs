@@ -124,6 +124,10 @@ impl<T: Row> TreeEnsembleClassifier<T> {
 }
 
 impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
+    fn packed(&self) -> Option<Vec<u8>> {
+        self.forest.write()
+    }
+
     fn rows(&self) -> Rows {
         Rows::Any
     }

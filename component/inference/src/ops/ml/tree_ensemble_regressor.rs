@@ -152,6 +152,10 @@ impl<T: Row> TreeEnsembleRegressor<T> {
 }
 
 impl<T: Row> Kernel for TreeEnsembleRegressor<T> {
+    fn packed(&self) -> Option<Vec<u8>> {
+        self.forest.write()
+    }
+
     fn rows(&self) -> Rows {
         Rows::Any
     }

@@ -1,0 +1,45 @@
+//! Models with their forests in the small form answer as their files do, to the bit.
+
+use foretold_core::Model;
+use foretold_inference::OnnxModel;
+use foretold_inference::pack::pack;
+
+use crate::support::examples;
+
+#[test]
+fn a_packed_model_answers_as_its_file_does() {
+    let mut packed_models = 0;
+    for example in examples() {
+        let Ok(Some(packed)) = pack(&example.model, &example.manifest) else { continue };
+        packed_models += 1;
+        assert!(packed.model.len() < example.model.len(), "{}", example.name);
+        let [file, small] = [&example.model, &packed.model]
+            .map(|model| OnnxModel::load(model, &example.manifest).expect("a model"));
+        for row in &example.rows {
+            let [expected, found] = [&file, &small].map(|model| {
+                let outputs = model.predict(row).expect("a prediction");
+                outputs.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            });
+            assert_eq!(found, expected, "{}", example.name);
+        }
+        // There is nothing left to be made small.
+        assert!(pack(&packed.model, &example.manifest).unwrap().is_none(), "{}", example.name);
+    }
+    assert!(packed_models >= 6, "{packed_models}");
+}
+
+#[test]
+fn damaged_bytes_are_refused_or_answer() {
+    for example in examples() {
+        let Ok(Some(packed)) = pack(&example.model, &example.manifest) else { continue };
+        let step = packed.model.len() / 200 + 1;
+        for at in (0..packed.model.len()).step_by(step) {
+            let mut bytes = packed.model.clone();
+            bytes[at] ^= 0x41;
+            // Whatever comes of it, it has an end and is no panic.
+            if let Ok(model) = OnnxModel::load(&bytes, &example.manifest) {
+                let _ = model.predict(&example.rows[0]);
+            }
+        }
+    }
+}
