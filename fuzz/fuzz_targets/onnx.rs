@@ -8,17 +8,25 @@ use foretold_core::model::manifest::{Cache, Manifest, Output};
 use foretold_fuzz::{CREDIT, CREDIT_FULL};
 use foretold_inference::OnnxModel;
 use foretold_inference::draft::draft;
+use foretold_inference::pack::pack;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, model)) = input.split_first() else { return };
     drop(draft(model, Some(3)));
     let manifest = manifest(choice);
+    // To load a model once more takes long, where there is nothing to pack.
+    let has_trees = model.windows(12).any(|name| name == b"TreeEnsemble");
+    let packed = if has_trees { pack(model, &manifest) } else { Ok(None) };
     let Ok(model) = OnnxModel::load(model, &manifest) else { return };
     let row = manifest.example();
     if let Ok(outputs) = model.predict(&row) {
         assert_eq!(outputs.len(), manifest.outputs.len());
         let bits = |numbers: &[f32]| numbers.iter().map(|it| it.to_bits()).collect::<Vec<u32>>();
+        if let Some(packed) = packed.expect("it loads") {
+            let packed = OnnxModel::load(&packed.model, &manifest).expect("it loads");
+            assert_eq!(bits(&outputs), bits(&packed.predict(&row).expect("the file answers")));
+        }
         let again = model.predict(&row).expect("it ran before");
         assert_eq!(bits(&outputs), bits(&again));
     }
