@@ -30,7 +30,7 @@ pub struct Baked {
 
 static BAKED: OnceLock<Baked> = OnceLock::new();
 
-/// Loads the model of this component. `packed` is the id of the file that the model was [packed](pack)
+/// Loads the model of this component. `packed` is the id of the file that the model was [packed](pack())
 /// from.
 ///
 /// # Errors

@@ -64,7 +64,8 @@ fn replace_lists(node: &mut NodeProto, packed: Vec<u8>) {
         }
         "class_weights" => {
             let weights = &mut attribute.floats;
-            let decisive = weights.iter().position(|weight| !(*weight >= 0.0)).unwrap_or(0);
+            let decides = |weight: &f32| *weight < 0.0 || weight.is_nan();
+            let decisive = weights.iter().position(decides).unwrap_or(0);
             *weights = weights.get(decisive).copied().into_iter().collect();
             true
         }
