@@ -51,7 +51,7 @@ class InvalidRows(ValueError):
         super().__init__(f"{shown}\nand {more} more mistakes" if more > 0 else shown)
 
 
-class DifferenceError(AssertionError):
+class DifferenceError(ValueError):
     """Library, onnxruntime and Foretold do not give the same; `differences` has the rows, the worst first."""
 
     def __init__(self, message: str, differences: Sequence[Difference]) -> None:

@@ -54,7 +54,7 @@ step("ask twice, and stop")
 
 
 def main() -> None:
-    wheels = Path(sys.argv[1]).resolve(strict=True)
+    [wheel] = Path(sys.argv[1]).resolve(strict=True).glob("*.whl")
     rust = [name for name in ("cargo", "rustc") if shutil.which(name, path=PATH)]
     if rust:
         sys.exit(f"{', '.join(rust)} is on {PATH}: this would show nothing")
@@ -73,7 +73,8 @@ def main() -> None:
 
         start = time.monotonic()
         step("venv", sys.executable, "-m", "venv", folder / "venv")
-        step("pip install", python, "-m", "pip", "install", "--quiet", "--find-links", wheels, "foretold[sklearn]")
+        # By its file: under its name an index may have another package.
+        step("pip install", python, "-m", "pip", "install", "--quiet", f"{wheel}[sklearn]")
         step("from a model to a hit", python, "-c", PROGRAM)
         step("the command", python.with_name("foretold"), "--version")
         print(f"with Python only: {time.monotonic() - start:.0f} s")

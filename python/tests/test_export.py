@@ -119,6 +119,44 @@ def test_labels_of_rows_need_not_differ(tmp_path: Path) -> None:
     assert foretold.export(model, frame, tmp_path / "churn", "cancelled").rows == 2000
 
 
+def test_names_that_are_numbers_or_odd(tmp_path: Path) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    model, frame = models.rent()
+    made = foretold.export(model, pd.DataFrame(frame.to_numpy()), tmp_path / "numbers", "2")
+    assert [feature.name for feature in foretold.Predictor(made.folder).features] == ["0", "1"]
+    frame.columns = pd.Index(["Wohnfläche (m²)", "rooms, in all", "rent"])
+    model = LinearRegression().fit(frame.drop(columns="rent"), frame["rent"])
+    made = foretold.export(model, frame, tmp_path / "odd", "rent")
+    assert [feature.name for feature in foretold.Predictor(made.folder).features] == ["Wohnfläche (m²)", "rooms, in all"]
+
+
+def test_models_without_probabilities(tmp_path: Path) -> None:
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.svm import LinearSVC
+
+    frame = models.customers().drop(columns="contract")
+    for i, model in enumerate((RidgeClassifier(), LinearSVC())):
+        model.fit(frame.drop(columns="cancelled"), frame["cancelled"])
+        assert foretold.export(model, frame, tmp_path / str(i), "cancelled").differences == []
+
+
+def test_the_best_of_a_search(tmp_path: Path) -> None:
+    from sklearn.model_selection import GridSearchCV
+
+    pipeline, frame = models.churn()
+    search = GridSearchCV(pipeline, {"classify__n_estimators": [5, 10]}, cv=2)
+    search.fit(frame.drop(columns="cancelled"), frame["cancelled"])
+    made = foretold.export(search, frame, tmp_path / "churn", "cancelled")
+    assert made.fields == ["probability", "class"]
+
+
+def test_an_array_is_no_frame(tmp_path: Path) -> None:
+    model, frame = models.rent()
+    with pytest.raises(TypeError, match="expected a pandas DataFrame, got a ndarray"):
+        foretold.export(model, frame.to_numpy(), tmp_path / "rent")  # type: ignore[arg-type]
+
+
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     model, frame = models.churn()
     foretold.export(model, frame, tmp_path / "churn", "cancelled")
@@ -180,6 +218,16 @@ def test_a_frame_with_columns_too_many_is_refused(tmp_path: Path) -> None:
 def test_other_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(foretold.UnsupportedModel, match="expected a fitted model of scikit-learn, XGBoost"):
         foretold.export(object(), models.customers(), tmp_path / "model")
+
+
+def test_what_is_no_classifier_and_no_regressor_is_refused(tmp_path: Path) -> None:
+    from sklearn.cluster import KMeans
+    from sklearn.ensemble import IsolationForest
+
+    frame = models.customers().drop(columns="contract")
+    for model in (KMeans(3), IsolationForest(n_estimators=5)):
+        with pytest.raises(foretold.UnsupportedModel, match="neither a classifier nor a regressor"):
+            foretold.export(model.fit(frame), frame, tmp_path / "model")
 
 
 def test_a_forest_that_asks_for_missing_values_is_refused(tmp_path: Path) -> None:

@@ -252,6 +252,15 @@ def test_other_threads_run_while_a_predictor_computes(churn: Path) -> None:
     assert ticks >= 5
 
 
+def test_a_bar_shows_how_far_it_is(churn: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    predictor = foretold.Predictor(churn)
+    frame = pd.concat([models.customers()] * 5)
+    predictor.predict(frame)
+    assert "predicting: " in capfd.readouterr().err
+    predictor.predict(frame, progress=False)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_process_that_was_forked_predicts(churn: Path) -> None:
     import os
 

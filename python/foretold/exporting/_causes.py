@@ -53,6 +53,20 @@ def _of_part(part: Any, has_missing: bool) -> Iterator[str]:
             f"{name} with missing values: the direction that its trees learnt for NaN is written as \"no\" everywhere; put "
             "an imputer in front, or use HistGradientBoostingClassifier"
         )
+    if name in ("SVC", "NuSVC") and len(part.classes_) == 2 and not hasattr(part, "predict_proba"):
+        yield f"{name} of two classes without probabilities: the scores in the file are in the other order; use LinearSVC"
+    if name in ("SVC", "NuSVC") and hasattr(part, "predict_proba"):
+        yield (
+            f"{name}(probability=True): it decides by its scores, which may disagree with its probabilities; serve the "
+            'probabilities, with on_difference="warn", or use CalibratedClassifierCV'
+        )
+    if name == "TunedThresholdClassifierCV":
+        yield (
+            f"{name} decides at {getattr(part, 'best_threshold_', 'a threshold of its own')}, and the manifest at 0.5: export "
+            'with on_difference="warn", and set `threshold` in the manifest'
+        )
+    if name == "LinearDiscriminantAnalysis" and len(part.classes_) == 2:
+        yield f"{name} of two classes: its score is counted twice; use LogisticRegression, or QuadraticDiscriminantAnalysis"
     if package(part) != "lightgbm":
         return
     settings = part.get_params() if hasattr(part, "get_params") else {}

@@ -17,7 +17,7 @@ from foretold._errors import DifferenceError, UnsupportedModel
 from foretold._predictor import Predictor
 from foretold.exporting import _causes, _columns, _library, _runtime
 from foretold.exporting._columns import Column
-from foretold.exporting._compare import Comparison, Difference, Tolerance, compare, differing
+from foretold.exporting._compare import Comparison, Difference, Tolerance, compare, differing, is_comparable, settled
 from foretold.exporting._convert import Exporter, exporter
 from foretold.exporting._packages import need
 
@@ -102,8 +102,13 @@ def export(
     if on_difference not in ("raise", "warn"):
         raise ValueError(f"on_difference: expected raise or warn, got {on_difference!r}")
     need("pandas", "sklearn")
+    if not hasattr(frame, "columns"):
+        use = "use pandas.DataFrame(rows, columns=[…])"
+        raise TypeError(f"frame: expected a pandas DataFrame, got a {type(frame).__name__}; {use}")
     if len(frame) == 0:
         raise ValueError("the frame has no rows; expected some that the model was trained on")
+    # Names of features are texts.
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     destination = Path(folder)
     _check_free(destination, overwrite)
     how = exporter(model)
@@ -115,7 +120,7 @@ def export(
     sample = sample.reset_index(drop=True)
     said = _library.ask(model, _rows_for(model, sample, names, target), named=_is_named(model))
     tolerance = Tolerance(absolute, relative)
-    onnx, tensors = _convert(how, model, columns, sample, said, tolerance)
+    onnx, tensors, said = _convert(how, model, columns, sample, said, tolerance)
 
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".foretold-") as place:
@@ -125,13 +130,19 @@ def export(
         frame[names].to_csv(Path(place) / _SAMPLE, index=False)
         report = _manifest(Path(place), made.name, destination)
         predictor = Predictor(made)
+        if not is_comparable(said, tensors, predictor.endpoints):
+            raise UnsupportedModel(
+                f"the file that {how.writer} wrote has no output with what {how.name} says, so that nothing can be compared; "
+                "export it yourself and run: foretold new MODEL.onnx -o DIR --sample FILE.csv"
+            )
         answers, refused = predictor.answers(sample, progress)
         found = compare(
             index, said, tensors, answers, refused, predictor.endpoints, predictor.outputs, tolerance
         )  # fmt: skip
         if found.differences:
-            text = _text(how, model, sample, columns, found, destination)
+            text = _text(how, model, sample, columns, found)
             if on_difference == "raise":
+                text += f'\nnothing was written to {destination}; on_difference="warn" writes it all the same'
                 raise DifferenceError(text, found.differences)
             warnings.warn(text, stacklevel=2)
         _golden(sample[names], said, answers, predictor).to_csv(made / GOLDEN, index=False)
@@ -191,9 +202,9 @@ def _convert(
     sample: pandas.DataFrame,
     said: _library.Said,
     tolerance: Tolerance,
-) -> tuple[bytes, Any]:
+) -> tuple[bytes, Any, _library.Said]:
     """The file of the first plan that agrees with the library, or else of the one that differs least."""
-    best: tuple[int, bytes, Any] | None = None
+    best: tuple[int, bytes, Any, _library.Said] | None = None
     first_error: Exception | None = None
     for plan in how.plans:
         try:
@@ -206,9 +217,10 @@ def _convert(
         except Exception as error:  # the exporters raise anything
             first_error = first_error or error
             continue
-        count = differing(said, tensors, tolerance)
+        here = settled(said, tensors)
+        count = differing(here, tensors, tolerance)
         if best is None or count < best[0]:
-            best = (count, onnx, tensors)
+            best = (count, onnx, tensors, here)
         if count == 0:
             break
     if best is None:
@@ -238,7 +250,6 @@ def _text(
     sample: pandas.DataFrame,
     columns: Sequence[Column],
     found: Comparison,
-    destination: Path,
 ) -> str:
     """What differs, the worst first, and what is known of why."""
     differences = found.differences
@@ -268,5 +279,4 @@ def _text(
         ]
     if "onnxruntime and Foretold" in between_first:
         lines.append("Foretold computes what onnxruntime does: that is a bug in Foretold; please report it, with row and model")
-    lines.append(f"nothing was written to {destination}; on_difference=\"warn\" writes it all the same")
     return "\n".join(lines)
