@@ -205,6 +205,7 @@ wheel: component .venv-python/installed
 
 # As a user has it: the wheel, installed. Not a part of make test yet.
 test-python: wheel
+	@$(need-node)
 	@$(call need,redis-server)
 	.venv-python/bin/pip install --quiet --force-reinstall --no-deps dist/wheels/*.whl
 	.venv-python/bin/twine check --strict dist/wheels/*.whl

@@ -40,7 +40,7 @@ class Server:
         self._process = subprocess.Popen(
             words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             text=True, errors="replace", start_new_session=True,
-        )  # fmt: skip
+        )
         _running.add(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -93,8 +93,11 @@ impl Model {
     /// Answers a POST of JSON as the service does.
     fn post<'py>(&self, py: Python<'py>, target: &str, body: &[u8]) -> PyResult<Answer<'py>> {
         not_in_a_store()?;
-        let called = py.detach(|| self.lock().post(target, body));
-        if let Some(interrupt) = self.interrupt.take() {
+        let (called, interrupt) = py.detach(|| {
+            let running = self.lock();
+            (running.post(target, body), self.interrupt.take())
+        });
+        if let Some(interrupt) = interrupt {
             return Err(interrupt);
         }
         let Called { response, .. } = called.map_err(|error| failed(&error))?;

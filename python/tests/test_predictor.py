@@ -118,7 +118,7 @@ def test_what_the_model_takes(churn: Path) -> None:
     predictor = foretold.Predictor(churn)
     assert [(feature.name, feature.type) for feature in predictor.features] == [
         ("months", "integer"), ("monthly_fee", "number"), ("contract", "category"),
-    ]  # fmt: skip
+    ]
     assert predictor.fields == ["probability", "class"] and predictor.ttl_seconds == 3600
     html = predictor._repr_html_()
     assert "<b>churn</b>" in html and "one of &quot;monthly&quot;" in html

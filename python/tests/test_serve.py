@@ -87,7 +87,7 @@ def _runs(pid: int) -> bool:
 def test_signals_end_the_command_as_the_native_one(churn: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [COMMAND, "serve", churn, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "ready in" in line:

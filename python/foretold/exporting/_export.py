@@ -136,9 +136,8 @@ def export(
                 "export it yourself and run: foretold new MODEL.onnx -o DIR --sample FILE.csv"
             )
         answers, refused = predictor.answers(sample, progress)
-        found = compare(
-            index, said, tensors, answers, refused, predictor.endpoints, predictor.outputs, tolerance
-        )  # fmt: skip
+        endpoints, outputs = predictor.endpoints, predictor.outputs
+        found = compare(index, said, tensors, answers, refused, endpoints, outputs, tolerance)
         if found.differences:
             text = _text(how, model, sample, columns, found)
             if on_difference == "raise":
@@ -148,9 +147,7 @@ def export(
         _golden(sample[names], said, answers, predictor).to_csv(made / GOLDEN, index=False)
         _move(made, destination)
     fields = predictor.fields
-    return Export(
-        destination, fields, len(sample), len(frame), found.largest, found.differences, report
-    )  # fmt: skip
+    return Export(destination, fields, len(sample), len(frame), found.largest, found.differences, report)
 
 
 def _manifest(place: Path, name: str, destination: Path) -> str:
