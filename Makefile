@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -32,6 +32,7 @@ help:
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
+	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
 	@echo 'make zoo          pipelines of all kinds against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
@@ -62,7 +63,7 @@ build: component
 # servers: the others are built when they are asked for, and from then on with it. While the linker
 # is at work on a component, which it does on one core, the host's dependencies are compiled.
 COMPONENTS = edge $(filter-out edge,$(patsubst $(TARGET)/foretold-%.wasm,%,$(wildcard $(TARGET)/foretold-*.wasm)))
-test spin library artefacts test-spin bench-peers: COMPONENTS = edge spin library
+test spin library artefacts test-spin bench-peers wheel test-python: COMPONENTS = edge spin library
 
 # They are copied only when they changed, so that the host is not built again.
 component:
@@ -195,6 +196,25 @@ test-docs: build .venv/installed
 	@$(call need,redis-server)
 	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
 
+# The Python package, with the command and all components inside, for the machine that it is built on.
+wheel: component .venv-python/installed
+	rm -rf dist/wheels
+	.venv-python/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out dist/wheels \
+		--interpreter .venv-python/bin/python
+	@ls -l dist/wheels
+
+# As a user has it: the wheel, installed. Not a part of make test yet.
+test-python: wheel
+	@$(need-node)
+	@$(call need,redis-server)
+	.venv-python/bin/pip install --quiet --force-reinstall --no-deps dist/wheels/*.whl
+	.venv-python/bin/twine check --strict dist/wheels/*.whl
+	.venv-python/bin/auditwheel show dist/wheels/*.whl
+	cd python && ../.venv-python/bin/mypy && ../.venv-python/bin/pyright --pythonpath ../.venv-python/bin/python
+	.venv-python/bin/pytest --quiet python/tests
+	.venv-python/bin/python python/tests/clean.py dist/wheels
+	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md
+
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =
 test-full: GRAPHS = 12500
@@ -326,6 +346,11 @@ bench-memory:
 	$(PYTHON) -m pip install --quiet --no-deps --requirement models/requirements-data.txt
 	@touch $@
 
+.venv-python/installed: python/tests/requirements.txt models/requirements.txt
+	python3 -m venv .venv-python
+	.venv-python/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 .venv-clients/installed: tests/clients/requirements.txt
 	python3 -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --requirement $<
@@ -343,7 +368,7 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }

@@ -13,7 +13,7 @@ pub(crate) mod rows;
 pub(crate) mod scoring;
 pub(crate) mod serve;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
@@ -48,10 +48,21 @@ enum Command {
     Cache(Cache),
 }
 
-/// Does what the command line says.
-pub(crate) async fn run() -> ExitCode {
+/// Exit code of a command that ended with an error.
+const FAILURE: u8 = 1;
+
+/// Does what a command line says, and gives the exit code.
+pub(crate) async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let start = Instant::now();
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        // A mistake, or the help that was asked for.
+        Err(message) => {
+            let _ = message.print();
+            return message.exit_code().try_into().unwrap_or(FAILURE);
+        }
+    };
+    let result = match cli.command {
         Command::Bake(options) => {
             log_from(LevelFilter::INFO);
             options.run().await
@@ -80,12 +91,12 @@ pub(crate) async fn run() -> ExitCode {
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         // Whoever reads the output has seen enough: `foretold predict … | head`.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => 0,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            FAILURE
         }
     }
 }

@@ -75,15 +75,23 @@ pub use store::StoreError;
 /// Runs the command `foretold` with the arguments of this process.
 #[doc(hidden)]
 pub async fn run_command() -> std::process::ExitCode {
-    commands::run().await
+    run_command_with(std::env::args_os()).await.into()
 }
 
-/// What this project's own tests and benchmarks use of the host. None of it is promised.
+/// The same with arguments that are given, the command's name before them; it gives the exit code. It
+/// sets up the log, so a process can do it once.
+#[doc(hidden)]
+pub async fn run_command_with(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    commands::run(arguments).await
+}
+
+/// What this project's own tests and benchmarks use of the host, and its Python package. None of it is
+/// promised.
 #[doc(hidden)]
 pub mod unstable {
     pub use crate::artefact::program::{Program, Source};
     pub use crate::guest::contract::{Request, RequestHeader, Settings};
-    pub use crate::guest::pool::{Pool, PoolConfig};
+    pub use crate::guest::pool::{CallError, Called, Pool, PoolConfig};
     pub use crate::near::in_front_of;
     pub use crate::store::{
         Cursor, Entry, Inventory, Layout, MemoryStore, ModelCount, Page, Password, Purge,

@@ -137,12 +137,14 @@ impl Serve {
             common.counts.clone(),
         )?;
         let address = server.address()?;
+        // Who reads that it is ready may stop it at once.
+        let stop = stop_signal()?;
         info!("memory: {budget} (--memory-mib)");
         for (model, what) in served {
             let ready_ms = start.elapsed().as_millis();
             info!("serving {model} at http://{address}: {what}; ready in {ready_ms} ms");
         }
-        server.run(stop_signal()?).await;
+        server.run(stop).await;
         if let Some(writes) = common.writes {
             writes.drain().await;
         }

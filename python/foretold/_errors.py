@@ -1,0 +1,59 @@
+"""What is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from foretold.exporting import Difference
+
+_SHOWN = 5
+
+
+class CommandError(RuntimeError):
+    """The command `foretold` ended with an error; the message is the command's."""
+
+
+class MissingPackage(ImportError):
+    """A package is missing that a model needs; the message says what to install."""
+
+
+class UnsupportedModel(TypeError):
+    """A model or a column that cannot be exported; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class RowError:
+    """One mistake in one row."""
+
+    row: Hashable
+    """The row's label in the frame's index, or its position in a list; None where it was asked alone."""
+    field: str
+    """Empty where the whole row is meant."""
+    value: str | None
+    """What was found, as text."""
+    expected: str
+    """E.g. `an integer from 18 to 127`."""
+    detail: str
+    """The whole sentence."""
+
+
+class InvalidRows(ValueError):
+    """Some rows were refused; `errors` has every mistake that was told of."""
+
+    def __init__(self, errors: Sequence[RowError]) -> None:
+        self.errors = list(errors)
+        lines = [error.detail if error.row is None else f"row {error.row}: {error.detail}" for error in self.errors]
+        more = len(lines) - _SHOWN
+        shown = "\n".join(lines[:_SHOWN])
+        super().__init__(f"{shown}\nand {more} more mistakes" if more > 0 else shown)
+
+
+class DifferenceError(ValueError):
+    """Library, onnxruntime and Foretold do not give the same; `differences` has the rows, the worst first."""
+
+    def __init__(self, message: str, differences: Sequence[Difference]) -> None:
+        super().__init__(message)
+        self.differences = list(differences)

@@ -1,0 +1,60 @@
+"""Rows as the service takes them: values of Python, numpy and pandas as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+
+# pandas' own values for nothing.
+_MISSING = {"NAType", "NaTType"}
+
+
+def of_mapping(row: Mapping[str, Any]) -> Row:
+    """A row of plain values.
+
+    Raises TypeError for a value that is no number, truth value or text, and is not missing.
+    """
+    return {name: _plain(name, value) for name, value in row.items()}
+
+
+def of_frame(frame: pandas.DataFrame, names: Sequence[str]) -> list[Row]:
+    """The rows of some columns of a frame, of those that it has."""
+    columns = {name: _column(name, frame[name]) for name in names if name in frame.columns}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())] or [{} for _ in range(len(frame))]
+
+
+def to_json(rows: Row | Sequence[Row]) -> bytes:
+    return json.dumps(rows, allow_nan=False).encode()
+
+
+def _column(name: str, series: pandas.Series[Any]) -> list[Any]:
+    kind: Any = series.dtype
+    if getattr(kind, "kind", "") == "f" and getattr(kind, "itemsize", 8) < 8:
+        # The decimal number that a short float stands for: 0.1, not 0.10000000149011612.
+        return [_plain(name, float(str(value))) for value in series.to_numpy()]
+    return [_plain(name, value) for value in series.tolist()]
+
+
+def _plain(name: str, value: Any) -> Any:
+    if value is None or type(value).__name__ in _MISSING:
+        return None
+    if isinstance(value, (bool, str)):
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        # JSON has no infinite numbers; as a text it is refused with its name.
+        return float(value) if math.isfinite(value) else str(float(value))
+    if hasattr(value, "dtype") and getattr(value, "shape", None) == ():
+        is_short = value.dtype.kind == "f" and value.dtype.itemsize < 8
+        return _plain(name, float(str(value)) if is_short else value.item())
+    raise TypeError(f"{name}: expected a number, a truth value, a text or None, got {value!r}")

@@ -1,0 +1,219 @@
+"""Compares library, onnxruntime and Foretold, answer by answer."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Union
+
+from foretold._errors import RowError
+from foretold._predictor import Endpoint, Output
+from foretold.exporting._library import Said
+from foretold.exporting._packages import need
+
+if TYPE_CHECKING:
+    import numpy
+    import pandas
+
+Value = Union[float, str, None]
+Between = Literal["library and onnxruntime", "onnxruntime and Foretold", "refused"]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far numbers may be apart that count as the same: absolute + relative × the larger of the expected one
+    and the mean of all, without signs."""
+
+    absolute: float
+    relative: float
+
+    def of(self, expected: numpy.ndarray[Any, Any]) -> Any:
+        numpy = need("numpy", "sklearn")
+        size = numpy.abs(expected)
+        mean = numpy.nanmean(size) if size.size else 0.0
+        return self.absolute + self.relative * numpy.fmax(size, mean)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row for which not all say the same."""
+
+    row: Hashable
+    """Its label in the frame's index."""
+    position: int
+    """Its position among the rows that were compared."""
+    column: str
+    """The answer, e.g. `probability`."""
+    between: Between
+    library: Value
+    onnxruntime: Value
+    foretold: Value
+    """None where it has refused the row."""
+    reason: str
+    """Why it has."""
+    size: float
+    """How far the two are apart, as a multiple of what is allowed; infinite between labels."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of all rows."""
+
+    rows: int
+    differences: list[Difference]
+    """The worst first."""
+    largest: dict[str, float]
+    """The largest difference of each number, between any two."""
+
+
+def matching(said: Said, tensors: Mapping[str, Any]) -> Any:
+    """The tensor that has what the library says; None where it cannot be told."""
+    if said.numbers is None:
+        return None
+    width = said.numbers.shape[1]
+    fits = [values for values in tensors.values() if values.dtype.kind == "f" and values.shape[1] == width]
+    return fits[0] if fits else None
+
+
+def differing(said: Said, tensors: Mapping[str, Any], tolerance: Tolerance) -> int:
+    """For how many rows onnxruntime says other numbers than the library."""
+    numpy = need("numpy", "sklearn")
+    if said.numbers is None:
+        return 0
+    found = matching(said, tensors)
+    if found is None:
+        return len(said.numbers)
+    far = _distance(said.numbers, found) > tolerance.of(said.numbers)
+    return int(numpy.any(far, axis=1).sum())
+
+
+def settled(said: Said, tensors: Mapping[str, Any]) -> Said:
+    """With the numbers as the file has them."""
+    return said.in_columns({values.shape[1] for values in tensors.values() if values.dtype.kind == "f"})
+
+
+def is_comparable(said: Said, tensors: Mapping[str, Any], endpoints: Sequence[Endpoint]) -> bool:
+    """Whether something that the library says is among the answers."""
+    if said.numbers is not None:
+        return matching(said, tensors) is not None
+    return any(not endpoint.is_number and len(endpoint.labels) == len(said.classes) for endpoint in endpoints)
+
+
+def compare(
+    index: Sequence[Hashable],
+    said: Said,
+    tensors: Mapping[str, Any],
+    answers: pandas.DataFrame,
+    refused: Sequence[RowError],
+    endpoints: Sequence[Endpoint],
+    outputs: Sequence[Output],
+    tolerance: Tolerance,
+) -> Comparison:
+    """Compares all answers to some rows, whose labels are `index`; `refused` has their positions."""
+    reasons = {error.row: error.detail for error in reversed(refused) if isinstance(error.row, int)}
+    found: list[Difference] = []
+    largest: dict[str, float] = {}
+    by_name = {output.name: output for output in outputs}
+    for endpoint in endpoints:
+        if endpoint.is_number:
+            differences = _numbers(index, said, tensors, answers, endpoint, by_name, tolerance, reasons, largest)
+        else:
+            differences = _labels(index, said, tensors, answers, endpoint, by_name, tolerance, reasons)
+        found += differences
+    found.sort(key=lambda difference: -difference.size)
+    return Comparison(len(index), found, largest)
+
+
+def _numbers(
+    index: Sequence[Hashable],
+    said: Said,
+    tensors: Mapping[str, Any],
+    answers: pandas.DataFrame,
+    endpoint: Endpoint,
+    outputs: Mapping[str, Output],
+    tolerance: Tolerance,
+    reasons: Mapping[int, str],
+    largest: dict[str, float],
+) -> Iterator[Difference]:
+    numpy = need("numpy", "sklearn")
+    output = outputs[endpoint.outputs[0]]
+    runtime = tensors[output.tensor][:, output.column].astype("float64")
+    ours = answers[endpoint.field].to_numpy(dtype="float64", na_value=numpy.nan)
+    library = None
+    if said.numbers is not None and tensors[output.tensor] is matching(said, tensors):
+        library = said.numbers[:, output.column]
+    pairs: list[tuple[Between, Any, Any]] = [("onnxruntime and Foretold", runtime, ours)]
+    if library is not None:
+        pairs.insert(0, ("library and onnxruntime", library, runtime))
+    answered = numpy.ones(len(index), dtype=bool)
+    answered[list(reasons)] = False
+    seen = 0.0
+    for between, one, other in pairs:
+        distance = _distance(one, other)
+        considered = answered if between == "onnxruntime and Foretold" else numpy.ones(len(index), dtype=bool)
+        sizes = numpy.where(considered, distance / tolerance.of(one), 0.0)
+        finite = distance[considered & numpy.isfinite(distance)]
+        seen = max(seen, float(finite.max(initial=0.0)))
+        for i in numpy.flatnonzero(~(sizes <= 1.0)).tolist():
+            values = (None if library is None else float(library[i])), float(runtime[i]), float(ours[i])
+            yield Difference(index[i], i, endpoint.field, between, *values, reasons.get(i, ""), float(sizes[i]))
+    for i, reason in reasons.items():
+        expected = None if library is None else float(library[i])
+        yield Difference(index[i], i, endpoint.field, "refused", expected, float(runtime[i]), None, reason, float("inf"))
+    largest[endpoint.field] = seen
+
+
+def _labels(
+    index: Sequence[Hashable],
+    said: Said,
+    tensors: Mapping[str, Any],
+    answers: pandas.DataFrame,
+    endpoint: Endpoint,
+    outputs: Mapping[str, Output],
+    tolerance: Tolerance,
+    reasons: Mapping[int, str],
+) -> Iterator[Difference]:
+    """The class that each decides for. Where two are as likely as can be told, either is right."""
+    numpy = need("numpy", "sklearn")
+    labels, numbers = _scores(tensors, endpoint, outputs)
+    runtime = numbers.argmax(axis=1)
+    if said.labels is None or len(said.classes) != len(labels):
+        return
+    likely = said.numbers if said.numbers is not None and said.numbers.shape == numbers.shape else numbers
+    ours = answers[endpoint.field].tolist()
+    allowed = tolerance.of(likely)
+    for i in range(len(index)):
+        if i in reasons:
+            continue
+        three = int(said.labels[i]), int(runtime[i]), _position(labels, ours[i])
+        margins = [abs(likely[i, three[0]] - likely[i, each]) for each in three]
+        if all(margin <= 2 * numpy.max(allowed[i]) for margin in margins):
+            continue
+        between: Between = "library and onnxruntime" if three[0] != three[1] else "onnxruntime and Foretold"
+        values = said.classes[three[0]], labels[three[1]], ours[i]
+        yield Difference(index[i], i, endpoint.field, between, *values, "", float("inf"))
+
+
+def _scores(tensors: Mapping[str, Any], endpoint: Endpoint, outputs: Mapping[str, Output]) -> tuple[list[str], Any]:
+    """The labels of classes, and their numbers."""
+    numpy = need("numpy", "sklearn")
+    if endpoint.classes:
+        places = [outputs[output] for output, _ in endpoint.classes]
+        columns = [tensors[place.tensor][:, place.column] for place in places]
+        return [label for _, label in endpoint.classes], numpy.stack(columns, axis=1).astype("float64")
+    above = outputs[endpoint.outputs[0]]
+    probability = tensors[above.tensor][:, above.column].astype("float64")
+    return list(endpoint.labels), numpy.stack([1.0 - probability, probability], axis=1)
+
+
+def _position(labels: Sequence[str], label: object) -> int:
+    return labels.index(str(label)) if str(label) in labels else 0
+
+
+def _distance(one: Any, other: Any) -> Any:
+    """How far numbers are apart; infinite where one is none and the other is."""
+    numpy = need("numpy", "sklearn")
+    with numpy.errstate(invalid="ignore"):
+        distance = numpy.abs(numpy.asarray(one, dtype="float64") - numpy.asarray(other, dtype="float64"))
+    same = (numpy.isnan(one) & numpy.isnan(other)) | (one == other)
+    return numpy.where(same, 0.0, numpy.nan_to_num(distance, nan=numpy.inf))

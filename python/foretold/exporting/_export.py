@@ -1,0 +1,279 @@
+"""From a fitted model and a frame to a folder that can be served."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from foretold._command import run
+from foretold._errors import DifferenceError, UnsupportedModel
+from foretold._predictor import Predictor
+from foretold.exporting import _causes, _columns, _library, _runtime
+from foretold.exporting._columns import Column
+from foretold.exporting._compare import Comparison, Difference, Tolerance, compare, differing, is_comparable, settled
+from foretold.exporting._convert import Exporter, exporter
+from foretold.exporting._packages import need
+
+if TYPE_CHECKING:
+    import pandas
+
+MODEL, MANIFEST, GOLDEN = "model.onnx", "manifest.toml", "golden.csv"
+_SAMPLE = "rows.csv"
+_GOLDEN_ROWS = 100
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Export:
+    """What `export` has written, and what it has compared."""
+
+    folder: Path
+    fields: list[str]
+    """The names of the answers."""
+    rows: int
+    """The rows that were compared."""
+    of: int
+    """The rows of the frame."""
+    largest: dict[str, float]
+    """The largest difference of each number, between any two of library, onnxruntime and Foretold."""
+    differences: list[Difference]
+    """None, unless they were to be warned of only."""
+    report: str
+    """What the command `foretold new` says of the manifest: what it has, and what to look at."""
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{field} by at most {size:.1e}" for field, size in self.largest.items())
+        which = f"{self.rows} of {self.of} rows" if self.rows < self.of else f"all {self.rows} rows"
+        differ = f"; they differ in {numbers}" if numbers else ""
+        return f"{self.report}\ncompared library, onnxruntime and Foretold on {which}{differ}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        lines = str(self).splitlines()
+        return f"<b>{escape(str(self.folder))}</b><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def export(
+    model: Any,
+    frame: pandas.DataFrame,
+    folder: str | os.PathLike[str],
+    target: str | None = None,
+    *,
+    compare_rows: int = 10_000,
+    absolute: float = 1e-6,
+    relative: float = 1e-5,
+    on_difference: Literal["raise", "warn"] = "raise",
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Export:
+    """Makes a folder that can be served of a fitted model and a frame of rows as it was trained on.
+
+    `model` is a fitted classifier or regressor of scikit-learn, a Pipeline of them, a model of XGBoost or
+    LightGBM (also as the last step of a Pipeline), or of CatBoost. `frame` has the columns that it was
+    trained on, and may have others; `target` names the one that it predicts, which is left out. The
+    bounds, steps, categories and missing values of the manifest are those of the frame.
+
+    `folder` gets `model.onnx`, written by skl2onnx, onnxmltools or CatBoost, `manifest.toml`, written by
+    `foretold new`, and `golden.csv`: rows with the library's answers, for `foretold check`. What is there
+    is not overwritten, unless `overwrite` is true: that replaces these three.
+
+    Then library, onnxruntime and Foretold are asked for every row, or for `compare_rows` rows evenly
+    spaced where there are more. Numbers agree that differ by at most `absolute` + `relative` × the larger
+    of the expected one and the mean of all. A difference raises DifferenceError with row, column, the
+    three values and what is known of its cause, and nothing is written; with `on_difference="warn"` it is
+    a warning.
+
+    Raises UnsupportedModel for what cannot be exported, MissingPackage with what to install,
+    FileExistsError, KeyError for a column that is missing, CommandError with why the manifest is refused.
+
+    >>> foretold.export(pipeline, customers, "churn/", target="cancelled")
+    wrote churn/manifest.toml: 3 features (1 number, 1 integer, 1 category), POST /probabilities, /classes
+    ...
+    compared library, onnxruntime and Foretold on all 2000 rows; they differ in probability by at most 2.1e-07
+    """
+    if on_difference not in ("raise", "warn"):
+        raise ValueError(f"on_difference: expected raise or warn, got {on_difference!r}")
+    need("pandas", "sklearn")
+    if not hasattr(frame, "columns"):
+        use = "use pandas.DataFrame(rows, columns=[…])"
+        raise TypeError(f"frame: expected a pandas DataFrame, got a {type(frame).__name__}; {use}")
+    if len(frame) == 0:
+        raise ValueError("the frame has no rows; expected some that the model was trained on")
+    # Names of features are texts.
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    destination = Path(folder)
+    _check_free(destination, overwrite)
+    how = exporter(model)
+    names = _columns.selected(model, _columns.names(model, frame, target))
+    columns = _columns.read(frame, names)
+    sample = _evenly(frame, compare_rows)
+    index = list(sample.index)
+    # Labels need not tell rows apart.
+    sample = sample.reset_index(drop=True)
+    said = _library.ask(model, _rows_for(model, sample, names, target), named=_is_named(model))
+    tolerance = Tolerance(absolute, relative)
+    onnx, tensors, said = _convert(how, model, columns, sample, said, tolerance)
+
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".foretold-") as place:
+        made = Path(place) / destination.resolve().name
+        made.mkdir()
+        (made / MODEL).write_bytes(onnx)
+        frame[names].to_csv(Path(place) / _SAMPLE, index=False)
+        report = _manifest(Path(place), made.name, destination)
+        predictor = Predictor(made)
+        if not is_comparable(said, tensors, predictor.endpoints):
+            raise UnsupportedModel(
+                f"the file that {how.writer} wrote has no output with what {how.name} says, so that nothing can be compared; "
+                "export it yourself and run: foretold new MODEL.onnx -o DIR --sample FILE.csv"
+            )
+        answers, refused = predictor.answers(sample, progress)
+        endpoints, outputs = predictor.endpoints, predictor.outputs
+        found = compare(index, said, tensors, answers, refused, endpoints, outputs, tolerance)
+        if found.differences:
+            text = _text(how, model, sample, columns, found)
+            if on_difference == "raise":
+                text += f'\nnothing was written to {destination}; on_difference="warn" writes it all the same'
+                raise DifferenceError(text, found.differences)
+            warnings.warn(text, stacklevel=2)
+        _golden(sample[names], said, answers, predictor).to_csv(made / GOLDEN, index=False)
+        _move(made, destination)
+    fields = predictor.fields
+    return Export(destination, fields, len(sample), len(frame), found.largest, found.differences, report)
+
+
+def _manifest(place: Path, name: str, destination: Path) -> str:
+    """Writes the manifest, and gives what the command says of it, with the folder's name to be."""
+    # Under names that say nothing of this machine, since the manifest has them.
+    report = run("new", f"{name}/{MODEL}", "--output", name, "--sample", _SAMPLE, folder=place).strip()
+    report = report.replace(f"wrote {name}/", f"wrote {destination}/", 1)
+    return report.removesuffix(f"foretold serve {name}") + f"foretold serve {destination}"
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; name a folder")
+    found = [name for name in (MODEL, MANIFEST, GOLDEN) if (folder / name).exists()]
+    if found and not overwrite:
+        raise FileExistsError(f"{folder} has {', '.join(found)} already; name another folder, or give overwrite=True")
+
+
+def _move(made: Path, folder: Path) -> None:
+    """Each file is replaced as a whole; the manifest, which names the model, comes last."""
+    folder.mkdir(exist_ok=True)
+    for name in (MODEL, GOLDEN, MANIFEST):
+        shutil.move(made / name, folder / name)
+
+
+def _evenly(frame: pandas.DataFrame, count: int) -> pandas.DataFrame:
+    """So many rows, from all parts of the frame."""
+    if count < 1:
+        raise ValueError(f"compare_rows: expected at least 1, got {count}")
+    if len(frame) <= count:
+        return frame
+    return frame.iloc[[i * len(frame) // count for i in range(count)]]
+
+
+def _is_named(model: Any) -> bool:
+    """Whether a model was trained on a frame, and knows its columns by name."""
+    return _columns.trained(model) is not None or _columns.by_name(model)
+
+
+def _rows_for(model: Any, frame: pandas.DataFrame, names: Sequence[str], target: str | None) -> pandas.DataFrame:
+    """What the library gets: all columns that it was trained on."""
+    return frame[_columns.names(model, frame, target)]
+
+
+def _convert(
+    how: Exporter,
+    model: Any,
+    columns: Sequence[Column],
+    sample: pandas.DataFrame,
+    said: _library.Said,
+    tolerance: Tolerance,
+) -> tuple[bytes, Any, _library.Said]:
+    """The file of the first plan that agrees with the library, or else of the one that differs least."""
+    best: tuple[int, bytes, Any, _library.Said] | None = None
+    first_error: Exception | None = None
+    for plan in how.plans:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                onnx = how.convert(model, columns, plan).SerializeToString()
+            tensors = _runtime.tensors(onnx, sample, columns)
+        except (UnsupportedModel, ImportError):
+            raise
+        except Exception as error:  # the exporters raise anything
+            first_error = first_error or error
+            continue
+        here = settled(said, tensors)
+        count = differing(here, tensors, tolerance)
+        if best is None or count < best[0]:
+            best = (count, onnx, tensors, here)
+        if count == 0:
+            break
+    if best is None:
+        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {first_error}") from first_error
+    return best[1:]
+
+
+def _golden(
+    rows: pandas.DataFrame, said: _library.Said, answers: pandas.DataFrame, predictor: Predictor
+) -> pandas.DataFrame:
+    """Some rows with what is expected: what the library says, where it is an answer, or else Foretold."""
+    expected = answers.copy()
+    outputs = {output.name: output for output in predictor.outputs}
+    for endpoint in predictor.endpoints:
+        output = outputs[endpoint.outputs[0]]
+        if endpoint.is_number and said.numbers is not None and output.column < said.numbers.shape[1]:
+            expected[endpoint.field] = said.numbers[:, output.column]
+    # A feature of an answer's name keeps it: `foretold check --expected expected_NAME --field NAME`.
+    taken = set(rows.columns)
+    expected.columns = [f"expected_{name}" if name in taken else name for name in expected.columns]
+    return _evenly(rows.join(expected), _GOLDEN_ROWS)
+
+
+def _text(
+    how: Exporter,
+    model: Any,
+    sample: pandas.DataFrame,
+    columns: Sequence[Column],
+    found: Comparison,
+) -> str:
+    """What differs, the worst first, and what is known of why."""
+    differences = found.differences
+    lines: list[str] = []
+    for between, what in (
+        ("library and onnxruntime", f"between {how.name} and onnxruntime, which runs the file that {how.writer} wrote"),
+        ("onnxruntime and Foretold", "between onnxruntime and Foretold"),
+        ("refused", "because Foretold refuses the row"),
+    ):
+        rows = {difference.position for difference in differences if difference.between == between}
+        if rows:
+            lines.append(f"{len(rows)} of {found.rows} rows differ {what}")
+    names = [column.name for column in columns]
+    for difference in differences[:_SHOWN]:
+        values = sample[names].iloc[difference.position]
+        said = [f"{how.name} {difference.library}", f"onnxruntime {difference.onnxruntime}"]
+        said.append(f"Foretold {difference.foretold}" if not difference.reason else f"Foretold: {difference.reason}")
+        lines.append(f"row {difference.row}, {difference.column}: {', '.join(said)}")
+        lines.append("  of " + ", ".join(f"{name}={value!r}" for name, value in values.to_dict().items()))
+    between_first = {difference.between for difference in differences}
+    if "library and onnxruntime" in between_first:
+        positions = [each.position for each in differences if each.between == "library and onnxruntime"]
+        causes = _causes.of_file(model, sample[names].iloc[positions], columns)
+        lines += [f"known cause: {cause}" for cause in causes] or [
+            f"no known cause fits: the file does not describe what {how.name} computes, and every program that runs it "
+            "answers like onnxruntime; another kind of model, or another version of the exporter, may help"
+        ]
+    if "onnxruntime and Foretold" in between_first:
+        lines.append("Foretold computes what onnxruntime does: that is a bug in Foretold; please report it, with row and model")
+    return "\n".join(lines)
