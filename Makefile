@@ -33,7 +33,7 @@ help:
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
-	@echo 'make zoo          pipelines of all kinds against onnxruntime, into models/README.md'
+	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
 	@echo 'make test-fleet   two hosts behind HAProxy: restarts, a new model, purges, a kill, and no failed request'
@@ -156,10 +156,10 @@ bench-model: .venv/installed
 	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example speed
 	$(PYTHON) component/inference/tests/speed.py $(TARGET)
 
-# Pipelines of all kinds against onnxruntime, as the table of models/README.md.
-zoo: .venv/installed
-	cargo build --locked --release --package foretold-inference --example score
-	$(PYTHON) component/inference/tests/zoo.py $(TARGET)/release/examples/score --write
+# Models of all kinds, by `foretold new` and `foretold predict` against onnxruntime, as the tables of
+# models/README.md.
+zoo: build .venv-zoo/installed
+	.venv-zoo/bin/python tests/zoo/zoo.py $(TARGET)/release/foretold --write
 
 test-javascript: dist/credit-library.wasm
 	@$(need-node)
@@ -366,9 +366,14 @@ bench-memory:
 	.venv-mlserver/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
+.venv-zoo/installed: models/requirements.txt tests/zoo/requirements.txt
+	python3 -m venv .venv-zoo
+	.venv-zoo/bin/python -m pip install --quiet --requirement models/requirements.txt --requirement tests/zoo/requirements.txt
+	@touch $@
+
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-zoo
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }

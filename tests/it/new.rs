@@ -333,3 +333,85 @@ fn an_open_width_is_settled_by_the_model_or_by_the_sample() {
     fs::write(&sample, "a,b,c\n1,2,3\n").unwrap();
     new(&model, &folder.path().join("sampled"), &options);
 }
+
+/// With several wide inputs a name says nothing of where a value goes.
+#[test]
+fn columns_of_several_inputs_have_their_input_and_their_column() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model.onnx");
+    fs::write(&model, onnx::numbers_and_codes()).unwrap();
+    let sample = folder.path().join("sample.csv");
+    // One is called as an input is, to which it does not go.
+    fs::write(&sample, "a,codes,c,d,e\n1.5,2,3,1,4\n-1,0,7,0,3\n").unwrap();
+    for (options, names) in [
+        (&[][..], ["numbers_0", "numbers_1", "numbers_2", "codes_0", "codes_1"]),
+        (&["--sample", sample.to_str().unwrap()], ["a", "codes", "c", "d", "e"]),
+    ] {
+        let served = folder.path().join(names[0]);
+        new(&model, &served, options);
+        let manifest = manifest(&served);
+        let features = tables(&manifest, "feature");
+        let found: Vec<&str> = features.iter().map(|table| text(table, "name")).collect();
+        assert_eq!(found, names);
+        let place = |table: &&toml::Table| {
+            (text(table, "input").to_owned(), table["column"].as_integer().unwrap())
+        };
+        let places: Vec<(String, i64)> = features.iter().map(place).collect();
+        let expected = [("numbers", 0), ("numbers", 1), ("numbers", 2), ("codes", 0), ("codes", 1)];
+        assert_eq!(places, expected.map(|(input, column)| (input.to_owned(), column)));
+        let row: Map<String, Json> = names
+            .iter()
+            .zip([1, 2, 3, 1, 3])
+            .map(|(name, it)| (name.to_string(), it.into()))
+            .collect();
+        assert_eq!(predict(&served, &Json::from(row).to_string())[0]["y"], 31321.0);
+        if options.is_empty() {
+            // What is looked up in a table of five has a position below five.
+            let bounds = |table: &toml::Table| {
+                (table["minimum"].as_integer(), table["maximum"].as_integer())
+            };
+            assert_eq!([bounds(features[3]), bounds(features[4])], [(Some(0), Some(4)); 2]);
+        }
+    }
+}
+
+/// A support vector machine with two classes says the second where its first score is larger, and
+/// with more it lets them vote, whatever their probabilities.
+#[test]
+fn a_class_is_the_one_that_the_model_says() {
+    for (name, field) in [("svc_two_classes", "class"), ("svc_votes", "label")] {
+        let report = root().join("tests/reports").join(name);
+        let read = |file: &str| -> Vec<Json> {
+            serde_json::from_str(&fs::read_to_string(report.join(file)).unwrap()).unwrap()
+        };
+        let folder = TempDir::new().unwrap();
+        let said = new(&report.join("model.onnx"), folder.path(), &[]);
+        let rows: Vec<String> = read("rows.json").iter().map(Json::to_string).collect();
+        let answers = predict(folder.path(), &rows.join("\n"));
+        for (answer, label) in answers.iter().zip(read("labels.json")) {
+            let is_same = match &label {
+                Json::String(_) => answer[field] == label,
+                label => answer[field].as_f64() == label.as_f64(),
+            };
+            assert!(is_same, "{name}: {answer}: expected {label}");
+        }
+        let says_no_class = answers.iter().all(|answer| answer.get("class").is_none());
+        assert_eq!(says_no_class, field == "label", "{name}");
+        assert_eq!(said.contains("the model's class, which is not always"), says_no_class);
+    }
+}
+
+/// A label alone is a number, if it is one that has a float of 32 bits.
+#[test]
+fn a_model_that_gives_integers_alone_is_served() {
+    let folder = TempDir::new().unwrap();
+    let (model, served) = (folder.path().join("model.onnx"), folder.path().join("served"));
+    fs::write(&model, onnx::whole_part()).unwrap();
+    new(&model, &served, &[]);
+    for (x, expected) in [("3.75", 3.0), ("-16777216", -16_777_216.0)] {
+        assert_eq!(predict(&served, &format!("{{\"x\": {x}}}"))[0]["label"], expected);
+    }
+    let arguments = ["predict", served.to_str().unwrap()];
+    let error = failure(&arguments, b"{\"x\": 16777218}");
+    assert!(error.contains("1 of 1 rows were refused"), "{error}");
+}

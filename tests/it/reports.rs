@@ -64,6 +64,12 @@ fn an_input_of_several_columns_beside_another_takes_the_features_that_have_none(
 }
 
 #[test]
+fn the_scores_of_support_vector_machines_are_served() {
+    check("svc_two_classes");
+    check("svc_votes");
+}
+
+#[test]
 fn models_of_float64_are_served() {
     check("double_logistic");
     check("double_mlp");

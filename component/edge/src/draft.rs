@@ -21,18 +21,25 @@ impl Guest for Component {
 }
 
 fn feature(feature: DraftFeature) -> wit::Feature {
-    let DraftFeature { name, is_column, kind, bounds, categories, refuses_others, takes_missing } =
-        feature;
-    let kind = match kind {
+    let kind = match feature.kind {
         draft::Kind::Number => wit::Kind::Number,
         draft::Kind::Integer => wit::Kind::Integer,
         draft::Kind::Boolean => wit::Kind::Boolean,
         draft::Kind::Text => wit::Kind::Text,
     };
-    wit::Feature { name, is_column, kind, bounds, categories, refuses_others, takes_missing }
+    wit::Feature {
+        name: feature.name,
+        is_column: feature.is_column,
+        place: feature.place.map(|place| (place.input, place.column as u32)),
+        kind,
+        bounds: feature.bounds,
+        categories: feature.categories,
+        refuses_others: feature.refuses_others,
+        takes_missing: feature.takes_missing,
+    }
 }
 
 fn output(output: DraftOutput) -> wit::Output {
-    let DraftOutput { tensor, columns, classes, are_probabilities } = output;
-    wit::Output { tensor, columns: columns as u32, classes, are_probabilities }
+    let DraftOutput { tensor, columns, classes, are_probabilities, decides } = output;
+    wit::Output { tensor, columns: columns as u32, classes, are_probabilities, decides }
 }

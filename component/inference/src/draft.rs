@@ -5,15 +5,19 @@
 
 mod classes;
 mod known;
+mod label;
 mod upstream;
 
+use std::collections::BTreeSet;
+
 use foretold_core::Model;
-use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::feature::{Domain, Feature, Place, Value};
 use foretold_core::model::manifest::{Cache, Manifest, Output};
 use prost::Message;
 use tract_hir::internal::TypedModel;
 
 use crate::draft::known::Known;
+use crate::draft::label::Verdict;
 use crate::draft::upstream::Givers;
 use crate::error::LoadError;
 use crate::graph;
@@ -64,6 +68,8 @@ pub struct DraftFeature {
     pub name: String,
     /// Whether it is a column: its name is made up then, and its order counts.
     pub is_column: bool,
+    /// Where it goes, if it is a column of one of several inputs.
+    pub place: Option<Place>,
     /// What values it has.
     pub kind: Kind,
     /// The smallest and the largest integer that the model's encoders know, or that fit the input.
@@ -87,24 +93,50 @@ pub struct DraftOutput {
     pub classes: Vec<String>,
     /// Whether the columns are at least two and sum up to one.
     pub are_probabilities: bool,
+    /// Whether the class is that of the largest column. A model that says a class itself may say
+    /// another one.
+    pub decides: bool,
 }
 
 /// Reads what a model's file says.
 ///
 /// Where it leaves open how many columns its only input has, they are `width`, or else as few as it
-/// can be loaded with.
+/// can be loaded with. Outputs of integers and truth values are left out where floats tell classes
+/// apart: then they are labels, which follow from those.
 ///
 /// # Errors
 /// If the model cannot be run with any manifest.
 pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
     let file = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
-    let producer = file.producer_name;
     let graph = file.graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
-    let givers = Givers::of(&graph);
-    let (tensors, mut left_out) = candidates(&graph);
+    let producer = file.producer_name;
+    let (floats, integers) = (Candidates::of(&graph, false), Candidates::of(&graph, true));
+    if floats.tensors.is_empty() || floats.tensors == integers.tensors {
+        return describe(model, &graph, producer, integers, width);
+    }
+    let draft = describe(model, &graph, producer.clone(), floats, width)?;
+    let tells_classes = |output: &DraftOutput| {
+        output.decides && (!output.classes.is_empty() || output.are_probabilities)
+    };
+    match draft.outputs.iter().any(tells_classes) {
+        true => Ok(draft),
+        false => describe(model, &graph, producer, integers, width),
+    }
+}
+
+/// Reads what a model's file says, where its outputs are some of these.
+fn describe(
+    model: &[u8],
+    graph: &GraphProto,
+    producer: String,
+    candidates: Candidates,
+    width: Option<usize>,
+) -> Result<Draft, LoadError> {
+    let givers = Givers::of(graph);
+    let Candidates { tensors, mut left_out } = candidates;
     let mut first_refusal = None;
     let mut found: Vec<(String, usize)> = Vec::new();
-    let mut inputs = Inputs::of(&graph, &givers, &tensors)?;
+    let mut inputs = Inputs::of(graph, &givers, &tensors)?;
     let is_width_open = inputs.is_width_open();
     inputs.close(model, tensors.first(), width)?;
     for tensor in tensors {
@@ -119,7 +151,7 @@ pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
     if found.is_empty() {
         return Err(first_refusal.unwrap_or_else(|| {
             LoadError::Output(format!(
-                "the model has {}; expected one of float32 or float64 for each row",
+                "the model has {}; expected one of numbers for each row",
                 graph.output.iter().map(graph::show).collect::<Vec<_>>().join(", ")
             ))
         }));
@@ -129,34 +161,82 @@ pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
     let known = known::find(model, &manifest(inputs.features(None), outputs(&found)))?;
     let tried = Tried::new(model, manifest(inputs.features(Some(&known)), outputs(&found)))?;
     let takes_missing = tried.takes_missing(&inputs);
-    let features = inputs.draft(known, &takes_missing);
-    let outputs = found.iter().enumerate().map(|(i, (tensor, columns))| DraftOutput {
-        tensor: tensor.clone(),
-        columns: *columns,
-        classes: classes::find(&graph, &givers, tensor, *columns).unwrap_or_default(),
-        are_probabilities: tried.are_probabilities(&found, i),
+    let outputs = found.iter().enumerate().map(|(i, (tensor, columns))| {
+        let mut classes = classes::find(graph, &givers, tensor, *columns).unwrap_or_default();
+        let are_probabilities = tried.are_probabilities(&found, i);
+        let told = match classes.is_empty() && are_probabilities {
+            true => (0..*columns).map(|column| column.to_string()).collect(),
+            false => classes.clone(),
+        };
+        let verdict = |label: String| {
+            let both = outputs(&[(tensor.clone(), 1), (label, 1)]);
+            let manifest = manifest(inputs.features(Some(&known)), both);
+            label::judge(model, &manifest, &givers, &known, &told)
+        };
+        let labels = labels(graph).into_iter().filter(|_| !told.is_empty());
+        // With several labels, one that disagrees may be another number's.
+        let verdict = labels.filter_map(verdict).min();
+        match verdict {
+            Some(Verdict::Smallest) => classes = told.into_iter().rev().collect(),
+            // Then it is not known what they are for.
+            Some(Verdict::Neither) if !are_probabilities => classes.clear(),
+            _ => {}
+        }
+        DraftOutput {
+            tensor: tensor.clone(),
+            columns: *columns,
+            classes,
+            are_probabilities,
+            decides: verdict != Some(Verdict::Neither),
+        }
     });
     let outputs = outputs.collect();
+    let features = inputs.draft(known, &takes_missing);
     Ok(Draft { producer, features, is_width_open, outputs, left_out })
 }
 
-/// The outputs that may be numbers, and those that are none.
-fn candidates(graph: &GraphProto) -> (Vec<String>, Vec<(String, String)>) {
-    let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
-    for output in &graph.output {
-        let element = match graph::kind(output) {
-            graph::Kind::Tensor(tensor) => Element::from_onnx(tensor.elem_type).ok(),
-            graph::Kind::Map { .. } | graph::Kind::Other => None,
-        };
-        match element {
-            Some(element) if !element.is_float() => {
-                let reason = format!("its elements are of type {element}");
-                left_out.push((output.name.clone(), reason));
+/// Outputs of a graph.
+struct Candidates {
+    /// The names of those that may be numbers.
+    tensors: Vec<String>,
+    /// The names of the others, and why they are no candidates.
+    left_out: Vec<(String, String)>,
+}
+
+impl Candidates {
+    /// Those of floats, and those of integers and truth values if they are asked for.
+    fn of(graph: &GraphProto, integers: bool) -> Candidates {
+        let mut candidates = Candidates { tensors: Vec::new(), left_out: Vec::new() };
+        for output in &graph.output {
+            let element = match graph::kind(output) {
+                graph::Kind::Tensor(tensor) => Element::from_onnx(tensor.elem_type).ok(),
+                graph::Kind::Map { .. } | graph::Kind::Other => None,
+            };
+            let is_number = |element: Element| match element {
+                Element::F32 | Element::F64 => true,
+                Element::I32 | Element::I64 | Element::Bool => integers,
+                Element::Text => false,
+            };
+            match element {
+                Some(element) if !is_number(element) => {
+                    let reason = format!("its elements are of type {element}");
+                    candidates.left_out.push((output.name.clone(), reason));
+                }
+                _ => candidates.tensors.push(output.name.clone()),
             }
-            _ => candidates.push(output.name.clone()),
         }
+        candidates
     }
-    (candidates, left_out)
+}
+
+/// The outputs that may be the class that the model says itself.
+fn labels(graph: &GraphProto) -> Vec<String> {
+    let is_label = |output: &&ValueInfoProto| match graph::kind(output) {
+        graph::Kind::Tensor(tensor) => Element::from_onnx(tensor.elem_type)
+            .is_ok_and(|element| !element.is_float() && element != Element::Bool),
+        graph::Kind::Map { .. } | graph::Kind::Other => false,
+    };
+    graph.output.iter().filter(is_label).map(|output| output.name.clone()).collect()
 }
 
 /// How many numbers a tensor has for a row.
@@ -213,6 +293,16 @@ struct Input {
     width: Option<usize>,
 }
 
+/// A column of an input, which becomes a feature.
+struct Column {
+    name: String,
+    element: Element,
+    /// Whether the input has others.
+    is_one_of_several: bool,
+    /// Which it is, where the model has several inputs.
+    place: Option<Place>,
+}
+
 impl Input {
     fn of(info: &ValueInfoProto) -> Result<Input, LoadError> {
         let name = &info.name;
@@ -225,14 +315,15 @@ impl Input {
         let dimensions = tensor.shape.as_ref().map(|shape| &shape.dim[..]);
         let width = match dimensions {
             None => None,
-            Some([_]) => Some(1),
-            Some([_, width]) => width.dim_value.and_then(|it| usize::try_from(it).ok()),
-            Some(_) => {
+            Some([_, rest @ ..]) => rest.iter().try_fold(1_usize, |product, dimension| {
+                let size = dimension.dim_value.and_then(|it| usize::try_from(it).ok())?;
+                product.checked_mul(size).filter(|product| *product > 0)
+            }),
+            Some([]) => {
                 let shown = graph::show(info);
-                return Err(refuse(format!("{shown} does not take rows; expected two dimensions")));
+                return Err(refuse(format!("{shown} does not take rows; expected dimensions")));
             }
         };
-        let width = width.filter(|width| *width > 0);
         if width.is_some_and(|width| width > MAX_COLUMNS) {
             let shown = graph::show(info);
             return Err(refuse(format!("{shown} has more than {MAX_COLUMNS} columns")));
@@ -289,22 +380,35 @@ impl Inputs {
         self.0.retain(|input| reached.contains(&*input.name));
     }
 
-    /// The name and the type of each feature, and whether it is one of several columns.
-    fn columns(&self) -> impl Iterator<Item = (String, Element, bool)> {
-        self.0.iter().flat_map(|input| {
-            let width = input.width.unwrap_or(1);
-            let name = move |i| match width {
-                1 => input.name.clone(),
-                _ => format!("{}_{i}", input.name),
-            };
-            (0..width).map(move |i| (name(i), input.element, width != 1))
-        })
+    /// What become features, in the order of the file.
+    fn columns(&self) -> Vec<Column> {
+        let width = |input: &Input| input.width.unwrap_or(1);
+        let narrow = self.0.iter().filter(|input| width(input) == 1);
+        let mut taken: BTreeSet<String> = narrow.map(|input| input.name.clone()).collect();
+        let mut columns = Vec::new();
+        for input in &self.0 {
+            let (element, is_one_of_several) = (input.element, width(input) != 1);
+            for column in 0..width(input) {
+                let mut name = input.name.clone();
+                if is_one_of_several {
+                    name += &format!("_{column}");
+                    while !taken.insert(name.clone()) {
+                        name.push('_');
+                    }
+                }
+                let place = Place { input: input.name.clone(), column };
+                let place = Some(place).filter(|_| is_one_of_several && self.0.len() > 1);
+                columns.push(Column { name, element, is_one_of_several, place });
+            }
+        }
+        columns
     }
 
     /// Features that take whatever their inputs take; of texts those that encoders know, once that
     /// is known.
     fn features(&self, known: Option<&[Known]>) -> Vec<Feature> {
-        let feature = |(i, (name, element, _)): (usize, (String, Element, bool))| {
+        let feature = |(i, column): (usize, Column)| {
+            let Column { name, element, place, .. } = column;
             let known = known.map(|known| &known[i]);
             let (domain, example) = match element {
                 Element::F32 | Element::F64 => {
@@ -335,7 +439,7 @@ impl Inputs {
             };
             Feature {
                 name,
-                place: None,
+                place,
                 domain,
                 optional: false,
                 unknown: Vec::new(),
@@ -344,13 +448,13 @@ impl Inputs {
                 example,
             }
         };
-        self.columns().enumerate().map(feature).collect()
+        self.columns().into_iter().enumerate().map(feature).collect()
     }
 
     fn draft(&self, known: Vec<Known>, takes_missing: &[bool]) -> Vec<DraftFeature> {
-        type Column<'a> = (((String, Element, bool), Known), &'a bool);
-        let columns = self.columns().zip(known).zip(takes_missing);
-        let feature = |(((name, element, is_column), known), takes_missing): Column<'_>| {
+        let columns = self.columns().into_iter().zip(known).zip(takes_missing);
+        let feature = |((column, known), takes_missing): ((Column, Known), &bool)| {
+            let Column { name, element, is_one_of_several, place } = column;
             let kind = match element {
                 Element::F32 | Element::F64 => Kind::Number,
                 Element::I32 | Element::I64 => Kind::Integer,
@@ -360,7 +464,8 @@ impl Inputs {
             let range = (element == Element::I32).then_some((i32::MIN.into(), i32::MAX.into()));
             DraftFeature {
                 name,
-                is_column,
+                is_column: is_one_of_several,
+                place,
                 kind,
                 bounds: known.bounds.or(range),
                 categories: known.texts.into_iter().collect(),
@@ -397,8 +502,9 @@ impl Tried {
         let example = self.manifest.example();
         let mut takes_missing: Vec<bool> = inputs
             .columns()
+            .into_iter()
             .enumerate()
-            .map(|(i, (_, element, _))| {
+            .map(|(i, Column { element, .. })| {
                 let mut row = example.clone();
                 row[i] = Value::Missing;
                 element.is_float() && self.numbers(&row).is_some()

@@ -1,4 +1,6 @@
 //! Which elements of which tensors are the outputs.
+//!
+//! Outputs are floats of 32 bits. Labels that are integers, and truth values, become such.
 
 use foretold_core::model::manifest::Output;
 use tract_hir::internal::*;
@@ -6,7 +8,7 @@ use tract_hir::internal::*;
 use crate::error::LoadError;
 use crate::graph::show;
 use crate::proto::GraphProto;
-use crate::tensor::{Fact, View, elements};
+use crate::tensor::{Element, Fact, View, elements};
 
 /// The names of the tensors that the outputs are of, each once; the graph has them all.
 pub(crate) fn wanted(graph: &GraphProto, outputs: &[Output]) -> Result<Vec<String>, LoadError> {
@@ -68,20 +70,34 @@ impl Outputs {
     /// Appends the outputs of a row.
     pub(crate) fn take(&self, tensors: &[TValue], found: &mut Vec<f32>) -> Result<(), String> {
         for &(tensor, column) in &self.0 {
-            found.push(View::of(&tensors[tensor]).map_err(|e| e.to_string())?.single(column));
+            found.push(element(&View::of(&tensors[tensor]).map_err(|e| e.to_string())?, column)?);
         }
         Ok(())
+    }
+}
+
+/// An element as an output.
+pub(crate) fn element(view: &View<'_>, column: usize) -> Result<f32, String> {
+    /// Beyond it some integers have no float of 32 bits.
+    const MAX_INTEGER: u64 = 1 << 24;
+    match view.integer(column) {
+        Some(integer) if integer.unsigned_abs() > MAX_INTEGER => Err(format!(
+            "an output is the integer {integer}; expected one of at most {MAX_INTEGER}"
+        )),
+        _ => Ok(view.single(column)),
     }
 }
 
 /// Which of the tensors an output is in, and where. Columns are all numbers of a row, one after the
 /// other, also those of several tensors and of tensors of more than two dimensions.
 fn column(output: &Output, facts: &[Fact]) -> Result<(usize, usize), String> {
-    if let Some(Fact { element, .. }) = facts.iter().find(|fact| !fact.element.is_float()) {
+    if facts.iter().any(|fact| fact.element == Element::Text) {
         return Err(format!(
-            "the output '{}' is of the tensor '{}', which is of type {element}, expected float32 \
-             or float64; choose the tensor of probabilities or values, not that of labels",
-            output.name, output.tensor
+            "the output '{}' is of the tensor '{}', which is of type {}, expected numbers; choose \
+             the tensor of probabilities or values, not that of labels",
+            output.name,
+            output.tensor,
+            Element::Text
         ));
     }
     let mut columns = 0;

@@ -9,7 +9,7 @@ use tract_hir::internal::*;
 use crate::binding::Bindings;
 use crate::buffer::Buffer;
 use crate::ops::kernel::Kernel;
-use crate::output::Outputs;
+use crate::output::{self, Outputs};
 use crate::program::{Input, Place, Program, Step};
 use crate::tensor::{View, ViewMut, same_type};
 
@@ -61,7 +61,7 @@ pub(crate) fn run(
         for step in &program.steps {
             program.step(step, count, memory)?;
         }
-        program.take(outputs, count, memory, found);
+        program.take(outputs, count, memory, found)?;
     }
     Ok(())
 }
@@ -224,12 +224,20 @@ impl Program {
     }
 
     /// Appends the outputs of a block.
-    fn take(&self, outputs: &Outputs, rows: usize, memory: &Memory, found: &mut Vec<f32>) {
+    fn take(
+        &self,
+        outputs: &Outputs,
+        rows: usize,
+        memory: &Memory,
+        found: &mut Vec<f32>,
+    ) -> Result<(), String> {
         for row in 0..rows {
-            found.extend(outputs.positions().iter().map(|&(tensor, column)| {
-                self.view(self.outputs[tensor], row..row + 1, memory).single(column)
-            }));
+            for &(tensor, column) in outputs.positions() {
+                let view = self.view(self.outputs[tensor], row..row + 1, memory);
+                found.push(output::element(&view, column)?);
+            }
         }
+        Ok(())
     }
 }
 

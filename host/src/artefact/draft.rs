@@ -64,6 +64,8 @@ pub(crate) struct DraftFeature {
     /// Whether it is a column: its name is made up then.
     #[component(name = "is-column")]
     pub(crate) is_column: bool,
+    /// The input and the column that it is, if the model has several inputs.
+    pub(crate) place: Option<(String, u32)>,
     pub(crate) kind: Kind,
     /// The smallest and the largest integer that the file implies.
     pub(crate) bounds: Option<(i64, i64)>,
@@ -89,6 +91,8 @@ pub(crate) struct DraftOutput {
     /// Whether the columns are at least two and sum up to one.
     #[component(name = "are-probabilities")]
     pub(crate) are_probabilities: bool,
+    /// Whether the class is that of the largest column.
+    pub(crate) decides: bool,
 }
 
 /// The generic component, to ask about models.

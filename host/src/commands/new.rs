@@ -40,8 +40,8 @@ pub(crate) struct New {
     output: PathBuf,
 
     /// Rows that the model takes, as it was trained on: their ranges, steps, categories and missing
-    /// values go into the manifest. Of a model with one input of many columns they also are the
-    /// features' names, in the order of the file.
+    /// values go into the manifest. Columns of an input that has many of them also get their names
+    /// from it, in the order of the model's file.
     #[arg(long, value_name = "FILE.csv")]
     sample: Option<PathBuf>,
 

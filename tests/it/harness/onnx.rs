@@ -165,9 +165,56 @@ pub(crate) fn open_width(columns: usize) -> Vec<u8> {
     [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()
 }
 
+/// A model of two wide inputs, `numbers` and `codes`: the numbers times 1, 10 and 100, and a table of
+/// 0, 1000, … at the two positions below 5 that are the codes, the second one ten times.
+pub(crate) fn numbers_and_codes() -> Vec<u8> {
+    let node = |operator: &str, inputs: [&str; 2], output: &str| {
+        let names = [text(1, inputs[0]), text(1, inputs[1]), text(2, output), text(4, operator)];
+        bytes(1, &names.concat())
+    };
+    let graph = [
+        node("MatMul", ["numbers", "weights"], "a"),
+        node("Gather", ["table", "codes"], "found"),
+        node("MatMul", ["found", "tens"], "b"),
+        node("Add", ["a", "b"], "y"),
+        text(2, "graph"),
+        floats("weights", &[3, 1], &[1.0, 10.0, 100.0]),
+        floats("table", &[5], &[0.0, 1000.0, 2000.0, 3000.0, 4000.0]),
+        floats("tens", &[2, 1], &[1.0, 10.0]),
+        bytes(11, &columns("numbers", 1, 3)),
+        bytes(11, &columns("codes", 7, 2)),
+        bytes(12, &column("y", 1)),
+    ];
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &number(2, 17))].concat()
+}
+
+/// A model that gives a number without its fraction, as an integer.
+pub(crate) fn whole_part() -> Vec<u8> {
+    let to_integer = bytes(5, &[text(1, "to"), number(3, 7), number(20, 2)].concat());
+    let node = [text(1, "x"), text(2, "label"), text(4, "Cast"), to_integer];
+    let graph = [
+        bytes(1, &node.concat()),
+        text(2, "graph"),
+        bytes(11, &column("x", 1)),
+        bytes(12, &column("label", 7)),
+    ];
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &number(2, 17))].concat()
+}
+
+/// An initializer.
+fn floats(name: &str, shape: &[u64], values: &[f32]) -> Vec<u8> {
+    let shape: Vec<u8> = shape.iter().flat_map(|size| number(1, *size)).collect();
+    let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    bytes(5, &[shape, number(2, 1), text(8, name), bytes(9, &data)].concat())
+}
+
 /// A tensor of one column: 1 is the type float, 7 int64.
 fn column(name: &str, element: u64) -> Vec<u8> {
-    let shape = [bytes(1, &text(2, "N")), bytes(1, &number(1, 1))].concat();
+    columns(name, element, 1)
+}
+
+fn columns(name: &str, element: u64, width: u64) -> Vec<u8> {
+    let shape = [bytes(1, &text(2, "N")), bytes(1, &number(1, width))].concat();
     let tensor = [number(1, element), bytes(2, &shape)].concat();
     [text(1, name), bytes(2, &bytes(1, &tensor))].concat()
 }

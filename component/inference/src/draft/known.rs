@@ -41,16 +41,23 @@ pub(super) fn find(model: &[u8], manifest: &Manifest) -> Result<Vec<Known>, Load
     let nodes = nodes(model, &names)?;
     let row: Vec<Value> = manifest.features.iter().enumerate().map(marked).collect();
     let mut known = vec![Known::default(); row.len()];
+    // The last position of the smallest table that each is looked up in.
+    let mut tables = vec![i64::MAX; row.len()];
     for node in &typed.nodes {
         let Some(kernel) = node.op_as::<KernelOp>() else { continue };
         let texts = kernel.known_texts();
         let integers = position(&node.name).and_then(|at| integers(nodes.get(at)?));
-        if texts.is_none() && integers.is_none() {
+        let positions = kernel.known_positions().filter(|count| *count > 0);
+        if texts.is_none() && integers.is_none() && positions.is_none() {
+            continue;
+        }
+        let Some(seen) = node.inputs.get(usize::from(positions.is_some())) else { continue };
+        if typed.outlet_fact(*seen).is_ok_and(|fact| fact.konst.is_some()) {
             continue;
         }
         let mut probe = typed.clone();
         let run = probe
-            .select_output_outlets(&node.inputs[..1])
+            .select_output_outlets(&[*seen])
             .and_then(|()| TypedSimplePlan::new(probe))
             .and_then(|plan| plan.spawn())
             .and_then(|mut state| state.run(bindings.tensors(&row).map_err(TractError::msg)?));
@@ -75,7 +82,15 @@ pub(super) fn find(model: &[u8], manifest: &Manifest) -> Result<Vec<Known>, Load
                 let (low, high) = feature.bounds.unwrap_or((minimum, maximum));
                 feature.bounds = Some((low.min(minimum), high.max(maximum)));
             }
+            if let Some(positions) = positions {
+                tables[i] = tables[i].min(positions as i64 - 1);
+            }
         }
+    }
+    for (feature, last) in known.iter_mut().zip(tables).filter(|(_, last)| *last < i64::MAX) {
+        // A negative position counts from the end, which nobody means here.
+        let (minimum, maximum) = feature.bounds.unwrap_or((0, last));
+        feature.bounds = Some((minimum.clamp(0, last), maximum.clamp(0, last)));
     }
     Ok(known)
 }

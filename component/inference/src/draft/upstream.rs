@@ -36,6 +36,20 @@ impl<'a> Givers<'a> {
         nodes
     }
 
+    /// The node that computes a tensor, before what only changes its type or shape.
+    pub(super) fn origin(&self, tensor: &str) -> Option<&'a NodeProto> {
+        const CHANGES: [&str; 5] = ["Cast", "Identity", "Reshape", "Squeeze", "Flatten"];
+        let mut node = self.0.get(tensor).copied()?;
+        // A damaged file may have a circle.
+        for _ in 0..self.0.len() {
+            match node.input.first().filter(|_| CHANGES.contains(&&*node.op_type)) {
+                Some(before) => node = self.0.get(before.as_str()).copied()?,
+                None => return Some(node),
+            }
+        }
+        None
+    }
+
     /// The names of the tensors that some depend on, themselves among them.
     pub(super) fn reached(&self, tensors: &[String]) -> BTreeSet<&'a str> {
         let nodes = tensors.iter().flat_map(|tensor| self.nodes(tensor));

@@ -31,6 +31,11 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     fn packed(&self) -> Option<Vec<u8>> {
         None
     }
+
+    /// How many positions there are for its second input, if it fails on all others.
+    fn known_positions(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// How many rows a kernel takes at once.
@@ -82,6 +87,10 @@ impl KernelOp {
 
     pub(crate) fn known_texts(&self) -> Option<KnownTexts<'_>> {
         self.kernel.known_texts()
+    }
+
+    pub(crate) fn known_positions(&self) -> Option<usize> {
+        self.kernel.known_positions()
     }
 
     pub(crate) fn kernel(&self) -> &Arc<dyn Kernel> {

@@ -1,5 +1,7 @@
 //! What a draft says of the test models.
 
+use std::path::Path;
+
 use foretold_inference::LoadError;
 use foretold_inference::draft::{Draft, Kind, draft};
 
@@ -75,6 +77,26 @@ fn columns_of_one_input_are_numbered_and_may_be_missing_where_trees_take_it() {
     assert!(!draft.is_width_open);
     assert!(draft.features.iter().all(|feature| feature.is_column && feature.takes_missing));
     assert!(of("logistic_tensor").features.iter().all(|feature| !feature.takes_missing));
+}
+
+#[test]
+fn the_largest_number_is_the_class_unless_the_model_says_another() {
+    for example in examples() {
+        let draft = of(&example.name);
+        assert!(draft.outputs.iter().all(|output| output.decides), "{}", example.name);
+    }
+    let report = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reports").join(name);
+        draft(&std::fs::read(folder.join("model.onnx")).expect("a model"), None).expect("a draft")
+    };
+    let [two] = &report("svc_two_classes").outputs[..] else { panic!("several outputs") };
+    assert_eq!((two.decides, &two.classes[..]), (true, &["yes".into(), "no".into()][..]));
+    let votes = report("svc_votes").outputs;
+    let mut tensors: Vec<&str> = votes.iter().map(|output| &*output.tensor).collect();
+    tensors.sort_unstable();
+    assert_eq!(tensors, ["label", "probabilities"]);
+    let probabilities = votes.iter().find(|output| output.are_probabilities).expect("some");
+    assert!(!probabilities.decides && probabilities.classes == ["0", "1", "2"]);
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn features_and_outputs_that_do_not_fit_are_refused() {
     check("logistic_tensor", &|it| it.features.clear(), "Expected an input for each feature");
     check("credit", &|it| it.outputs[0].column = 2, "expected a column below 2");
     check(
-        "credit",
+        "decision_tree_string_labels",
         &|it| it.outputs[0].tensor = "label".into(),
         "choose the tensor of probabilities",
     );

@@ -48,6 +48,8 @@ fn all_reports_are_right() {
         "nan_minmax_clip_hgb",
         "nan_onehot_trained_without_nan",
         "rf_two_labels",
+        "svc_two_classes",
+        "svc_votes",
         "ties_in_tenths",
         "two_inputs_wide",
     ] {

@@ -158,6 +158,10 @@ def tree_cases():
             chosen = votes("target", leaves, range(targets), low, high)
             yield regressor(f"regressor_{transform}_{targets}".lower(), attributes, chosen,
                             n_targets=targets, post_transform=transform)
+    few = {key: values[::2] for key, values in votes("target", leaves, [0, 1], 0.05, 0.25).items()}
+    few["target_ids"] = [leaf % 2 for _, leaf in leaves]
+    for transform in ("NONE", "LOGISTIC", "SOFTMAX_ZERO"):
+        yield regressor(f"regressor_without_votes_{transform}".lower(), attributes, few, n_targets=3, base_values=[0.25, -0.5, 0.75], post_transform=transform)
     yield case("regressor_float64", [node("TreeEnsembleRegressor", ["X"], ["Y"], ML, n_targets=1, **attributes, **votes("target", leaves, [0]))],
                ROWS, kind="float64")
     for ids in ([0], [1], [0, 1]):

@@ -54,7 +54,7 @@ impl Answers {
         for output in &draft.outputs {
             let columns = output.columns as usize;
             match classes(output) {
-                Some(classes) if columns == 2 && output.are_probabilities => {
+                Some(classes) if columns == 2 && output.are_probabilities && output.decides => {
                     answers.one_of_two(output, &classes);
                 }
                 Some(classes) => answers.classes(output, &classes),
@@ -77,11 +77,11 @@ impl Answers {
         self.endpoints.push(Endpoint { path, field, rule });
     }
 
-    /// The likeliest class, and the probability or score of each.
+    /// The likeliest class, and the probability or score of each. The model itself may say another
+    /// class: then none is said here.
     fn classes(&mut self, tensor: &DraftOutput, classes: &[String]) {
         let what = if tensor.are_probabilities { "probability" } else { "score" };
         let folder = if tensor.are_probabilities { "/probabilities" } else { "/scores" };
-        let (path, field) = (self.unlike("/classes"), self.unlike("class"));
         let mut labels = Vec::with_capacity(classes.len());
         for (column, class) in classes.iter().enumerate() {
             let slug = Some(literal::slug(class)).filter(|slug| !slug.is_empty());
@@ -90,7 +90,14 @@ impl Answers {
             self.output(&name, tensor, column);
             labels.push((name, class.clone()));
         }
-        self.endpoints.push(Endpoint { path, field, rule: Rule::Classes(labels.clone()) });
+        if tensor.decides {
+            let (path, field) = (self.unlike("/classes"), self.unlike("class"));
+            self.endpoints.push(Endpoint { path, field, rule: Rule::Classes(labels.clone()) });
+        } else {
+            let name = literal::remark(&tensor.tensor);
+            self.notes
+                .push(format!("the model's class, which is not always the largest of {name}"));
+        }
         for (name, _) in labels.into_iter().take(MAX_NUMBERS) {
             let slug = name.split_once('_').map_or(&*name, |(_, slug)| slug);
             let path = self.unlike(&format!("{folder}/{slug}"));

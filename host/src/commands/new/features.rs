@@ -15,6 +15,8 @@ const UNKNOWN_CATEGORY: &str = "example";
 /// A feature as it is written.
 pub(super) struct Feature {
     pub(super) name: String,
+    /// The input and the column that it is, where its name does not say it.
+    pub(super) place: Option<(String, u32)>,
     pub(super) domain: Domain,
     /// Whether the model takes its absence, and there were rows without it.
     pub(super) optional: bool,
@@ -37,7 +39,7 @@ pub(super) enum Domain {
 impl Feature {
     /// A feature without a sample.
     pub(super) fn of_file(draft: &DraftFeature) -> Feature {
-        let mut feature = Feature::new(&draft.name, file_domain(draft));
+        let mut feature = Feature::new(&draft.name, draft, file_domain(draft));
         if let (Some(_), Domain::Integer { .. }) = (draft.bounds, &feature.domain) {
             feature.remarks.push("the bounds are those that the model's file implies".to_owned());
         }
@@ -51,7 +53,7 @@ impl Feature {
 
     /// A feature of which a sample has a column.
     pub(super) fn of_sample(draft: &DraftFeature, column: &Column) -> Feature {
-        let mut feature = Feature::new(&column.name, Domain::Boolean);
+        let mut feature = Feature::new(&column.name, draft, Domain::Boolean);
         let name = literal::remark(&column.name);
         feature.domain = match draft.kind {
             Kind::Text => feature.categories(draft, column),
@@ -86,10 +88,16 @@ impl Feature {
         feature
     }
 
-    fn new(name: &str, domain: Domain) -> Feature {
-        let (example, optional) = (String::new(), false);
-        let (remarks, notes) = (Vec::new(), Vec::new());
-        Feature { name: name.to_owned(), domain, optional, example, remarks, notes }
+    fn new(name: &str, draft: &DraftFeature, domain: Domain) -> Feature {
+        Feature {
+            name: name.to_owned(),
+            place: draft.place.clone(),
+            domain,
+            optional: false,
+            example: String::new(),
+            remarks: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// The categories that the model's encoders know, and those of the sample beside them.

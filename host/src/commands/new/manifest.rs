@@ -87,6 +87,10 @@ impl Lines {
         self.add("[[feature]]");
         feature.remarks.iter().for_each(|remark| self.add(format!("# {remark}")));
         self.add(format!("name = {}", literal::text(&feature.name)));
+        if let Some((input, column)) = &feature.place {
+            self.add(format!("input = {}", literal::text(input)));
+            self.add(format!("column = {column}"));
+        }
         match &feature.domain {
             Domain::Number { bounds, step } => {
                 self.add("type = \"number\"");

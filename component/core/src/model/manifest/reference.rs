@@ -205,7 +205,13 @@ pub(super) static FEATURE: [Key; 14] = [
 /// `[[output]]`
 pub(super) static OUTPUT: [Key; 4] = [
     key("name", "text", None, &[], "How endpoints refer to it."),
-    key("tensor", "text", None, &[], "The name of the ONNX model's output."),
+    key(
+        "tensor",
+        "text",
+        None,
+        &[],
+        "The name of the ONNX model's output: floats, integers up to 2^24, or truth values, which are 0 and 1.",
+    ),
     key(
         "column",
         "integer from 0",

@@ -71,4 +71,8 @@ impl Kernel for Gather {
     fn missing(&self) -> Missing {
         Missing::Moves
     }
+
+    fn known_positions(&self) -> Option<usize> {
+        Some(self.size)
+    }
 }

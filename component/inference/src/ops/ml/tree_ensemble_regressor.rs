@@ -2,7 +2,7 @@
 //!
 //! As onnxruntime has it: a single target takes the first vote of each leaf, its base value only if
 //! there is exactly one, and no transform but PROBIT; several targets take base values only if
-//! there is one for each.
+//! there is one for each, and those of them without a vote in a row are zero there.
 
 use crate::math::Float;
 use crate::node::Node;
@@ -142,7 +142,9 @@ impl<T: Row> TreeEnsembleRegressor<T> {
             if self.aggregate == Aggregate::Average {
                 value = T::from_f64(value.to_f64() / self.forest.tree_count() as f64);
             }
-            value += base;
+            if joined.is_some() {
+                value += base;
+            }
             *score = S::from_f64(value.to_f64());
         }
         if targets > 1 || self.post_transform == PostTransform::Probit {
