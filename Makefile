@@ -203,7 +203,7 @@ wheel: component .venv-python/installed
 		--interpreter .venv-python/bin/python
 	@ls -l dist/wheels
 
-# As a user has it: the wheel, installed. Not a part of make test yet.
+# As a user has it: the wheel, installed. A part of make test-full.
 test-python: wheel
 	@$(need-node)
 	@$(call need,redis-server)
@@ -222,6 +222,7 @@ test-full: GRAPHS_SEED = $(shell date +%s)
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
+	$(MAKE) test-python
 	$(MAKE) soak-hostile
 	$(MAKE) fuzz SECONDS=120
 
