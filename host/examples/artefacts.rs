@@ -2,7 +2,7 @@
 //!
 //! `make artefacts` runs it. Times are medians; the store is in memory and every prediction a miss.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use foretold::predictor::Predictor;
 use foretold::unstable::MemoryStore;
 use foretold::unstable::{Pool, PoolConfig};
 use foretold::unstable::{Program, Source};
-use foretold::unstable::{Request, RequestHeader, Settings};
+use foretold::unstable::{Request, Settings};
 
 const ROUNDS: u32 = 1000;
 const MAX_MEMORY_BYTES: usize = 128 << 20;
@@ -46,28 +46,15 @@ fn main() -> Result<()> {
 async fn in_a_host(component: Vec<u8>, folder: &CacheFolder) -> Result<(u128, u128)> {
     let program = Program::load(Source::Baked(component), folder, MAX_MEMORY_BYTES).await?;
     let config = PoolConfig {
-        settings: Settings::default(),
-        variables: BTreeMap::new(),
-        may_open_store: true,
-        is_untrusted: false,
         max_memory_bytes: MAX_MEMORY_BYTES,
         timeout: Duration::from_secs(5),
         isolate: true,
-        max_idle: 1,
-        wait_for_hosts: None,
+        ..PoolConfig::for_one_caller(Settings::default())
     };
     let pool = Pool::new(program, Arc::new(MemoryStore::new(1 << 28)), config).await?;
     let call = async |path: &str, body: &str, status: u16| -> Result<u128> {
-        let header = RequestHeader { name: "content-type", value: "application/json" };
-        let request = Request {
-            method: "POST",
-            target: path,
-            headers: &[header],
-            body: body.as_bytes(),
-            bypass_store: false,
-        };
         let start = Instant::now();
-        let response = pool.call(request).await;
+        let response = pool.call(Request::of_json(path, body.as_bytes())).await;
         let microseconds = start.elapsed().as_micros();
         let response = response.map_err(|error| anyhow::anyhow!("{error:?}"))?;
         ensure!(

@@ -1,14 +1,10 @@
 //! A model over a store of Python's, in this process.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use foretold::unstable::{
-    CallError, Called, Pool, PoolConfig, Program, Request, RequestHeader, Settings, Source,
-};
+use foretold::unstable::{CallError, Called, Pool, PoolConfig, Program, Request, Settings, Source};
 use foretold::{CacheFolder, Target};
 use foretold_core::model::feature::{Domain, Feature};
 use foretold_core::model::manifest::{Endpoint, Manifest, Output, Rule};
@@ -20,10 +16,6 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::store::{Interrupt, PythonStore};
-
-/// What a request of at most a thousand rows may take, the store included, as in the tools.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const MAX_MEMORY_BYTES: usize = 512 << 20;
 
 /// A model over a store. Calls take turns; Python's own lock is released meanwhile.
 #[pyclass(frozen, module = "foretold._native")]
@@ -67,17 +59,7 @@ impl Model {
         let may_open_store = store.is_some();
         let object = store.unwrap_or_else(|| py.None());
         let store = Arc::new(PythonStore::new(object, interrupt.clone()));
-        let config = PoolConfig {
-            settings,
-            max_memory_bytes: MAX_MEMORY_BYTES,
-            timeout: TIMEOUT,
-            isolate: false,
-            max_idle: 1,
-            wait_for_hosts: None,
-            variables: BTreeMap::new(),
-            may_open_store,
-            is_untrusted: false,
-        };
+        let config = PoolConfig { may_open_store, ..PoolConfig::for_one_caller(settings) };
         let loaded = py.detach(|| load(&path, store, config));
         let (running, description) =
             loaded.map_err(|error| PyValueError::new_err(format!("{error:#}")))?;
@@ -117,15 +99,8 @@ impl Model {
 
 impl Running {
     fn post(&self, target: &str, body: &[u8]) -> Result<Called, CallError> {
-        let request = Request {
-            method: "POST",
-            target,
-            headers: &[RequestHeader { name: "content-type", value: "application/json" }],
-            body,
-            bypass_store: false,
-        };
         let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
-        runtime.block_on(self.pool.call(request))
+        runtime.block_on(self.pool.call(Request::of_json(target, body)))
     }
 }
 
@@ -149,7 +124,10 @@ fn not_in_a_store() -> PyResult<()> {
 fn failed(error: &CallError) -> PyErr {
     PyRuntimeError::new_err(match error {
         CallError::TimedOut => {
-            format!("the rows took the model longer than {} s; ask for fewer", TIMEOUT.as_secs())
+            format!(
+                "the rows took the model longer than {} s; ask for fewer",
+                PoolConfig::CALLER_TIMEOUT.as_secs()
+            )
         }
         CallError::Failed(error) => format!("the component broke down: {error:#}"),
     })
@@ -162,7 +140,7 @@ fn load(path: &Path, store: Arc<PythonStore>, config: PoolConfig) -> Result<(Run
         .block_on(async {
             // Without a snapshot: there is one instance, so nothing would be gained by it.
             let source = Source::read(path, false)?;
-            let program = Program::load(source, &folder, MAX_MEMORY_BYTES).await?;
+            let program = Program::load(source, &folder, config.max_memory_bytes).await?;
             program.require(Target::Edge, "a `Predictor`")?;
             let pool = Pool::new(program, store, config).await?;
             let manifest = pool.manifest().await?;

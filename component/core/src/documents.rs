@@ -48,10 +48,8 @@ pub(crate) fn respond(
             return service.openapi(settings, takes_gzip, || {
                 let document = openapi::document(service, model, settings).to_string();
                 let mut response = Response::new(200, "application/json", document);
-                // Lets a client keep it and ask whether it is still the same.
                 let etag = etag::of(&response.body);
-                response.headers.push(Header::new("cache-control", "no-cache"));
-                response.headers.push(Header::new("etag", etag));
+                tag(&mut response, etag);
                 encoding::encode(request, &mut response);
                 response
             });
@@ -134,8 +132,13 @@ fn page_response(page: &Page, request: &Request<'_>) -> Response {
         Header::new("content-security-policy", pages::CONTENT_SECURITY_POLICY),
         Header::new("x-content-type-options", "nosniff"),
         Header::new("referrer-policy", "no-referrer"),
-        Header::new("cache-control", "no-cache"),
-        Header::new("etag", page.tag(!takes_gzip)),
     ]);
+    tag(&mut response, page.tag(!takes_gzip));
     response
+}
+
+/// Lets a client keep the response and ask whether it is still the same.
+fn tag(response: &mut Response, etag: String) {
+    response.headers.push(Header::new("cache-control", "no-cache"));
+    response.headers.push(Header::new("etag", etag));
 }

@@ -25,6 +25,13 @@ pub enum Source {
     Leaf(u32),
 }
 
+/// Takes a number, little endian, from the front of some bytes.
+pub fn take_number(bytes: &mut &[u8]) -> Option<u32> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u32::from_le_bytes(*number))
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Node {
     /// Of a leaf NaN, for which no test holds.
@@ -145,11 +152,7 @@ impl Trees {
     #[must_use]
     pub fn read(mut bytes: &[u8]) -> Option<(Trees, &[u8])> {
         let length = bytes.len();
-        let mut number = || {
-            let (number, rest) = bytes.split_first_chunk()?;
-            bytes = rest;
-            Some(u32::from_le_bytes(*number))
-        };
+        let mut number = || take_number(&mut bytes);
         let [count, roots, features, missing] = [number()?, number()?, number()?, number()?];
         let (missing, features) = (missing == 1, features as usize);
         let most = 1 << (if missing { MISSING_BIT } else { 32 } - CHILD_BITS);

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, anyhow};
 use wasmtime::component::{
     Component, ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc,
 };
-use wasmtime::{AsContextMut, Config, Engine, OptLevel, Trap};
+use wasmtime::{AsContextMut, Config, Engine, OptLevel, Store, Trap};
 use wasmtime_wizer::Wizer;
 
 use crate::artefact::model_dir::ModelDir;
-use crate::artefact::scratch::{self, ScratchMemory, interrupt_after, isolated};
+use crate::artefact::scratch::{self, Scratch, ScratchMemory, interrupt_after, isolated};
 
 const INTERFACE: &str = "foretold:component/bake@0.1.0";
 
@@ -108,9 +108,7 @@ pub(crate) async fn bake_measured(
                 Err(_) => Ok(Ok(())),
             };
             let result = instance.and_then(|instance| Ok(result?.map(|()| instance)));
-            // It may end before it notices that it was interrupted.
-            let late = start.elapsed() > limits.time;
-            let result = if late { Err(Trap::Interrupt.into()) } else { result };
+            let result = unless_late(result, start, limits);
             let instance = match judge(result, &store.data().memory, limits) {
                 Ok(instance) => instance,
                 Err(error) => {
@@ -146,19 +144,44 @@ async fn pack(
         return Ok(None);
     }
     let component = Component::new(engine, generic).map_err(anyhow::Error::from)?;
-    let mut store = scratch::store(engine, limits.memory_bytes.max(SCRATCH_BYTES));
-    store.set_epoch_deadline(1);
-    let _running = interrupt_after(engine, limits.time);
-    let instance = isolated(&component)?.instantiate_async(&mut store).await?;
-    let pack: Pack<'_> = function(&mut store, &instance, INTERFACE, "pack")?;
-    let result = pack.call_async(&mut store, (&model.manifest, &model.model)).await;
     // How large this instance gets counts for nothing.
-    let allowed = BakeLimits { memory_bytes: usize::MAX, ..*limits };
-    judge(result.map(|(packed,)| packed), &store.data().memory, &allowed)
+    let memory_bytes = limits.memory_bytes.max(SCRATCH_BYTES);
+    call_once(&component, &BakeLimits { memory_bytes, ..*limits }, async |store, instance| {
+        let pack: Pack<'_> = function(&mut *store, instance, INTERFACE, "pack")?;
+        Ok(pack.call_async(&mut *store, (&model.manifest, &model.model)).await?.0)
+    })
+    .await
+}
+
+/// Calls a fresh instance, within the limits, and throws it away.
+pub(crate) async fn call_once<T>(
+    component: &Component,
+    limits: &BakeLimits,
+    call: impl AsyncFnOnce(&mut Store<Scratch>, &Instance) -> wasmtime::Result<Result<T, String>>,
+) -> Result<T> {
+    let mut store = scratch::store(component.engine(), limits.memory_bytes);
+    store.set_epoch_deadline(1);
+    let start = Instant::now();
+    let _running = interrupt_after(component.engine(), limits.time);
+    let result = async {
+        let instance = isolated(component)?.instantiate_async(&mut store).await?;
+        call(&mut store, &instance).await
+    };
+    let result = unless_late(result.await, start, limits);
+    judge(result, &store.data().memory, limits)
+}
+
+/// It may end before it notices that it was interrupted.
+fn unless_late<T>(
+    result: wasmtime::Result<T>,
+    start: Instant,
+    limits: &BakeLimits,
+) -> wasmtime::Result<T> {
+    if start.elapsed() > limits.time { Err(Trap::Interrupt.into()) } else { result }
 }
 
 /// What came of loading a model, or what is to be said of why nothing did.
-pub(crate) fn judge<T>(
+fn judge<T>(
     result: wasmtime::Result<Result<T, String>>,
     memory: &ScratchMemory,
     limits: &BakeLimits,

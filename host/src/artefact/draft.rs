@@ -1,16 +1,14 @@
 //! What a model's file says by itself, from the generic component: only components know ONNX.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
-use wasmtime::component::{ComponentType, Instance, Lift, TypedFunc};
-use wasmtime::{Store, Trap};
+use wasmtime::component::{ComponentType, Lift, TypedFunc};
 
-use crate::artefact::bake::{self, BakeLimits, judge};
+use crate::artefact::bake::{self, BakeLimits, call_once};
 use crate::artefact::compiled_cache::CacheFolder;
 use crate::artefact::model_dir::ModelDir;
 use crate::artefact::program::{Program, Source};
-use crate::artefact::scratch::{self, Scratch, interrupt_after, isolated};
 use crate::artefact::target::Target;
 
 const INTERFACE: &str = "foretold:component/draft@0.1.0";
@@ -113,7 +111,7 @@ impl Drafter {
     /// # Errors
     /// If the model cannot be run with any manifest.
     pub(crate) async fn draft(&self, model: &[u8], width: Option<u32>) -> Result<Draft> {
-        self.run(async |store, instance| {
+        call_once(&self.program.component, &LIMITS, async |store, instance| {
             let describe: Describe<'_> = bake::function(&mut *store, instance, INTERFACE, "draft")?;
             Ok(describe.call_async(&mut *store, (model, width)).await?.0)
         })
@@ -125,26 +123,9 @@ impl Drafter {
     /// # Errors
     /// With what the component says of them.
     pub(crate) async fn check(&self, model: &ModelDir) -> Result<()> {
-        self.run(async |store, instance| bake::load(&mut *store, instance, model).await).await
-    }
-
-    /// Calls a fresh instance, within the limits.
-    async fn run<T>(
-        &self,
-        call: impl AsyncFnOnce(&mut Store<Scratch>, &Instance) -> wasmtime::Result<Result<T, String>>,
-    ) -> Result<T> {
-        let mut store = scratch::store(&self.program.engine, LIMITS.memory_bytes);
-        store.set_epoch_deadline(1);
-        let start = Instant::now();
-        let _running = interrupt_after(&self.program.engine, LIMITS.time);
-        let result = async {
-            let instance = isolated(&self.program.component)?.instantiate_async(&mut store).await?;
-            call(&mut store, &instance).await
-        };
-        let result = result.await;
-        // It may end before it notices that it was interrupted.
-        let late = start.elapsed() > LIMITS.time;
-        let result = if late { Err(Trap::Interrupt.into()) } else { result };
-        judge(result, &store.data().memory, &LIMITS)
+        call_once(&self.program.component, &LIMITS, async |store, instance| {
+            bake::load(&mut *store, instance, model).await
+        })
+        .await
     }
 }

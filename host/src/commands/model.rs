@@ -2,7 +2,6 @@
 //! keys are made.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +18,6 @@ use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::{Endpoint, Manifest};
 use foretold_core::service::Service;
 use foretold_core::settings::{Secret, Settings};
-
-/// A tool sends many rows at once, and nobody waits for them.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const MAX_MEMORY_BYTES: usize = 512 << 20;
 
 /// How a model's component is run.
 #[derive(Args)]
@@ -87,19 +82,12 @@ impl Model {
     ) -> Result<Model> {
         let source = Source::read(path, false)?;
         let folder = cache_folder(component.cache_dir.as_deref())?;
-        let program = Program::load(source, &folder, MAX_MEMORY_BYTES).await?;
         let core_settings = core_settings(&settings)?;
         let config = PoolConfig {
-            settings,
-            max_memory_bytes: MAX_MEMORY_BYTES,
-            timeout: TIMEOUT,
-            isolate: false,
-            max_idle: 1,
-            wait_for_hosts: None,
-            variables: BTreeMap::new(),
-            may_open_store: true,
             is_untrusted: component.untrusted_component,
+            ..PoolConfig::for_one_caller(settings)
         };
+        let program = Program::load(source, &folder, config.max_memory_bytes).await?;
         let pool = Pool::new(program, inventory.clone(), config).await?;
         let manifest = Manifest::parse(&pool.manifest().await?)?;
         let id: ModelId = pool.own_keys().said_id().unwrap_or_default().parse()?;

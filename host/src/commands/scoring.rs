@@ -10,7 +10,7 @@ use crate::commands::progress::{Progress, rate};
 use crate::commands::rows::Rows;
 use crate::commands::rows::json_lines::{Members, members};
 use crate::commands::rows::row::Row;
-use crate::guest::contract::{Report, Request, RequestHeader};
+use crate::guest::contract::{Report, Request};
 use crate::guest::pool::{CallError, Called};
 
 /// Rows of one request.
@@ -131,17 +131,11 @@ fn check(row: &Row, manifest: &Manifest) -> Answers {
 
 /// One request with an array of rows.
 async fn call(model: &Model, target: &str, body: &[u8]) -> Result<(Report, Vec<Answers>)> {
-    let request = Request {
-        method: "POST",
-        target,
-        headers: &[RequestHeader { name: "content-type", value: "application/json" }],
-        body,
-        bypass_store: false,
-    };
-    let Called { response, .. } = model.pool.call(request).await.map_err(|error| match error {
-        CallError::TimedOut => anyhow!("{BATCH} rows took the component too long"),
-        CallError::Failed(error) => anyhow!("the component broke down: {error:#}"),
-    })?;
+    let Called { response, .. } =
+        model.pool.call(Request::of_json(target, body)).await.map_err(|error| match error {
+            CallError::TimedOut => anyhow!("{BATCH} rows took the component too long"),
+            CallError::Failed(error) => anyhow!("the component broke down: {error:#}"),
+        })?;
     if let Some(log) = &response.log {
         eprintln!("{}", log.escape_debug());
     }

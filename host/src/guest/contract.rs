@@ -145,6 +145,15 @@ pub struct Request<'a> {
     pub bypass_store: bool,
 }
 
+impl<'a> Request<'a> {
+    /// A POST of JSON.
+    pub fn of_json(target: &'a str, body: &'a [u8]) -> Request<'a> {
+        const HEADERS: [RequestHeader<'_>; 1] =
+            [RequestHeader { name: "content-type", value: "application/json" }];
+        Request { method: "POST", target, headers: &HEADERS, body, bypass_store: false }
+    }
+}
+
 /// One header of a response.
 #[derive(Clone, Debug, ComponentType, Lift)]
 #[component(record)]

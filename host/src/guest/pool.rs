@@ -111,6 +111,26 @@ pub struct PoolConfig {
     pub wait_for_hosts: Option<Duration>,
 }
 
+impl PoolConfig {
+    /// What a request of [`PoolConfig::for_one_caller`] may take: of at most a thousand rows.
+    pub const CALLER_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// For a program that asks for many rows, one array after the other.
+    pub fn for_one_caller(settings: Settings) -> PoolConfig {
+        PoolConfig {
+            settings,
+            variables: BTreeMap::new(),
+            may_open_store: true,
+            is_untrusted: false,
+            max_memory_bytes: 512 << 20,
+            timeout: PoolConfig::CALLER_TIMEOUT,
+            isolate: false,
+            max_idle: 1,
+            wait_for_hosts: None,
+        }
+    }
+}
+
 /// Why a request got no answer from the component.
 #[derive(Debug)]
 pub enum CallError {

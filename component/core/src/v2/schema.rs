@@ -30,30 +30,23 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
     output["properties"]["data"] =
         json!({ "type": "array", "items": { "type": ["number", "string"] } });
     output["properties"]["parameters"] = parameters();
-    let mut input = tensor();
+    let sent = |shape: &str, min_dimensions: u32, data: &str| {
+        let mut sent = tensor();
+        sent["properties"]["shape"] = json!({
+            "type": "array",
+            "description": shape,
+            "items": { "type": "integer", "minimum": 1, "maximum": MAX_ROWS },
+            "minItems": min_dimensions,
+            "maxItems": 2,
+        });
+        sent["properties"]["data"] = json!({ "type": "array", "description": data, "items": {} });
+        sent["properties"]["parameters"] = parameters();
+        sent
+    };
+    let mut input = sent("[n] or [n,1]; n is the same for all inputs.", 1, "A value per row.");
     input["properties"]["name"] = json!({ "type": "string", "enum": inputs });
-    input["properties"]["shape"] = json!({
-        "type": "array",
-        "description": "[n] or [n,1]; n is the same for all inputs.",
-        "items": { "type": "integer", "minimum": 1, "maximum": MAX_ROWS },
-        "minItems": 1,
-        "maxItems": 2,
-    });
-    input["properties"]["data"] =
-        json!({ "type": "array", "description": "A value per row.", "items": {} });
-    input["properties"]["parameters"] = parameters();
-    let mut matrix = tensor();
+    let mut matrix = sent("[n,m]: a row of m features per prediction.", 2, "Values row by row.");
     matrix["description"] = "All features as columns, or those of an input of the model's.".into();
-    matrix["properties"]["shape"] = json!({
-        "type": "array",
-        "description": "[n,m]: a row of m features per prediction.",
-        "items": { "type": "integer", "minimum": 1, "maximum": MAX_ROWS },
-        "minItems": 2,
-        "maxItems": 2,
-    });
-    matrix["properties"]["data"] =
-        json!({ "type": "array", "description": "Values row by row.", "items": {} });
-    matrix["properties"]["parameters"] = parameters();
     let schemas = json!({
         "V2Server": {
             "type": "object",

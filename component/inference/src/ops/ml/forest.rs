@@ -4,7 +4,7 @@
 //! what a visit needs, and a leaf holds its first vote in the place of the threshold. Most forests
 //! of float32 become [`Trees`] of 8 bytes a node, which walk several rows or trees at once.
 
-use foretold_kernels::trees::{Source, Trees};
+use foretold_kernels::trees::{Source, Trees, take_number};
 
 use crate::math::Float;
 use crate::node::Node;
@@ -326,14 +326,9 @@ impl<T: Row> Forest<T> {
     /// Reads what [`Forest::write`] wrote.
     fn read(bytes: &[u8], targets: usize, features: usize) -> Option<Forest<T>> {
         T::singles(&[])?;
-        let number = |bytes: &mut &[u8]| {
-            let (number, rest) = bytes.split_first_chunk()?;
-            *bytes = rest;
-            Some(u32::from_le_bytes(*number))
-        };
         let weight = |bits: u32| T::from_f64(f32::from_bits(bits).into());
         let mut rest = bytes;
-        let (kind, only_target) = (number(&mut rest)?, number(&mut rest)?);
+        let (kind, only_target) = (take_number(&mut rest)?, take_number(&mut rest)?);
         let only_target = Some(only_target as usize).filter(|_| only_target != NO_TARGET);
         let (trees, mut rest) = Trees::read(rest)?;
         if trees.features() != features || only_target.is_some_and(|target| target >= targets) {
@@ -343,17 +338,18 @@ impl<T: Row> Forest<T> {
         let walk = match kind {
             WEIGHTS if targets == 1 || only_target.is_some() => Walk::Weights(trees),
             LEAVES => {
-                let count = number(&mut rest)?;
+                let count = take_number(&mut rest)?;
                 let mut leaves = Vec::with_capacity((count as usize).min(rest.len() / 12));
                 for _ in 0..count {
                     let [bits, start, count] =
-                        [number(&mut rest)?, number(&mut rest)?, number(&mut rest)?];
+                        [take_number(&mut rest)?, take_number(&mut rest)?, take_number(&mut rest)?];
                     leaves.push(LeafVotes { weight: weight(bits), start, count });
                 }
-                let count = number(&mut rest)?;
+                let count = take_number(&mut rest)?;
                 let mut votes = Vec::with_capacity((count as usize).min(rest.len() / 8));
                 for _ in 0..count {
-                    let (target, bits) = (number(&mut rest)? as usize, number(&mut rest)?);
+                    let (target, bits) =
+                        (take_number(&mut rest)? as usize, take_number(&mut rest)?);
                     votes.push(Vote { target, weight: weight(bits) });
                 }
                 let are_there = |leaf: &LeafVotes<T>| {
