@@ -1,10 +1,21 @@
 //! The product of rows with a matrix of weights.
 
+use std::ops::{Add, Mul};
+
+use wide::f32x4;
+
+/// Numbers in a vector.
+const LANES: usize = 4;
+/// Steps of a sum in a turn of the loop.
+const UNROLLED: usize = 4;
+
 /// `y[r][c] = Σ x[r][i] · weights[i][c]`, for as many rows as `x` has.
 ///
 /// `x` has `inner` elements per row, `weights` `columns` per row and `inner` rows. Row `r` of the
 /// result starts at `y[r * stride]`; what lies between two rows is left as it is. Each sum starts
-/// with +0 and is rounded once per product, as processors with a fused multiply-add do it.
+/// with +0 and is made in the order of `i`; each product and each sum is rounded. A sum that is not
+/// finite then is made again with products that are not rounded, as processors with a fused
+/// multiply-add do it: a product that is too large may have found its opposite.
 ///
 /// # Panics
 /// If a slice is too short, `inner` is 0, or `stride` is less than `columns`.
@@ -17,10 +28,29 @@ pub fn of_f32(
     y: &mut [f32],
     stride: usize,
 ) {
-    of(x, inner, weights, columns, y, stride);
+    assert!(stride >= columns, "rows of the result that overlap");
+    let whole = columns - columns % LANES;
+    let rows = x.len() / inner;
+    let mut row = 0;
+    while row < rows && whole > 0 {
+        let (x, y) = (&x[row * inner..], &mut y[row * stride..]);
+        row += match rows - row {
+            4.. => vectors::<4, 2>(x, inner, weights, columns, y, stride),
+            _ => vectors::<1, 8>(x, inner, weights, columns, y, stride),
+        };
+    }
+    singles(x, inner, weights, columns, whole, y, stride);
+    for (x, y) in x.chunks_exact(inner).zip(y.chunks_mut(stride)) {
+        for (column, y) in y[..columns].iter_mut().enumerate() {
+            if !y.is_finite() {
+                let weights = weights[column..].iter().step_by(columns);
+                *y = x.iter().zip(weights).fold(0.0, |sum, (&x, &weight)| fused(x, weight, sum));
+            }
+        }
+    }
 }
 
-/// [`of_f32`] in float64, where each product and each sum is rounded.
+/// [`of_f32`] in float64, where no sum is made again.
 ///
 /// # Panics
 /// As [`of_f32`].
@@ -33,73 +63,116 @@ pub fn of_f64(
     y: &mut [f64],
     stride: usize,
 ) {
-    of(x, inner, weights, columns, y, stride);
-}
-
-trait Real: Copy {
-    /// A sum, between two products.
-    type Sum: Copy;
-    const ZERO: Self::Sum;
-
-    fn add(self, weight: Self, sum: Self::Sum) -> Self::Sum;
-    fn end(sum: Self::Sum) -> Self;
-}
-
-impl Real for f32 {
-    /// Holds a float32, so that it need not be converted for each product.
-    type Sum = f64;
-    const ZERO: f64 = 0.0;
-
-    #[inline(always)]
-    fn add(self, weight: f32, sum: f64) -> f64 {
-        // The product of two float32 is exact in float64.
-        f64::from((f64::from(self) * f64::from(weight) + sum) as f32)
-    }
-
-    #[inline(always)]
-    fn end(sum: f64) -> f32 {
-        sum as f32
-    }
-}
-
-impl Real for f64 {
-    type Sum = f64;
-    const ZERO: f64 = 0.0;
-
-    #[inline(always)]
-    fn add(self, weight: f64, sum: f64) -> f64 {
-        sum + self * weight
-    }
-
-    #[inline(always)]
-    fn end(sum: f64) -> f64 {
-        sum
-    }
-}
-
-#[inline(always)]
-fn of<T: Real>(x: &[T], inner: usize, weights: &[T], columns: usize, y: &mut [T], stride: usize) {
     assert!(stride >= columns, "rows of the result that overlap");
-    let rows = x.len() / inner;
-    let mut row = 0;
-    while row < rows {
-        let x = &x[row * inner..];
-        let y = &mut y[row * stride..];
-        let left = rows - row;
-        // Few columns leave room for several rows.
-        row += match columns {
-            1 if left >= 8 => band::<T, 8, 1>(x, inner, weights, columns, y, stride),
-            _ if left >= 4 && columns < 8 => band::<T, 4, 1>(x, inner, weights, columns, y, stride),
-            _ if left >= 2 => band::<T, 2, 4>(x, inner, weights, columns, y, stride),
-            _ => band::<T, 1, 8>(x, inner, weights, columns, y, stride),
-        };
-    }
+    singles(x, inner, weights, columns, 0, y, stride);
 }
 
-/// All columns of some rows, several at once and those that are left one by one; gives how many
+/// The product of two float32 is exact in float64.
+fn fused(x: f32, weight: f32, sum: f32) -> f32 {
+    (f64::from(x) * f64::from(weight) + f64::from(sum)) as f32
+}
+
+/// All columns of some rows that fill vectors, several at once and then one by one; gives how many
 /// rows that were.
 #[inline(always)]
-fn band<T: Real, const ROWS: usize, const COLUMNS: usize>(
+fn vectors<const ROWS: usize, const VECTORS: usize>(
+    x: &[f32],
+    inner: usize,
+    weights: &[f32],
+    columns: usize,
+    y: &mut [f32],
+    stride: usize,
+) -> usize {
+    let mut column = 0;
+    while column + VECTORS * LANES <= columns {
+        let (weights, y) = (&weights[column..], &mut y[column..]);
+        tile::<ROWS, VECTORS>(x, inner, weights, columns, y, stride);
+        column += VECTORS * LANES;
+    }
+    while column + LANES <= columns {
+        let (weights, y) = (&weights[column..], &mut y[column..]);
+        tile::<ROWS, 1>(x, inner, weights, columns, y, stride);
+        column += LANES;
+    }
+    ROWS
+}
+
+#[inline(always)]
+fn tile<const ROWS: usize, const VECTORS: usize>(
+    x: &[f32],
+    inner: usize,
+    weights: &[f32],
+    columns: usize,
+    y: &mut [f32],
+    stride: usize,
+) {
+    assert!(inner > 0 && x.len() >= ROWS * inner, "rows that are too short");
+    assert!(weights.len() >= (inner - 1) * columns + VECTORS * LANES, "too few weights");
+    let mut sums = [[f32x4::default(); VECTORS]; ROWS];
+    let mut i = 0;
+    while i < inner {
+        // Fewer in the last turn.
+        let end = inner.min(i + UNROLLED);
+        let mut step = |i: usize| {
+            let weights: [f32x4; VECTORS] = std::array::from_fn(|vector| {
+                // SAFETY: `i` is less than `inner`, so this row of weights has so many columns.
+                let at = unsafe { weights.as_ptr().add(i * columns + vector * LANES) };
+                // SAFETY: as above; an array needs no other alignment than its elements.
+                f32x4::from(unsafe { *at.cast::<[f32; LANES]>() })
+            });
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `i` is less than `inner`, and there are so many rows.
+                let x = f32x4::splat(unsafe { *x.get_unchecked(row * inner + i) });
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += x * weight;
+                }
+            }
+        };
+        if end - i == UNROLLED {
+            for next in 0..UNROLLED {
+                step(i + next);
+            }
+        } else {
+            (i..end).for_each(step);
+        }
+        i = end;
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        let (y, _) = y[row * stride..][..VECTORS * LANES].as_chunks_mut();
+        for (y, sum) in y.iter_mut().zip(sums) {
+            *y = sum.to_array();
+        }
+    }
+}
+
+/// The columns from `first` on, one after the other, of several rows at once.
+#[inline(always)]
+fn singles<T: Copy + Default + Add<Output = T> + Mul<Output = T>>(
+    x: &[T],
+    inner: usize,
+    weights: &[T],
+    columns: usize,
+    first: usize,
+    y: &mut [T],
+    stride: usize,
+) {
+    let rows = x.len() / inner;
+    for column in first..columns {
+        let weights = &weights[column..];
+        let mut row = 0;
+        while row < rows {
+            let (x, y) = (&x[row * inner..], &mut y[row * stride + column..]);
+            row += match rows - row {
+                8.. => single::<T, 8>(x, inner, weights, columns, y, stride),
+                _ => single::<T, 1>(x, inner, weights, columns, y, stride),
+            };
+        }
+    }
+}
+
+/// The first column of some rows; gives how many rows that were.
+#[inline(always)]
+fn single<T: Copy + Default + Add<Output = T> + Mul<Output = T>, const ROWS: usize>(
     x: &[T],
     inner: usize,
     weights: &[T],
@@ -107,43 +180,17 @@ fn band<T: Real, const ROWS: usize, const COLUMNS: usize>(
     y: &mut [T],
     stride: usize,
 ) -> usize {
-    let mut column = 0;
-    while column + COLUMNS <= columns {
-        tile::<T, ROWS, COLUMNS>(x, inner, &weights[column..], columns, &mut y[column..], stride);
-        column += COLUMNS;
+    let mut sums = [T::default(); ROWS];
+    let x: [&[T]; ROWS] = std::array::from_fn(|row| &x[row * inner..][..inner]);
+    for (i, &weight) in weights.iter().step_by(columns).take(inner).enumerate() {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum = *sum + x[i] * weight;
+        }
     }
-    while column < columns {
-        tile::<T, ROWS, 1>(x, inner, &weights[column..], columns, &mut y[column..], stride);
-        column += 1;
+    for (row, &sum) in sums.iter().enumerate() {
+        y[row * stride] = sum;
     }
     ROWS
-}
-
-#[inline(always)]
-fn tile<T: Real, const ROWS: usize, const COLUMNS: usize>(
-    x: &[T],
-    inner: usize,
-    weights: &[T],
-    columns: usize,
-    y: &mut [T],
-    stride: usize,
-) {
-    let mut sums = [[T::ZERO; COLUMNS]; ROWS];
-    let x: [&[T]; ROWS] = std::array::from_fn(|row| &x[row * inner..(row + 1) * inner]);
-    for i in 0..inner {
-        let weights: &[T; COLUMNS] =
-            weights[i * columns..].first_chunk().expect("a row of weights");
-        for (sums, x) in sums.iter_mut().zip(x) {
-            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                *sum = x[i].add(weight, *sum);
-            }
-        }
-    }
-    for (row, sums) in sums.iter().enumerate() {
-        for (column, &sum) in sums.iter().enumerate() {
-            y[row * stride + column] = T::end(sum);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -158,6 +205,7 @@ mod tests {
             match i % 97 {
                 13 => f32::NAN,
                 29 => f32::INFINITY,
+                31..35 => f32::MAX,
                 41 => -0.0,
                 _ => (state >> 8) as f32 / 65_536.0 - 128.0,
             }
@@ -168,8 +216,8 @@ mod tests {
     #[test]
     fn every_shape_has_the_bits_of_one_product_after_the_other() {
         for rows in [0, 1, 2, 3, 4, 5, 8, 9, 15, 17] {
-            for inner in [1, 2, 11, 64] {
-                for columns in [1, 2, 3, 4, 7, 8, 9, 17] {
+            for inner in [1, 2, 3, 4, 11, 64] {
+                for columns in [1, 2, 3, 4, 5, 7, 8, 9, 17, 32, 39, 77] {
                     check(rows, inner, columns, columns);
                     check(rows, inner, columns, columns + 1);
                 }
@@ -179,29 +227,29 @@ mod tests {
 
     fn check(rows: usize, inner: usize, columns: usize, stride: usize) {
         let (x, weights) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
-        let mut found = vec![7.0; rows * stride];
+        let widen = |numbers: &[f32]| numbers.iter().map(|&it| f64::from(it)).collect::<Vec<_>>();
+        let (wide_x, wide_weights) = (widen(&x), widen(&weights));
+        let (mut found, mut wide_found) = (vec![7.0; rows * stride], vec![7.0; rows * stride]);
         of_f32(&x, inner, &weights, columns, &mut found, stride);
-        let mut expected = vec![7.0_f32; rows * stride];
-        let mut expected_wide = vec![7.0_f64; rows * stride];
-        for row in 0..rows {
-            for column in 0..columns {
-                let (mut sum, mut wide) = (0.0_f32, 0.0_f64);
-                for i in 0..inner {
-                    let (x, weight) = (x[row * inner + i], weights[i * columns + column]);
-                    sum = (f64::from(x) * f64::from(weight) + f64::from(sum)) as f32;
-                    wide += f64::from(x) * f64::from(weight);
-                }
-                expected[row * stride + column] = sum;
-                expected_wide[row * stride + column] = wide;
-            }
-        }
+        of_f64(&wide_x, inner, &wide_weights, columns, &mut wide_found, stride);
         let is_same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
         let shape = format!("{rows} rows, {inner} inner, {columns} columns, {stride} apart");
-        let pairs = found.iter().zip(&expected);
-        assert!(pairs.clone().all(|(&a, &b)| is_same(a.into(), b.into())), "{shape}");
-        let widen = |numbers: &[f32]| numbers.iter().map(|&it| f64::from(it)).collect::<Vec<_>>();
-        let mut found = vec![7.0; rows * stride];
-        of_f64(&widen(&x), inner, &widen(&weights), columns, &mut found, stride);
-        assert!(found.iter().zip(&expected_wide).all(|(&a, &b)| is_same(a, b)), "{shape}");
+        for at in 0..rows * stride {
+            let (row, column) = (at / stride, at % stride);
+            let (mut sum, mut wide) = (7.0_f32, 7.0_f64);
+            if column < columns {
+                (sum, wide) = (0.0, 0.0);
+                let mut again = 0.0;
+                for i in 0..inner {
+                    let (left, right) = (row * inner + i, i * columns + column);
+                    sum += x[left] * weights[right];
+                    again = fused(x[left], weights[right], again);
+                    wide += wide_x[left] * wide_weights[right];
+                }
+                sum = if sum.is_finite() { sum } else { again };
+            }
+            assert!(is_same(found[at].into(), sum.into()), "{shape}: {at}");
+            assert!(is_same(wide_found[at], wide), "{shape}: {at}");
+        }
     }
 }

@@ -5,6 +5,10 @@
 //! several walks can go on until the last one is at its leaf: in shallow trees for as many steps as
 //! the tree is deep, in deep ones until none has moved.
 
+mod complete;
+
+use complete::Complete;
+
 /// A node of a tree, to make [`Trees`] of.
 #[derive(Clone, Copy, Debug)]
 pub enum Source {
@@ -53,6 +57,8 @@ pub struct Trees {
     features: usize,
     /// Whether a test of some node holds for NaN.
     missing: bool,
+    /// The same trees for many rows, if they are shallow.
+    complete: Option<Complete>,
 }
 
 const CHILD_BITS: u32 = 24;
@@ -60,7 +66,7 @@ const CHILD: u32 = (1 << CHILD_BITS) - 1;
 const MISSING_BIT: u32 = 31;
 
 /// Walks at once.
-const LANES: usize = 8;
+const LANES: usize = complete::ROWS;
 
 /// Depth of the trees in which most walks are about as long as the longest.
 const SHALLOW: u32 = 8;
@@ -87,6 +93,7 @@ impl Trees {
             depths: Vec::with_capacity(roots.len()),
             features,
             missing,
+            complete: None,
         };
         trees.nodes.reserve_exact(source.len());
         trees.leaves.reserve_exact(source.len());
@@ -124,13 +131,14 @@ impl Trees {
             }
             trees.depths.push(deepest);
         }
+        trees.complete = Complete::of(&trees);
         Some(trees)
     }
 
     /// Appends them as bytes, for [`Trees::read`].
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let mut number = |number: u32| bytes.extend_from_slice(&number.to_le_bytes());
-        let Trees { nodes, leaves, roots, depths, features, missing } = self;
+        let Trees { nodes, leaves, roots, depths, features, missing, complete: _ } = self;
         [nodes.len() as u32, roots.len() as u32, *features as u32, u32::from(*missing)]
             .into_iter()
             .chain(roots.iter().copied())
@@ -167,7 +175,8 @@ impl Trees {
         let (roots, depths) = (list(&mut number)?, list(&mut number)?);
         let nodes = Vec::with_capacity(count as usize);
         let leaves = Vec::with_capacity(count as usize);
-        let mut trees = Trees { nodes, leaves, roots, depths, features, missing };
+        let complete = None;
+        let mut trees = Trees { nodes, leaves, roots, depths, features, missing, complete };
         for at in 0..count {
             let (threshold, next) = (f32::from_bits(number()?), number()?);
             trees.nodes.push(Node { threshold, next });
@@ -182,7 +191,11 @@ impl Trees {
             }
         }
         let is_there = |&root: &u32| root > 0 && root < count;
-        (trees.roots.iter().all(is_there)).then_some((trees, bytes))
+        if !trees.roots.iter().all(is_there) {
+            return None;
+        }
+        trees.complete = Complete::of(&trees);
+        Some((trees, bytes))
     }
 
     /// What is found at the leaves.
@@ -233,7 +246,9 @@ impl Trees {
         sums.fill(0.0);
         let (several, rest) = sums.as_chunks_mut::<LANES>();
         let (first, last) = rows.split_at(several.len() * LANES * self.features);
-        if !several.is_empty() {
+        if let Some(complete) = &self.complete {
+            complete.sum(first, several);
+        } else if !several.is_empty() {
             for (&root, &depth) in self.roots.iter().zip(&self.depths) {
                 let blocks = first.chunks_exact(LANES * self.features);
                 for (sums, rows) in several.iter_mut().zip(blocks) {

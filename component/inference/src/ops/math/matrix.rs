@@ -1,8 +1,7 @@
 //! `MatMul` and `Gemm`.
 //!
 //! Own, because tract picks its kernels by processor, and they differ in the last bits. Here each
-//! sum is made in the order of the file, and float32 products are added with [`Float::fused`], as
-//! onnxruntime does on x86-64. So an answer has the same bits everywhere.
+//! sum is made in the order of the file, so an answer has the same bits everywhere.
 
 use foretold_kernels::product;
 use tract_hir::internal::Tensor;
