@@ -173,7 +173,8 @@ test-pages: build
 	cd component/core/pages && npm ci && npm run check
 	mkdir -p tests/pages/screenshots
 	cd tests/pages && npm ci && \
-		SCREENSHOTS=screenshots ../with-server.sh $(abspath $(TARGET))/release/foretold npm test
+		SCREENSHOTS=screenshots ../with-server.sh $(abspath $(TARGET))/release/foretold npm test && \
+		MODEL=../reports/vector ../with-server.sh $(abspath $(TARGET))/release/foretold npm run test-vector
 
 # The OpenAPI document before linters, and a typed client in TypeScript.
 test-openapi: build

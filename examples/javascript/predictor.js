@@ -112,7 +112,11 @@ function variant(name, value) {
     case "string":
       return { tag: "text", val: value };
     default:
-      throw new TypeError(`${name}: expected null, boolean, number, bigint or string, got ${typeof value}`);
+      // A vector, in which null is a missing element.
+      if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+        return { tag: "vector", val: Float64Array.from(value, (element) => element ?? NaN) };
+      }
+      throw new TypeError(`${name}: expected null, boolean, number, bigint, string or array, got ${typeof value}`);
   }
 }
 

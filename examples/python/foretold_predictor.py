@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Union
@@ -30,7 +30,7 @@ STORE = "wasi:keyvalue/store@0.2.0-draft"
 BUCKET = 1  # a number for the resource type, of no meaning to anybody else
 S64 = range(-(2**63), 2**63)
 
-Value = Union[None, bool, int, float, str]
+Value = Union[None, bool, int, float, str, Sequence[Union[int, float, None]]]
 Row = Mapping[str, Value]
 
 
@@ -84,8 +84,10 @@ class Feature:
     """`number`, `integer`, `boolean` or `category`."""
     domain: dict[str, Any]
     """What is accepted: `minimum` and `maximum` (inclusive), `step` and `round`, or `categories`."""
+    length: int | None
+    """How many such elements it has, if it is a vector."""
     optional: bool
-    """Whether it may be left out or None."""
+    """Whether it may be left out or None; of a vector elements, too."""
     unit: str | None
     description: str
     example: Value
@@ -358,7 +360,9 @@ def _value(name: str, value: Any) -> _Case:
         return _Case("number", _float(value))
     if isinstance(value, str):
         return _Case("text", value)
-    raise TypeError(f"{name}: expected None, bool, int, float or str, got {value!r}")
+    if isinstance(value, Sequence) and all(element is None or isinstance(element, numbers.Real) for element in value):
+        return _Case("vector", [float("nan") if element is None else _float(element) for element in value])
+    raise TypeError(f"{name}: expected None, bool, int, float, str or a sequence of numbers, got {value!r}")
 
 
 def _float(number: Any) -> float:

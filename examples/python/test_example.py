@@ -50,6 +50,7 @@ def main() -> None:
         for command in foretold:
             shares_with_host(component, golden, server, Host(stack, command, server))
             every_kind(command, stack.enter_context(tempfile.TemporaryDirectory()))
+            vectors(command, stack.enter_context(tempfile.TemporaryDirectory()))
     print(f"examples/python: passed{'' if foretold else ', without a host'}")
 
 
@@ -294,6 +295,21 @@ def every_kind(command: str, folder: str) -> None:
     without = {name: value for name, value in row.items() if name != optional[0]}
     check(predictor.predict(without).cache.hit, f"{optional[0]} left out is not the same as None")
     raised(InvalidRow, boolean, lambda: predictor.predict({**row, boolean: 1}))
+
+
+def vectors(command: str, folder: str) -> None:
+    """A model that takes three numbers as one feature."""
+    report = ROOT / "tests" / "reports" / "vector"
+    component = f"{folder}/vector.wasm"
+    subprocess.run([command, "bake", report, "--target", "library", "-o", component], check=True, capture_output=True)
+    predictor = Predictor(component, DictStore())
+    feature = predictor.describe().features[0]
+    check((feature.type, feature.length, list(feature.example)) == ("number", 3, [1.0, 2.0, 3.5]), f"described: {feature}")
+    for row, expected in zip(*(json.loads((report / name).read_text("utf-8")) for name in ("rows.json", "expected.json"))):
+        found = predictor.predict(row)
+        check(abs(found.outputs["value"] - expected["value"]) < 1e-5, f"{row}: {found}, expected {expected}")
+    raised(InvalidRow, "num[1]: expected a number", lambda: predictor.predict({"num": [1, None, 3], "cat": "a"}))
+    raised(TypeError, "num: expected None", lambda: predictor.predict({"num": ["1"], "cat": "a"}))
 
 
 def raised(expected: type, part: str, call: Callable[[], Any]) -> Any:

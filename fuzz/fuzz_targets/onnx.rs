@@ -67,6 +67,7 @@ fn manifest(choice: u8) -> Manifest {
         unit: None,
         description: String::new(),
         example,
+        element: None,
         place: None,
     };
     let names = match choice & 7 {

@@ -34,7 +34,9 @@ class Feature:
     """One input of a model."""
 
     name: str
-    type: Literal["number", "integer", "boolean", "category"]
+    type: Literal["number", "integer", "boolean", "category", "vector"]
+    length: int | None
+    """How many elements a vector has."""
     expected: str
     """What is accepted, e.g. `an integer from 18 to 127`."""
     optional: bool
@@ -186,7 +188,8 @@ class Predictor:
     ) -> pandas.DataFrame | Answer | list[dict[str, Value | None]]:
         """The answers of all endpoints to some rows, by the endpoints' fields.
 
-        Of a DataFrame the columns are taken that are features, whatever others there are; the answer is a
+        Of a DataFrame the columns are taken that are features, whatever others there are; a vector is a column of
+        lists or arrays, or columns `NAME[0]`, `NAME[1]` and so on. The answer is a
         DataFrame with the same index and a column for each field. One mapping gives one answer, several give a
         list. None, NaN and pandas' NA are missing values.
 
@@ -227,14 +230,15 @@ class Predictor:
         """The answers to the rows of a frame, with None for those that are refused, and why they are."""
         import pandas
 
-        names = [feature.name for feature in self.features]
+        widths = {feature.name: feature.length for feature in self.features}
+        rows, found_names = _rows.of_frame(frame, widths)
         for feature in self.features:
-            if not feature.optional and feature.name not in frame.columns:
+            if not feature.optional and feature.name not in found_names:
                 raise KeyError(
-                    f"the frame has no column {feature.name!r}; expected {', '.join(names)}, "
+                    f"the frame has no column {feature.name!r}; expected {', '.join(widths)}, "
                     f"got {', '.join(map(str, frame.columns))}"
                 )
-        found, refused = self._predict_many(_rows.of_frame(frame, names), list(frame.index), progress)
+        found, refused = self._predict_many(rows, list(frame.index), progress)
         columns = {field: [answer[field] for answer in found] for field in self.fields}
         return pandas.DataFrame(columns, index=frame.index), refused
 

@@ -24,10 +24,20 @@ def of_mapping(row: Mapping[str, Any]) -> Row:
     return {name: _plain(name, value) for name, value in row.items()}
 
 
-def of_frame(frame: pandas.DataFrame, names: Sequence[str]) -> list[Row]:
-    """The rows of some columns of a frame, of those that it has."""
-    columns = {name: _column(name, frame[name]) for name in names if name in frame.columns}
-    return [dict(zip(columns, values)) for values in zip(*columns.values())] or [{} for _ in range(len(frame))]
+def of_frame(frame: pandas.DataFrame, widths: Mapping[str, int | None]) -> tuple[list[Row], set[str]]:
+    """The rows of the columns of a frame that have these names, and the names that it has.
+
+    A name with a width is a vector, which may be as many columns `NAME[INDEX]` instead.
+    """
+    columns: dict[str, list[Any]] = {}
+    for name, width in widths.items():
+        elements = [f"{name}[{index}]" for index in range(width or 0)]
+        if name in frame.columns:
+            columns[name] = _column(name, frame[name])
+        elif elements and all(element in frame.columns for element in elements):
+            columns[name] = [list(row) for row in zip(*(_column(each, frame[each]) for each in elements))]
+    rows = [dict(zip(columns, values)) for values in zip(*columns.values())] or [{} for _ in range(len(frame))]
+    return rows, set(columns)
 
 
 def to_json(rows: Row | Sequence[Row]) -> bytes:
@@ -57,4 +67,6 @@ def _plain(name: str, value: Any) -> Any:
     if hasattr(value, "dtype") and getattr(value, "shape", None) == ():
         is_short = value.dtype.kind == "f" and value.dtype.itemsize < 8
         return _plain(name, float(str(value)) if is_short else value.item())
-    raise TypeError(f"{name}: expected a number, a truth value, a text or None, got {value!r}")
+    if isinstance(value, (list, tuple)) or len(getattr(value, "shape", ())) == 1:
+        return [_plain(f"{name}[{index}]", element) for index, element in enumerate(value)]
+    raise TypeError(f"{name}: expected a number, a truth value, a text, a list of them or None, got {value!r}")

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use anyhow::{Context, Result};
 use foretold::unstable::{CallError, Called, Pool, PoolConfig, Program, Request, Settings, Source};
 use foretold::{CacheFolder, Target};
-use foretold_core::model::feature::{Domain, Feature};
+use foretold_core::model::feature::{self, Domain, Field};
 use foretold_core::model::manifest::{Endpoint, Manifest, Output, Rule};
 use foretold_core::settings::KeyFormat;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -153,7 +153,7 @@ fn load(path: &Path, store: Arc<PythonStore>, config: PoolConfig) -> Result<(Run
 }
 
 fn describe(manifest: &Manifest, pool: &Pool) -> Value {
-    let features: Vec<Value> = manifest.features.iter().map(feature).collect();
+    let features: Vec<Value> = feature::fields(&manifest.features).map(field).collect();
     let output = |Output { name, tensor, column, .. }: &Output| json!({"name": name, "tensor": tensor, "column": column});
     let outputs: Vec<Value> = manifest.outputs.iter().map(output).collect();
     let endpoints: Vec<Value> =
@@ -169,17 +169,20 @@ fn describe(manifest: &Manifest, pool: &Pool) -> Value {
     })
 }
 
-fn feature(feature: &Feature) -> Value {
+fn field(field: Field<'_>) -> Value {
+    let feature = field.feature();
     let kind = match &feature.domain {
+        _ if field.is_vector() => "vector",
         Domain::Number { .. } => "number",
         Domain::Integer { .. } => "integer",
         Domain::Boolean => "boolean",
         Domain::Category { .. } => "category",
     };
     json!({
-        "name": feature.name,
+        "name": field.name,
         "type": kind,
-        "expected": feature.domain.to_string(),
+        "length": field.is_vector().then_some(field.features.len()),
+        "expected": field.to_string(),
         "optional": feature.optional,
         "unit": feature.unit,
         "description": feature.description,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import redis
-from conftest import ask
+from conftest import ROOT, ask
 from models import ROW
 
 import foretold
@@ -84,8 +85,30 @@ def test_a_mistake_is_named_with_field_and_value(churn: Path) -> None:
     ]:
         with pytest.raises(foretold.InvalidRows, match=said):
             predictor.predict({**ROW, **wrong})
-    with pytest.raises(TypeError, match="months: expected a number, a truth value, a text or None, got \\[12\\]"):
+    with pytest.raises(TypeError, match="months: expected a number, a truth value, a text, a list of them or None, got \\{12\\}"):
         predictor.predict({**ROW, "months": [12]})
+
+
+def test_a_vector_is_a_list_an_array_or_columns() -> None:
+    report = ROOT / "tests" / "reports" / "vector"
+    rows, expected = (json.loads((report / name).read_text("utf-8")) for name in ("rows.json", "expected.json"))
+    predictor = foretold.Predictor(report, entries := {})
+    feature = predictor.features[0]
+    assert (feature.name, feature.type, feature.length) == ("num", "vector", 3)
+    numbers = [row["num"] for row in rows]
+    category = [row["cat"] for row in rows]
+    lists = pd.DataFrame({"num": numbers, "cat": category})
+    arrays = pd.DataFrame({"num": [np.array(row) for row in numbers], "cat": category})
+    columns = pd.DataFrame({**{f"num[{i}]": [row[i] for row in numbers] for i in range(3)}, "cat": category})
+    right = [row["value"] for row in expected]
+    for frame in (lists, arrays, columns):
+        np.testing.assert_allclose(predictor.predict(frame)["value"].astype(float), right, rtol=1e-5)
+    assert predictor.counts.hits == 2 * len(rows) and len(entries) == len(rows)
+    assert predictor.predict({"num": np.array(numbers[0]), "cat": category[0]}).hit
+    with pytest.raises(foretold.InvalidRows, match="num\\[1\\]: expected a number from -5 to 5, got 9"):
+        predictor.predict({"num": [0, 9, 0], "cat": "a"})
+    with pytest.raises(KeyError, match="num"):
+        predictor.predict(columns.drop(columns="num[1]"))
 
 
 def test_mistakes_in_a_frame_are_named_with_their_rows(churn: Path) -> None:

@@ -48,5 +48,6 @@ mod store_model;
 mod stores;
 mod tools;
 mod untrusted;
+mod vectors;
 mod wasi_http;
 mod writes;

@@ -320,7 +320,7 @@ fn an_open_width_is_settled_by_the_model_or_by_the_sample() {
     fs::write(&model, onnx::open_width(3)).unwrap();
     let alone = folder.path().join("alone");
     let said = new(&model, &alone, &[]);
-    assert!(said.contains("the number of features, which the model's file leaves open"), "{said}");
+    assert!(said.contains("the number of columns, which the model's file leaves open"), "{said}");
     let manifest = manifest(&alone);
     assert_eq!(tables(&manifest, "feature").len(), 3);
     assert_eq!(predict(&alone, &example(&manifest))[0]["y"], 0.0);
@@ -332,6 +332,22 @@ fn an_open_width_is_settled_by_the_model_or_by_the_sample() {
     assert!(!output.status.success(), "{}{}", stdout(&output), stderr(&output));
     fs::write(&sample, "a,b,c\n1,2,3\n").unwrap();
     new(&model, &folder.path().join("sampled"), &options);
+}
+
+/// So many columns without a name are rather an embedding than fields of a form.
+#[test]
+fn an_input_of_many_columns_is_a_vector() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("wide.onnx");
+    fs::write(&model, onnx::open_width(384)).unwrap();
+    let said = new(&model, &folder.path().join("alone"), &[]);
+    assert!(said.contains("1 feature (1 vector)"), "{said}");
+    let manifest = manifest(&folder.path().join("alone"));
+    let features = tables(&manifest, "feature");
+    assert_eq!((features.len(), text(features[0], "type")), (1, "vector"));
+    assert_eq!(features[0]["length"].as_integer(), Some(384));
+    let row = format!("{{\"{}\": {:?}}}", text(features[0], "name"), vec![1; 384]);
+    assert_eq!(predict(&folder.path().join("alone"), &row)[0]["error"], Json::Null);
 }
 
 /// With several wide inputs a name says nothing of where a value goes.

@@ -61,6 +61,7 @@ fn several_labels_are_columns_one_after_the_other() {
 #[test]
 fn an_input_of_several_columns_beside_another_takes_the_features_that_have_none() {
     check("two_inputs_wide");
+    check("vector");
 }
 
 #[test]

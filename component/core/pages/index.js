@@ -15,12 +15,16 @@ function element(name, attributes, ...children) {
 }
 
 /** What may be entered, in words; units and steps are in the OpenAPI description already. */
-function hint({ description, minimum, maximum }, optional) {
-  const limits = minimum !== undefined && maximum !== undefined && `From ${minimum} to ${maximum}.`;
+function hint({ description, items, minItems: length, ...bounds }, optional) {
+  const { minimum, maximum } = items ?? bounds;
+  const limits =
+    minimum !== undefined &&
+    maximum !== undefined &&
+    (items ? `A JSON array of ${length} numbers from ${minimum} to ${maximum}.` : `From ${minimum} to ${maximum}.`);
   return [description, limits, optional && "May be left empty."].filter(Boolean).join(" ");
 }
 
-/** A select for what can be listed, a number input for the rest. */
+/** A select for what can be listed, an area of text for an array, a number input for the rest. */
 function control(schema, optional, attributes) {
   const types = [schema.type].flat();
   const [example] = schema.examples ?? [];
@@ -34,6 +38,9 @@ function control(schema, optional, attributes) {
       );
     if (optional) options.unshift(element("option", { value: "", selected: example == null }, "(left out)"));
     return element("select", attributes, ...options);
+  }
+  if (types.includes("array")) {
+    return element("textarea", { ...attributes, rows: 3, spellcheck: "false" }, JSON.stringify(example));
   }
   return element("input", {
     ...attributes,
@@ -69,9 +76,14 @@ function field(name, schema, optional, index) {
     name,
     input,
     value() {
-      // What the browser cannot read as a number is sent as text, so that the service says what it expects.
+      // What cannot be read as a number or an array is sent as text, so that the service says what it expects.
       if (input.value === "") return input.validity.badInput ? "" : undefined;
-      return JSON.parse(input.type === "number" ? Number(input.value) : input.value);
+      if (input.type === "number") return Number(input.value);
+      try {
+        return JSON.parse(input.value);
+      } catch {
+        return input.value;
+      }
     },
     refuse(message) {
       error.textContent = message;
@@ -92,7 +104,10 @@ function curl(row) {
 }
 
 function python(row) {
-  const literal = (value) => (value === true ? "True" : value === false ? "False" : JSON.stringify(value));
+  const literal = (value) => {
+    if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+    return { true: "True", false: "False", null: "None" }[JSON.stringify(value)] ?? JSON.stringify(value);
+  };
   const members = Object.entries(row).map(([name, value]) => `    ${JSON.stringify(name)}: ${literal(value)},\n`);
   return `import requests
 

@@ -1,6 +1,7 @@
 //! The Open Inference Protocol, version 2 (KServe, Triton): what its clients send and expect.
 //!
-//! A feature is an input of that name with a value per row; a field of an endpoint is an output.
+//! A feature is an input of that name with a value per row, or a vector's elements; a field of an
+//! endpoint is an output.
 //! The values go through the same reader as those of JSON requests, so the rules, the messages and
 //! the keys are the same, and rows share the cache with the other endpoints.
 
@@ -14,7 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::http::Header;
 use crate::http::request::MAX_ROWS;
 use crate::model::answer::{Answer, write_json};
-use crate::model::feature::Domain;
+use crate::model::feature::{self, Domain, Feature};
 use crate::model::manifest::{Endpoint, Manifest};
 
 pub(crate) use request::{InferRequest, Output};
@@ -33,15 +34,15 @@ pub(crate) fn server() -> Json {
 
 /// What the model takes and gives.
 pub(crate) fn model(manifest: &Manifest, version: &str) -> Json {
-    let inputs: Vec<Json> = manifest
-        .features
-        .iter()
-        .map(|feature| tensor_of(&feature.name, datatype_of(&feature.domain)))
+    let inputs: Vec<Json> = feature::fields(&manifest.features)
+        .map(|field| {
+            tensor_of(field.name, datatype_of(&field.feature().domain), field.features.len())
+        })
         .collect();
     let outputs: Vec<Json> = manifest
         .endpoints
         .iter()
-        .map(|endpoint| tensor_of(&endpoint.field, datatype_of_answer(endpoint)))
+        .map(|endpoint| tensor_of(&endpoint.field, datatype_of_answer(endpoint), 1))
         .collect();
     json!({
         "name": manifest.name,
@@ -54,20 +55,21 @@ pub(crate) fn model(manifest: &Manifest, version: &str) -> Json {
 
 /// What the model is set to, as Triton says it: clients that send batches ask for it first.
 pub(crate) fn config(manifest: &Manifest, version: &str) -> Json {
-    let tensor = |name: &str, datatype: &str| {
+    let tensor = |name: &str, datatype: &str, width: usize| {
         // A text is called otherwise here.
         let data_type = if datatype == "BYTES" { "STRING" } else { datatype };
-        json!({ "name": name, "data_type": format!("TYPE_{data_type}"), "dims": [1] })
+        json!({ "name": name, "data_type": format!("TYPE_{data_type}"), "dims": [width] })
     };
-    let inputs = manifest.features.iter().map(|feature| {
-        let mut input = tensor(&feature.name, datatype_of(&feature.domain));
-        input["optional"] = feature.optional.into();
+    let inputs = feature::fields(&manifest.features).map(|field| {
+        let Feature { domain, optional, .. } = field.feature();
+        let mut input = tensor(field.name, datatype_of(domain), field.features.len());
+        input["optional"] = (*optional).into();
         input
     });
     let outputs = manifest
         .endpoints
         .iter()
-        .map(|endpoint| tensor(&endpoint.field, datatype_of_answer(endpoint)));
+        .map(|endpoint| tensor(&endpoint.field, datatype_of_answer(endpoint), 1));
     json!({
         "name": manifest.name,
         "platform": PLATFORM,
@@ -84,8 +86,8 @@ pub(crate) fn index(manifest: &Manifest, version: &str) -> Json {
     json!([{ "name": manifest.name, "version": version, "state": "READY", "reason": "" }])
 }
 
-fn tensor_of(name: &str, datatype: &str) -> Json {
-    json!({ "name": name, "datatype": datatype, "shape": [-1, 1] })
+fn tensor_of(name: &str, datatype: &str, width: usize) -> Json {
+    json!({ "name": name, "datatype": datatype, "shape": [-1, width] })
 }
 
 /// The datatype that carries all values of a domain; others are understood too.

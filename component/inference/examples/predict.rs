@@ -74,6 +74,7 @@ fn feature(input: &str) -> Result<(Feature, Value), String> {
     };
     let feature = Feature {
         name: name.into(),
+        element: None,
         place: None,
         domain,
         optional: false,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::slice::ChunksExact;
 
-use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::feature::{self, Domain, Feature, Value};
 use tract_hir::internal::*;
 
 use crate::error::LoadError;
@@ -292,9 +292,10 @@ fn assign<'a>(
     let mut columns: Vec<Vec<(usize, usize)>> = inputs.iter().map(|_| Vec::new()).collect();
     let mut rest = Vec::new();
     for (position, feature) in features.iter().enumerate() {
-        let (name, column) = match &feature.place {
-            Some(place) => (&place.input, place.column),
-            None => (&feature.name, 0),
+        let (name, column) = match (&feature.place, &feature.element) {
+            (Some(place), _) => (&place.input, place.column),
+            (None, Some(element)) => (&element.vector, element.index),
+            (None, None) => (&feature.name, 0),
         };
         match find(name) {
             Some(input) => columns[input].push((column, position)),
@@ -317,7 +318,7 @@ fn assign<'a>(
         columns[*input] = rest.drain(..).enumerate().collect();
     }
     if !rest.is_empty() || !without(&columns).is_empty() || features.is_empty() {
-        let names: Vec<&str> = features.iter().map(|feature| &*feature.name).collect();
+        let names: Vec<&str> = feature::fields(features).map(|field| field.name).collect();
         return Err(format!(
             "the model has {}; the features are {}. Expected an input for each feature, of the \
              same name, or a single input whose columns are the features; or say with `input` to \

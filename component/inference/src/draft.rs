@@ -439,6 +439,7 @@ impl Inputs {
             };
             Feature {
                 name,
+                element: None,
                 place,
                 domain,
                 optional: false,

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use foretold_core::cache::status::CacheStatus;
 use foretold_core::http::problem::Problem;
 use foretold_core::model::answer::{Answer, Precision};
-use foretold_core::model::feature::{Domain, Feature};
+use foretold_core::model::feature::{self, Domain, Field};
 use foretold_core::pipeline::{self, Prediction};
 use foretold_core::settings::{KeyFormat, Settings};
 use foretold_inference::baked::Baked;
@@ -103,7 +103,7 @@ impl Guest for Component {
                 model_id: id.to_string(),
                 description: manifest.description.clone(),
                 ttl_seconds,
-                features: manifest.features.iter().map(feature).collect(),
+                features: feature::fields(&manifest.features).map(feature).collect(),
                 outputs: manifest.outputs.iter().map(|output| output.name.clone()).collect(),
                 endpoints: manifest.endpoints.iter().map(|e| e.path.clone()).collect(),
             })
@@ -172,7 +172,8 @@ fn row_error(problem: Problem) -> wit::RowError {
     }
 }
 
-fn feature(feature: &Feature) -> wit::Feature {
+fn feature(field: Field<'_>) -> wit::Feature {
+    let feature = field.feature();
     let domain = match &feature.domain {
         Domain::Number { minimum, maximum, step, round } => {
             wit::Domain::Number(wit::NumberDomain {
@@ -189,11 +190,12 @@ fn feature(feature: &Feature) -> wit::Feature {
         Domain::Category { categories } => wit::Domain::Category(categories.clone()),
     };
     wit::Feature {
-        name: feature.name.clone(),
+        name: field.name.to_owned(),
         domain,
+        length: field.is_vector().then_some(field.features.len() as u32),
         optional: feature.optional,
         unit: feature.unit.clone(),
         description: feature.description.clone(),
-        example: row::value(feature, feature.example),
+        example: row::example(&field),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use foretold_core::http::problem::Problem;
 use foretold_core::http::request;
-use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::feature::{Domain, Feature, Field, Value};
 
 use crate::bindings::exports::foretold::component::predictor as wit;
 
@@ -25,15 +25,15 @@ pub(crate) fn row(fields: &[wit::Field], features: &[Feature]) -> Result<Vec<Val
             wit::Value::Number(number) if !number.is_finite() => {
                 write!(json, "{name}:[\"{number}\"]")
             }
-            // So that messages say 17, as the program may have meant it, and not 17.0.
-            wit::Value::Number(number) => {
-                let text = format!("{number:?}");
-                write!(json, "{name}:{}", text.strip_suffix(".0").unwrap_or(&text))
-            }
+            wit::Value::Number(number) => write!(json, "{name}:{}", shortest(*number)),
             wit::Value::Integer(integer) => write!(json, "{name}:{integer}"),
             wit::Value::Boolean(boolean) => write!(json, "{name}:{boolean}"),
             wit::Value::Text(text) => {
                 write!(json, "{name}:{}", serde_json::Value::from(text.as_str()))
+            }
+            wit::Value::Vector(elements) => {
+                let elements: Vec<String> = elements.iter().copied().map(element).collect();
+                write!(json, "{name}:[{}]", elements.join(","))
             }
         };
         written.expect("memory can be written to");
@@ -42,8 +42,35 @@ pub(crate) fn row(fields: &[wit::Field], features: &[Feature]) -> Result<Vec<Val
     request::parse(json.as_bytes(), features)
 }
 
-/// A value as the program gives it.
-pub(crate) fn value(feature: &Feature, value: Value) -> wit::Value {
+/// A number with the digits that the program may have meant: messages say 17, and not 17.0.
+fn shortest(number: f64) -> String {
+    let text = format!("{number:?}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+/// An element of a vector as JSON, where an infinite one is a text, which is refused.
+fn element(number: f64) -> String {
+    match number {
+        _ if number.is_nan() => "null".to_owned(),
+        _ if number.is_infinite() => format!("\"{number}\""),
+        _ => shortest(number),
+    }
+}
+
+/// The example of a field as the program would give it.
+pub(crate) fn example(field: &Field<'_>) -> wit::Value {
+    if !field.is_vector() {
+        return value(field.feature(), field.feature().example);
+    }
+    let elements = field.features.iter().map(|feature| match feature.example {
+        Value::Number(number) => number,
+        Value::Integer(integer) => integer as f64,
+        _ => f64::NAN,
+    });
+    wit::Value::Vector(elements.collect())
+}
+
+fn value(feature: &Feature, value: Value) -> wit::Value {
     match (value, &feature.domain) {
         (Value::Category(index), Domain::Category { categories }) => {
             wit::Value::Text(categories[index].clone())

@@ -18,7 +18,7 @@ use self::answers::Answers;
 use self::features::{Domain, Feature};
 use self::manifest::Contents;
 use self::sample::Sample;
-use crate::artefact::draft::{Draft, Drafter};
+use crate::artefact::draft::{Draft, DraftFeature, Drafter};
 use crate::artefact::model_dir::{MAX_MODEL_BYTES, ModelDir};
 use crate::commands::model::cache_folder;
 use crate::plain_file;
@@ -125,8 +125,8 @@ impl New {
         notes.extend(answers.notes.iter().cloned());
         if draft.is_width_open {
             notes.push(format!(
-                "the number of features, which the model's file leaves open: {} would do",
-                features.len()
+                "the number of columns, which the model's file leaves open: {} would do",
+                draft.features.len()
             ));
         }
         notes.push(match (&self.sample, has_columns(draft)) {
@@ -221,7 +221,15 @@ async fn check(drafter: &Drafter, model: &ModelDir) -> Result<()> {
 /// The features, with examples from one row where a row has one of each.
 fn features(draft: &Draft, sample: Option<&Sample>) -> Result<Vec<Feature>> {
     let Some(sample) = sample else {
-        let mut features: Vec<Feature> = draft.features.iter().map(Feature::of_file).collect();
+        let input = |it: &DraftFeature| it.place.as_ref().map(|(input, _)| input.clone());
+        let inputs =
+            draft.features.chunk_by(|a, b| a.is_column && b.is_column && input(a) == input(b));
+        let mut features: Vec<Feature> = inputs
+            .flat_map(|columns| match Feature::of_input(columns) {
+                Some(vector) => vec![vector],
+                None => columns.iter().map(Feature::of_file).collect(),
+            })
+            .collect();
         features.iter_mut().for_each(|feature| feature.example = feature.any_example());
         return Ok(features);
     };
@@ -305,9 +313,9 @@ fn source(file: &str, draft: &Draft, sample: Option<&Sample>) -> String {
 
 /// How many features there are of each kind.
 fn kinds(features: &[Feature]) -> String {
-    let count = |is: fn(&Domain) -> bool, name: &str, names: &str| match features
+    let count = |is: fn(&Feature) -> bool, name: &str, names: &str| match features
         .iter()
-        .filter(|feature| is(&feature.domain))
+        .filter(|feature| is(feature))
         .count()
     {
         0 => None,
@@ -315,10 +323,19 @@ fn kinds(features: &[Feature]) -> String {
         count => Some(format!("{count} {names}")),
     };
     let counts = [
-        count(|it| matches!(it, Domain::Number { .. }), "number", "numbers"),
-        count(|it| matches!(it, Domain::Integer { .. }), "integer", "integers"),
-        count(|it| matches!(it, Domain::Boolean), "boolean", "booleans"),
-        count(|it| matches!(it, Domain::Category { .. }), "category", "categories"),
+        count(|it| it.length.is_some(), "vector", "vectors"),
+        count(
+            |it| it.length.is_none() && matches!(it.domain, Domain::Number { .. }),
+            "number",
+            "numbers",
+        ),
+        count(
+            |it| it.length.is_none() && matches!(it.domain, Domain::Integer { .. }),
+            "integer",
+            "integers",
+        ),
+        count(|it| matches!(it.domain, Domain::Boolean), "boolean", "booleans"),
+        count(|it| matches!(it.domain, Domain::Category { .. }), "category", "categories"),
     ];
     counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

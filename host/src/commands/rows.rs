@@ -6,11 +6,12 @@ pub(crate) mod input;
 pub(crate) mod json_lines;
 pub(crate) mod row;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use foretold_core::model::feature::Feature;
+use foretold_core::model::feature::{self, Element, Feature};
 
 use self::csv_file::{CsvFile, Record};
 use self::input::Input;
@@ -39,7 +40,16 @@ enum Format<'a> {
 }
 
 /// What a column is for: none if it is no feature.
-type Column<'a> = (Arc<str>, Option<&'a Feature>);
+type Column<'a> = (Arc<str>, Option<Cells<'a>>);
+
+/// What the cells of a column are.
+#[derive(Clone, Copy)]
+enum Cells<'a> {
+    /// Values of a feature, or of an element of a vector.
+    Values(&'a Feature),
+    /// Vectors, each as a JSON array.
+    Vectors,
+}
 
 impl<'a> Rows<'a> {
     /// Opens a file, or standard input for `-`, and reads the first line of CSV. What begins with a
@@ -70,7 +80,7 @@ impl<'a> Rows<'a> {
         match &self.format {
             Format::Csv { columns, .. } => columns.iter().map(|(name, _)| name.clone()).collect(),
             Format::JsonLines(_) => {
-                self.features.iter().map(|it| it.name.as_str().into()).collect()
+                feature::fields(self.features).map(|field| field.name.into()).collect()
             }
         }
     }
@@ -102,24 +112,49 @@ fn columns<'a>(
     features: &'a [Feature],
     others: Others,
 ) -> Result<Vec<Column<'a>>> {
-    let expected: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
+    let expected: Vec<&str> = feature::fields(features).map(|field| field.name).collect();
     let expected = expected.join(", ");
+    let vectors = feature::fields(features).filter(|field| field.is_vector());
+    let known: BTreeMap<&str, Cells<'a>> = features
+        .iter()
+        .map(|feature| (&*feature.name, Cells::Values(feature)))
+        .chain(vectors.map(|field| (field.name, Cells::Vectors)))
+        .collect();
     let mut columns: Vec<Column<'a>> = Vec::new();
+    let mut found: BTreeSet<&str> = BTreeSet::new();
     for name in names {
-        let feature = features.iter().find(|feature| feature.name == *name);
-        if feature.is_none() && others == Others::Refuse {
+        let cells = known.get(&**name).copied();
+        if cells.is_none() && others == Others::Refuse {
             bail!("column {name:?} is not a feature of the model; expected {expected}");
         }
-        if feature.is_some() && columns.iter().any(|(column, _)| **column == **name) {
+        if cells.is_some() && !found.insert(name) {
             bail!("column {name:?} is there twice");
         }
-        columns.push((name.as_str().into(), feature));
+        columns.push((name.as_str().into(), cells));
     }
-    let is_there = |feature: &Feature| columns.iter().any(|(name, _)| **name == *feature.name);
-    match features.iter().find(|feature| !is_there(feature)) {
-        Some(feature) => bail!("column {:?} is missing; expected {expected}", feature.name),
-        None => Ok(columns),
+    let is_there = |name: &str| found.contains(name);
+    for field in feature::fields(features) {
+        let has_elements = field.features.iter().any(|feature| is_there(&feature.name));
+        match is_there(field.name) {
+            true if field.is_vector() && has_elements => {
+                bail!("{:?} and its elements are columns; expected one of them", field.name);
+            }
+            true => {}
+            false if !has_elements => {
+                let elements = match field.is_vector() {
+                    true => format!(" as a JSON array, or {:?} and so on", field.feature().name),
+                    false => String::new(),
+                };
+                bail!("column {:?} is missing{elements}; expected {expected}", field.name);
+            }
+            false => {
+                if let Some(feature) = field.features.iter().find(|it| !is_there(&it.name)) {
+                    bail!("column {:?} is missing beside other elements", feature.name);
+                }
+            }
+        }
     }
+    Ok(columns)
 }
 
 fn of_record(record: Record, columns: &[Column<'_>]) -> Row {
@@ -127,26 +162,36 @@ fn of_record(record: Record, columns: &[Column<'_>]) -> Row {
     let mut mistake = (cells.len() != columns.len())
         .then(|| format!("it has {} cells; expected {}", cells.len(), columns.len()));
     let mut members = Vec::with_capacity(columns.len());
-    for ((name, feature), cell) in columns.iter().zip(&cells) {
+    // Of a vector whose elements are columns, the elements in their order.
+    let mut vectors: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut request: Vec<(&str, String)> = Vec::with_capacity(columns.len());
+    for ((name, column), cell) in columns.iter().zip(&cells) {
         let text = String::from_utf8_lossy(cell);
-        if feature.is_some() && std::str::from_utf8(cell).is_err() {
+        if column.is_some() && std::str::from_utf8(cell).is_err() {
             mistake.get_or_insert_with(|| format!("{name}: expected UTF-8"));
         }
-        let value = match feature {
-            Some(feature) => cell::value(&feature.domain, &text),
+        let value = match column {
+            Some(Cells::Values(feature)) => cell::value(&feature.domain, &text),
+            Some(Cells::Vectors) => cell::vector(&text),
             None => serde_json::Value::from(&*text).to_string(),
         };
+        match column {
+            Some(Cells::Values(Feature { element: Some(element), .. })) => {
+                let Element { vector, index, length } = element;
+                let elements =
+                    vectors.entry(vector).or_insert_with(|| vec![String::new(); *length]);
+                elements[*index] = value.clone();
+            }
+            Some(_) => request.push((name, value.clone())),
+            None => {}
+        }
         members.push((name.clone(), value));
     }
-    let is_feature = columns.iter().map(|(_, feature)| feature.is_some());
+    let vectors = vectors.into_iter();
+    request.extend(vectors.map(|(name, elements)| (name, format!("[{}]", elements.join(",")))));
     let request = match mistake {
         Some(mistake) => Err(mistake),
-        None => Ok(object(
-            members
-                .iter()
-                .zip(is_feature)
-                .filter_map(|((name, value), is)| is.then_some((&**name, value.as_str()))),
-        )),
+        None => Ok(object(request.iter().map(|(name, value)| (*name, value.as_str())))),
     };
     Row { line, members, request }
 }
@@ -162,7 +207,7 @@ fn of_members(
         Err(mistake) => (Vec::new(), Some(mistake)),
     };
     let is_asked = |name: &str| {
-        others == Others::Refuse || features.iter().any(|feature| feature.name == name)
+        others == Others::Refuse || feature::fields(features).any(|field| field.name == name)
     };
     let request = match mistake {
         Some(mistake) => Err(mistake),
@@ -184,6 +229,7 @@ mod tests {
     fn feature(name: &str, domain: Domain) -> Feature {
         Feature {
             name: name.to_owned(),
+            element: None,
             place: None,
             domain,
             optional: false,

@@ -23,6 +23,9 @@ pub enum Value {
     /// One of the categories.
     #[component(name = "text")]
     Text(String),
+    /// The elements of a vector; NaN is one that is missing.
+    #[component(name = "vector")]
+    Vector(Vec<f64>),
 }
 
 macro_rules! value_from {
@@ -36,7 +39,7 @@ macro_rules! value_from {
 }
 
 value_from!(f32 => Number, f64 => Number, i32 => Integer, u32 => Integer, i64 => Integer,
-            bool => Boolean, &str => Text, String => Text);
+            bool => Boolean, &str => Text, String => Text, Vec<f64> => Vector, &[f64] => Vector);
 
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Value {
@@ -52,7 +55,7 @@ pub(crate) struct Field {
     pub(crate) value: Value,
 }
 
-/// The values that a feature can have; bounds are inclusive.
+/// The values that a feature can have, or an element of one that is a vector; bounds are inclusive.
 #[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
 #[component(variant)]
 pub enum Domain {
@@ -94,7 +97,7 @@ pub struct IntegerDomain {
     pub maximum: i64,
 }
 
-/// One input of the model.
+/// One field of a row.
 #[derive(Clone, Debug, PartialEq, ComponentType, Lift)]
 #[component(record)]
 pub struct Feature {
@@ -102,7 +105,9 @@ pub struct Feature {
     pub name: String,
     /// The values it can have.
     pub domain: Domain,
-    /// Whether it may be left out.
+    /// How many elements it has, if it is a vector.
+    pub length: Option<u32>,
+    /// Whether it may be left out; of a vector elements, too.
     pub optional: bool,
     /// Unit of a number.
     pub unit: Option<String>,

@@ -23,7 +23,7 @@ use data_encoding::BASE64URL_NOPAD;
 use crate::cache::key::grammar::MODEL_ID_BYTES;
 use crate::cache::python;
 use crate::http::request;
-use crate::model::feature::{Domain, Feature, Value};
+use crate::model::feature::{self, Domain, Feature, Value};
 use crate::model::manifest::{Endpoint, Manifest};
 use crate::settings::{KeyFormat, Secret};
 
@@ -265,12 +265,13 @@ impl KeyLayout {
     /// A row as a JSON object: a request that gives it. Floats have a point or an exponent, so that
     /// their type shows.
     pub fn json(&self, row: &[Value]) -> String {
-        let members = self.features.iter().zip(row).map(|(feature, value)| {
-            let name = serde_json::Value::from(feature.name.as_str());
-            match value {
-                Value::Number(number) => format!("{name}:{number:?}"),
-                _ => format!("{name}:{}", feature.display(*value)),
-            }
+        let display = |feature: &Feature, value| match value {
+            Value::Number(number) => format!("{number:?}"),
+            _ => feature.display(value),
+        };
+        let members = feature::fields(&self.features).map(|field| {
+            let name = serde_json::Value::from(field.name);
+            format!("{name}:{}", field.json(row, display))
         });
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }

@@ -10,31 +10,40 @@
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::model::answer::Answer;
-use crate::model::feature::{Domain, Feature, Value};
+use crate::model::feature::{self, Domain, Feature, Value};
 use crate::model::manifest::Endpoint;
 
 /// `repr` of a pydantic model with these fields, e.g. `DecisionRequest(age=30, name='x')`.
 pub fn repr(class: &str, features: &[Feature], row: &[Value]) -> String {
     let mut text = format!("{class}(");
-    for (i, (feature, value)) in features.iter().zip(row).enumerate() {
+    for (i, field) in feature::fields(features).enumerate() {
         text.push_str(if i == 0 { "" } else { ", " });
-        text.push_str(&feature.name);
+        text.push_str(field.name);
         text.push('=');
-        match (*value, &feature.domain) {
-            (Value::Missing, _) => text.push_str("None"),
-            (Value::Number(number), _) => text.push_str(&float(number)),
-            (Value::Integer(integer), _) => text.push_str(&integer.to_string()),
-            (Value::Boolean(boolean), _) => text.push_str(if boolean { "True" } else { "False" }),
-            (Value::Category(index), Domain::Category { categories }) => {
-                text.push_str(&string(&categories[index]));
-            }
-            (Value::Category(_), _) => {
-                unreachable!("a category value of a feature without categories")
-            }
+        let values = field.features.iter().zip(&row[field.first..]);
+        let values = values.map(|(feature, value)| repr_of(feature, *value));
+        let values = values.collect::<Vec<_>>().join(", ");
+        match field.is_vector() {
+            true => text.extend(["[", &values, "]"]),
+            false => text.push_str(&values),
         }
     }
     text.push(')');
     text
+}
+
+/// `repr` of a value.
+fn repr_of(feature: &Feature, value: Value) -> String {
+    match (value, &feature.domain) {
+        (Value::Missing, _) => "None".to_owned(),
+        (Value::Number(number), _) => float(number),
+        (Value::Integer(integer), _) => integer.to_string(),
+        (Value::Boolean(boolean), _) => (if boolean { "True" } else { "False" }).to_owned(),
+        (Value::Category(index), Domain::Category { categories }) => string(&categories[index]),
+        (Value::Category(_), _) => {
+            unreachable!("a category value of a feature without categories")
+        }
+    }
 }
 
 /// The value for an answer: the label, or `str` of the number.

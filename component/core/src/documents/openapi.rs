@@ -11,7 +11,7 @@ use crate::Model;
 use crate::http::problem::Problem;
 use crate::http::request;
 use crate::model::answer::{self, Answer};
-use crate::model::feature::{Feature, Value};
+use crate::model::feature::{self, Feature, Field};
 use crate::model::manifest::{Endpoint, Manifest};
 use crate::service::Service;
 use crate::settings::Settings;
@@ -62,12 +62,19 @@ struct Document<'a> {
 }
 
 fn example_row(manifest: &Manifest) -> Json {
-    let members = manifest.features.iter().map(|f| (f.name.clone(), json_value(f, f.example)));
-    Json::Object(members.collect())
+    let fields = feature::fields(&manifest.features);
+    Json::Object(fields.map(|field| (field.name.to_owned(), example(&field))).collect())
 }
 
-fn json_value(feature: &Feature, value: Value) -> Json {
-    serde_json::from_str(&feature.display(value)).expect("a value is shown as JSON")
+/// The example of a member.
+fn example(field: &Field<'_>) -> Json {
+    let json = |feature: &Feature| {
+        serde_json::from_str(&feature.display(feature.example)).expect("a value is shown as JSON")
+    };
+    match field.is_vector() {
+        true => field.features.iter().map(json).collect(),
+        false => json(field.feature()),
+    }
 }
 
 fn example_outputs(service: &Service, model: &impl Model) -> Option<Vec<f32>> {

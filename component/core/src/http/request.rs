@@ -5,15 +5,16 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::http::excerpt::{self, shorten, visible};
 use crate::http::field_errors::{FieldErrors, MAX_ERROR_BYTES};
+use crate::http::problem::Place;
 use crate::http::problem::{FieldError, Problem};
-use crate::json::{List, Text};
+use crate::json::{List, Text, UpTo};
 use crate::model::feature::read::{self, ValueError};
-use crate::model::feature::{Feature, Value};
+use crate::model::feature::{self, Feature, Field, Value};
 
 /// Rows that one request may have; more would keep others waiting.
 pub const MAX_ROWS: usize = 10_000;
@@ -177,10 +178,12 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
         let mut expected_next = 0;
         while let Some(Text(name)) = members.next_key()? {
             // Clients nearly always send the fields in the documented order.
-            let in_order = self.features.get(expected_next).is_some_and(|next| next.name == name);
-            let position = match in_order {
-                true => Some(expected_next),
-                false => self.features.iter().position(|feature| feature.name == name),
+            let next = self.features.get(expected_next).filter(|next| next.field() == name);
+            let position = match next {
+                Some(_) => Some(expected_next),
+                None => feature::fields(self.features)
+                    .find(|field| field.name == name)
+                    .map(|field| field.first),
             };
             let raw: &'de RawValue = members.next_value().inspect_err(|_| {
                 self.current = Some(shorten(&name).into_owned());
@@ -192,7 +195,8 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
                 }
                 Some(position) => {
                     self.found[position] = Some(raw);
-                    expected_next = position + 1;
+                    let element = self.features[position].element.as_ref();
+                    expected_next = position + element.map_or(1, |element| element.length);
                 }
             }
         }
@@ -203,20 +207,56 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
 impl Reader<'_, '_> {
     fn row(mut self) -> Result<Vec<Value>, Problem> {
         let mut row = Vec::with_capacity(self.features.len());
-        for (feature, raw) in self.features.iter().zip(std::mem::take(&mut self.found)) {
-            match raw.map(|raw| (raw.get(), read::value(feature, raw.get()))) {
-                Some((_, Ok(value))) => row.push(value),
-                Some((json, Err(error))) => self.errors.add(|| invalid(feature, json, error)),
-                None if feature.optional => row.push(Value::Missing),
-                None => self.errors.add(|| missing(feature)),
+        let found = std::mem::take(&mut self.found);
+        for field in feature::fields(self.features) {
+            let feature = field.feature();
+            match found[field.first].map(RawValue::get) {
+                None if feature.optional => {
+                    row.extend(field.features.iter().map(|_| Value::Missing))
+                }
+                None => self.errors.add(|| missing(&field)),
+                Some(json) if field.is_vector() => self.vector(&field, json, &mut row),
+                Some(json) => match read::value(feature, json) {
+                    Ok(value) => row.push(value),
+                    Err(error) => self.errors.add(|| invalid(feature, json, error)),
+                },
             }
         }
         self.errors.refuse().map(|()| row)
     }
+
+    /// Reads the elements of a vector into a row.
+    fn vector(&mut self, field: &Field<'_>, json: &str, row: &mut Vec<Value>) {
+        let Field { name, features, .. } = *field;
+        if json == "null" && field.feature().optional {
+            return row.extend(features.iter().map(|_| Value::Missing));
+        }
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let list: Option<(Vec<&RawValue>, usize)> =
+            UpTo::new(features.len()).deserialize(&mut reader).ok();
+        let Some((elements, _)) = list.as_ref().filter(|(_, count)| *count == features.len())
+        else {
+            return self.errors.add(|| {
+                let shown = shorten(json);
+                let found = match &list {
+                    Some((_, count)) => format!("{count} elements"),
+                    None => visible(&shown).into_owned(),
+                };
+                let detail = format!("{name}: expected {field}, got {found}");
+                FieldError::field(name, field.to_string(), detail).found(excerpt::of_json(json))
+            });
+        };
+        for (feature, element) in features.iter().zip(elements) {
+            match read::value(feature, element.get()) {
+                Ok(value) => row.push(value),
+                Err(error) => self.errors.add(|| invalid(feature, element.get(), error)),
+            }
+        }
+    }
 }
 
 fn unknown(features: &[Feature], name: &str, raw: &RawValue) -> FieldError {
-    let names = excerpt::names(features.iter().map(|feature| &feature.name));
+    let names = excerpt::names(feature::fields(features).map(|field| field.name));
     let name = shorten(name);
     let detail = format!("{name:?} is not a field; the fields are {names}");
     FieldError::field(name, format!("one of the fields {names}"), detail)
@@ -228,16 +268,18 @@ fn duplicate(name: &str, raw: &RawValue) -> FieldError {
     FieldError::field(name, "one value", detail).found(excerpt::of_json(raw.get()))
 }
 
-fn missing(feature: &Feature) -> FieldError {
-    let Feature { name, domain, .. } = feature;
-    FieldError::field(name, domain.to_string(), format!("{name} is missing: expected {domain}"))
+fn missing(field: &Field<'_>) -> FieldError {
+    let name = field.name;
+    FieldError::field(name, field.to_string(), format!("{name} is missing: expected {field}"))
 }
 
 /// What is wrong with a value that is not one of its feature's.
 pub(crate) fn invalid(feature: &Feature, json: &str, error: ValueError<'_>) -> FieldError {
     let shown = shorten(json);
     let detail = format!("{}: expected {error}, got {}", feature.name, visible(&shown));
-    FieldError::field(&feature.name, error.to_string(), detail).found(excerpt::of_json(json))
+    let place = feature.element.as_ref().map_or(Place::Field, |it| Place::Element(it.index));
+    let mistake = FieldError::field(feature.field(), error.to_string(), detail);
+    FieldError { place, ..mistake.found(excerpt::of_json(json)) }
 }
 
 #[cfg(test)]

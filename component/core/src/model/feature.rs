@@ -10,11 +10,15 @@ use crate::model::step::Step;
 /// Categories that a message lists.
 const MAX_SHOWN_CATEGORIES: usize = 30;
 
-/// One input of the model, as the manifest declares it.
+/// One number, text or truth value that the model takes, as the manifest declares it: a member of a
+/// request, or an element of one that is a vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feature {
-    /// Member of the JSON request, and name of the ONNX input where there is no `place`.
+    /// Member of the JSON request, and name of the ONNX input where there is no `place`; of an
+    /// element `NAME[INDEX]`.
     pub name: String,
+    /// Of which vector it is which element, if it is one.
+    pub element: Option<Element>,
     /// Where its value goes, if the manifest says it.
     pub place: Option<Place>,
     /// The values it can have.
@@ -29,6 +33,41 @@ pub struct Feature {
     pub description: String,
     /// A legal value, for documentation and forms.
     pub example: Value,
+}
+
+/// An element of a vector. All elements of a vector follow one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// Member of the JSON request, and name of the ONNX input where there is no place.
+    pub vector: String,
+    /// Position in the vector, from 0.
+    pub index: usize,
+    /// How many elements the vector has.
+    pub length: usize,
+}
+
+/// A member of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Field<'f> {
+    /// Its name.
+    pub name: &'f str,
+    /// Position of the first of its features.
+    pub first: usize,
+    /// One, or the elements of a vector.
+    pub features: &'f [Feature],
+}
+
+/// The members of a request for these features.
+pub fn fields(features: &[Feature]) -> impl Iterator<Item = Field<'_>> {
+    let mut rest = features;
+    std::iter::from_fn(move || {
+        let first = features.len() - rest.len();
+        let feature = rest.first()?;
+        let length = feature.element.as_ref().map_or(1, |element| element.length);
+        let (found, after) = rest.split_at(length.clamp(1, rest.len()));
+        rest = after;
+        Some(Field { name: feature.field(), first, features: found })
+    })
 }
 
 /// A column of one of the model's inputs.
@@ -85,7 +124,46 @@ pub enum Value {
     Category(usize),
 }
 
+impl<'f> Field<'f> {
+    /// Whether it is a vector, which is an array in JSON, however short.
+    pub fn is_vector(&self) -> bool {
+        self.feature().element.is_some()
+    }
+
+    /// Its feature; of a vector the first element, which has what is said of all.
+    pub fn feature(&self) -> &'f Feature {
+        &self.features[0]
+    }
+
+    /// Its values as JSON text, by that of a single one.
+    pub fn json(&self, row: &[Value], display: impl Fn(&Feature, Value) -> String) -> String {
+        let values = self.features.iter().zip(&row[self.first..]);
+        let mut values = values.map(|(feature, value)| display(feature, *value));
+        match self.is_vector() {
+            true => format!("[{}]", values.collect::<Vec<_>>().join(",")),
+            false => values.next().unwrap_or_default(),
+        }
+    }
+}
+
+/// What is expected of a member, as the end of the sentence "expected …".
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Feature { domain, optional, .. } = self.feature();
+        if !self.is_vector() {
+            return domain.fmt(f);
+        }
+        let null = if *optional { " or null" } else { "" };
+        write!(f, "an array of {} elements, each {domain}{null}", self.features.len())
+    }
+}
+
 impl Feature {
+    /// The member of a request that it is, or is an element of.
+    pub fn field(&self) -> &str {
+        self.element.as_ref().map_or(&self.name, |element| &element.vector)
+    }
+
     /// The value as JSON text, e.g. `0.25`, `"male: single"` or `null`.
     ///
     /// # Panics

@@ -17,7 +17,7 @@ use crate::http::problem::{FieldError, Problem};
 use crate::http::request::{self, MAX_ROWS, malformed};
 use crate::json::{List, UpTo};
 use crate::model::feature::read;
-use crate::model::feature::{Domain, Feature, Value};
+use crate::model::feature::{self, Domain, Feature, Value};
 use crate::model::manifest::Manifest;
 use crate::v2::columns;
 use crate::v2::tensor;
@@ -271,7 +271,7 @@ fn rows(
     let List { items: inputs, count: found } = &head.inputs;
     if *found > features.len() + MAX_ERRORS || *found > inputs.len() {
         errors.add(|| {
-            let expected = format!("{} inputs", features.len());
+            let expected = format!("{} inputs", feature::fields(features).count());
             let detail = format!("there are {found} inputs; expected {expected}");
             mistake("/inputs".to_owned(), "", None, &expected, detail)
         });
@@ -298,7 +298,7 @@ fn rows(
             columns::of(name, &shape, features, inputs.iter().map(|input| &*input.0.name));
         if columns.is_empty() {
             errors.add(|| {
-                let names = excerpt::names(features.iter().map(|feature| &feature.name));
+                let names = excerpt::names(feature::fields(features).map(|field| field.name));
                 let detail =
                     format!("there is no input {:?}; the inputs are {names}", shorten(name));
                 mistake(at("name"), name, Some(name), &format!("one of {names}"), detail)
@@ -307,7 +307,7 @@ fn rows(
         }
         if let Some(&twice) = columns.iter().find(|&&position| is_given[position]) {
             errors.add(|| {
-                let feature = &features[twice].name;
+                let feature = features[twice].field();
                 let detail = format!("{feature} is there more than once; send one tensor");
                 mistake(at("name"), name, Some(name), "one tensor", detail)
             });
@@ -399,18 +399,18 @@ fn rows(
         });
     }
     let count = count.unwrap_or(0);
-    for ((column, is_given), feature) in values.iter_mut().zip(is_given).zip(features) {
-        match column {
-            None if feature.optional => *column = Some(vec![Value::Missing; count]),
-            None if !is_given => {
-                errors.add(|| {
-                    let name = &feature.name;
-                    let expected = feature.domain.to_string();
-                    let detail = format!("the input {name} is missing: expected {expected}");
-                    mistake("/inputs".to_owned(), name, None, &expected, detail)
-                });
-            }
-            _ => {}
+    for field in feature::fields(features) {
+        let columns = &mut values[field.first..field.first + field.features.len()];
+        if field.feature().optional {
+            columns.iter_mut().for_each(|column| {
+                column.get_or_insert_with(|| vec![Value::Missing; count]);
+            });
+        } else if !is_given[field.first] {
+            errors.add(|| {
+                let (name, expected) = (field.name, field.to_string());
+                let detail = format!("the input {name} is missing: expected {expected}");
+                mistake("/inputs".to_owned(), name, None, &expected, detail)
+            });
         }
     }
     if !errors.is_empty() {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::http::request::MAX_ROWS;
+use crate::model::feature;
 use crate::model::manifest::Manifest;
 
 /// The schemas by name.
@@ -16,7 +17,7 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
             "description": "Those that are not known here are ignored.",
         })
     };
-    let inputs: Vec<&str> = manifest.features.iter().map(|feature| &*feature.name).collect();
+    let inputs: Vec<&str> = feature::fields(&manifest.features).map(|field| field.name).collect();
     let outputs: Vec<&str> = manifest.endpoints.iter().map(|endpoint| &*endpoint.field).collect();
     let tensor = || {
         json!({
@@ -30,12 +31,14 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
     output["properties"]["data"] =
         json!({ "type": "array", "items": { "type": ["number", "string"] } });
     output["properties"]["parameters"] = parameters();
+    let has_vectors = manifest.features.iter().any(|feature| feature.element.is_some());
+    let max_dimension = manifest.features.len().max(MAX_ROWS);
     let sent = |shape: &str, min_dimensions: u32, data: &str| {
         let mut sent = tensor();
         sent["properties"]["shape"] = json!({
             "type": "array",
             "description": shape,
-            "items": { "type": "integer", "minimum": 1, "maximum": MAX_ROWS },
+            "items": { "type": "integer", "minimum": 1, "maximum": max_dimension },
             "minItems": min_dimensions,
             "maxItems": 2,
         });
@@ -43,7 +46,14 @@ pub(crate) fn schemas(manifest: &Manifest) -> Map<String, Json> {
         sent["properties"]["parameters"] = parameters();
         sent
     };
-    let mut input = sent("[n] or [n,1]; n is the same for all inputs.", 1, "A value per row.");
+    let (shape, data) = match has_vectors {
+        true => (
+            "[n] or [n,1], of a vector [n,length]; n is the same for all inputs.",
+            "Values row by row.",
+        ),
+        false => ("[n] or [n,1]; n is the same for all inputs.", "A value per row."),
+    };
+    let mut input = sent(shape, 1, data);
     input["properties"]["name"] = json!({ "type": "string", "enum": inputs });
     let mut matrix = sent("[n,m]: a row of m features per prediction.", 2, "Values row by row.");
     matrix["description"] = "All features as columns, or those of an input of the model's.".into();

@@ -2,7 +2,7 @@
 
 use foretold_core::cache::key::{KeyLayout, ModelId};
 use foretold_core::http::request;
-use foretold_core::model::feature::Value;
+use foretold_core::model::feature::{Feature, Value, fields};
 use foretold_core::model::manifest::Manifest;
 use foretold_core::settings::{KeyFormat, Secret};
 use proptest::prelude::*;
@@ -215,10 +215,8 @@ proptest! {
 
     #[test]
     fn a_row_written_as_json_is_read_back((features, row, _) in features_and_rows()) {
-        let members: Vec<String> = features
-            .iter()
-            .zip(&row)
-            .map(|(feature, value)| format!("{:?}: {}", feature.name, feature.display(*value)))
+        let members: Vec<String> = fields(&features)
+            .map(|field| format!("{:?}: {}", field.name, field.json(&row, Feature::display)))
             .collect();
         let json = format!("{{{}}}", members.join(", "));
         let read = request::parse(json.as_bytes(), &features);

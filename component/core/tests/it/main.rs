@@ -19,9 +19,10 @@ mod rows;
 mod settings;
 mod time;
 mod v2;
+mod vectors;
 mod world;
 
-use foretold_core::model::feature::{Domain, Feature, Value};
+use foretold_core::model::feature::{Domain, Element, Feature, Value};
 use foretold_core::model::manifest::Manifest;
 use foretold_core::model::step::Step;
 use proptest::prelude::*;
@@ -39,7 +40,17 @@ const SAMPLE: &str = r#"{"installment_rate_in_percentage_of_disposable_income": 
 fn feature(name: &str, domain: Domain, optional: bool) -> Feature {
     let (unit, description) = (None, String::new());
     let (name, unknown, example) = (name.into(), vec![], Value::Missing);
-    Feature { name, place: None, domain, optional, unknown, unit, description, example }
+    Feature {
+        name,
+        element: None,
+        place: None,
+        domain,
+        optional,
+        unknown,
+        unit,
+        description,
+        example,
+    }
 }
 
 /// Any feature's domain.
@@ -103,12 +114,22 @@ fn values(feature: &Feature) -> BoxedStrategy<Value> {
 
 /// Any features, and two rows of them.
 fn features_and_rows() -> impl Strategy<Value = (Vec<Feature>, Vec<Value>, Vec<Value>)> {
-    let features = proptest::collection::vec((domains(), any::<bool>()), 1..12);
+    // Some are vectors, with a length; here of any domain.
+    let length = proptest::option::weighted(0.3, 1usize..5);
+    let features = proptest::collection::vec((domains(), any::<bool>(), length), 1..12);
     features.prop_flat_map(|domains| {
         let features: Vec<Feature> = domains
             .into_iter()
             .enumerate()
-            .map(|(i, (domain, optional))| feature(&format!("f{i}"), domain, optional))
+            .flat_map(|(i, (domain, optional, length))| {
+                let vector = format!("f{i}");
+                let Some(length) = length else { return vec![feature(&vector, domain, optional)] };
+                let element = |index| Feature {
+                    element: Some(Element { vector: vector.clone(), index, length }),
+                    ..feature(&format!("{vector}[{index}]"), domain.clone(), optional)
+                };
+                (0..length).map(element).collect()
+            })
             .collect();
         let row = || features.iter().map(values).collect::<Vec<_>>();
         (Just(features.clone()), row(), row())

@@ -12,6 +12,7 @@ use crate::support::{
 fn feature(name: &str, domain: Domain) -> Feature {
     Feature {
         name: name.into(),
+        element: None,
         place: None,
         domain,
         optional: false,

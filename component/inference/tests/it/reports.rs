@@ -52,6 +52,7 @@ fn all_reports_are_right() {
         "svc_votes",
         "ties_in_tenths",
         "two_inputs_wide",
+        "vector",
     ] {
         check(name, |manifest| manifest);
     }

@@ -156,6 +156,7 @@ fn feature<'a>(name: &str, kind: &str, values: impl Iterator<Item = &'a Json> + 
     };
     Feature {
         name: name.into(),
+        element: None,
         place: None,
         domain,
         optional: values.clone().any(Json::is_null),

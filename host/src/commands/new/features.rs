@@ -9,6 +9,9 @@ use crate::commands::rows::cell;
 
 /// Digits behind the point that are taken for a grid; more look like measurements.
 const MAX_DECIMALS: usize = 4;
+/// Columns of an input that are features of their own, where nothing tells how they are called; more
+/// are a vector.
+const MAX_NAMELESS_COLUMNS: usize = 64;
 /// What stands for categories that nothing tells of.
 const UNKNOWN_CATEGORY: &str = "example";
 
@@ -18,6 +21,8 @@ pub(super) struct Feature {
     /// The input and the column that it is, where its name does not say it.
     pub(super) place: Option<(String, u32)>,
     pub(super) domain: Domain,
+    /// How many elements it has, if it is a vector.
+    pub(super) length: Option<usize>,
     /// Whether the model takes its absence, and there were rows without it.
     pub(super) optional: bool,
     /// A value as TOML.
@@ -49,6 +54,23 @@ impl Feature {
         }
         feature.note_unknown();
         feature
+    }
+
+    /// All columns of an input as one feature, if they are many and alike.
+    pub(super) fn of_input(columns: &[DraftFeature]) -> Option<Feature> {
+        let [first, others @ ..] = columns else { return None };
+        let what = |column: &DraftFeature| (column.kind, column.bounds, column.takes_missing);
+        let are_alike = others.iter().all(|column| what(column) == what(first));
+        let are_numbers = matches!(first.kind, Kind::Number | Kind::Integer);
+        if columns.len() <= MAX_NAMELESS_COLUMNS || !are_alike || !are_numbers {
+            return None;
+        }
+        let name = match &first.place {
+            Some((input, _)) => input,
+            None => first.name.strip_suffix("_0").unwrap_or(&first.name),
+        };
+        let (name, length) = (name.to_owned(), Some(columns.len()));
+        Some(Feature { name, place: None, length, ..Feature::of_file(first) })
     }
 
     /// A feature of which a sample has a column.
@@ -93,6 +115,7 @@ impl Feature {
             name: name.to_owned(),
             place: draft.place.clone(),
             domain,
+            length: None,
             optional: false,
             example: String::new(),
             remarks: Vec::new(),

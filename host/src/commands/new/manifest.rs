@@ -91,9 +91,15 @@ impl Lines {
             self.add(format!("input = {}", literal::text(input)));
             self.add(format!("column = {column}"));
         }
+        let kind = |name: &str| match feature.length {
+            None => format!("type = \"{name}\""),
+            Some(length) => {
+                format!("type = \"vector\"\nlength = {length}\nelements = \"{name}\"")
+            }
+        };
         match &feature.domain {
             Domain::Number { bounds, step } => {
-                self.add("type = \"number\"");
+                self.add(kind("number"));
                 if let Some((minimum, maximum)) = bounds {
                     self.add(format!("minimum = {}", literal::number(*minimum)));
                     self.add(format!("maximum = {}", literal::number(*maximum)));
@@ -101,7 +107,7 @@ impl Lines {
                 step.iter().for_each(|step| self.add(format!("step = {step}")));
             }
             Domain::Integer { bounds } => {
-                self.add("type = \"integer\"");
+                self.add(kind("integer"));
                 if let Some((minimum, maximum)) = bounds {
                     self.add(format!("minimum = {minimum}"));
                     self.add(format!("maximum = {maximum}"));

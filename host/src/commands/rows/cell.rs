@@ -29,6 +29,17 @@ pub(crate) fn value(domain: &Domain, cell: &str) -> String {
     }
 }
 
+/// A cell with a vector, which is a JSON array, as JSON.
+pub(crate) fn vector(cell: &str) -> String {
+    let cell = cell.trim();
+    match serde_json::from_str::<serde_json::Value>(cell) {
+        _ if is_missing_number(cell) => "null".to_owned(),
+        // As it is, with all digits.
+        Ok(serde_json::Value::Array(_)) => cell.to_owned(),
+        _ => serde_json::Value::from(cell).to_string(),
+    }
+}
+
 /// Whether a cell says that there is no number.
 pub(crate) fn is_missing_number(cell: &str) -> bool {
     let cell = cell.trim();

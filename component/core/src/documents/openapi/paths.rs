@@ -3,12 +3,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::documents::openapi::{
-    Document, JSON, PREDICTIONS_TAG, SERVICE_TAG, V2_TAG, json_value, problem_response, schema,
+    Document, JSON, PREDICTIONS_TAG, SERVICE_TAG, V2_TAG, example, problem_response, schema,
 };
 use crate::http::paths;
 use crate::http::problem::table::{STATUSES, Status};
 use crate::http::request::MAX_ROWS;
 use crate::model::answer::Answer;
+use crate::model::feature;
 use crate::model::manifest::Endpoint;
 use crate::settings::KeyFormat;
 use crate::v2;
@@ -273,16 +274,14 @@ impl Document<'_> {
     }
 
     fn infer(&self, id: &str) -> Json {
-        let inputs: Vec<Json> = self
-            .manifest
-            .features
-            .iter()
-            .map(|feature| {
+        let inputs: Vec<Json> = feature::fields(&self.manifest.features)
+            .map(|field| {
+                let example = example(&field);
                 json!({
-                    "name": feature.name,
-                    "datatype": v2::datatype_of(&feature.domain),
-                    "shape": [1, 1],
-                    "data": [json_value(feature, feature.example)],
+                    "name": field.name,
+                    "datatype": v2::datatype_of(&field.feature().domain),
+                    "shape": [1, field.features.len()],
+                    "data": if field.is_vector() { example } else { json!([example]) },
                 })
             })
             .collect();

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::documents::openapi::{Document, json_value, schema};
+use crate::documents::openapi::{Document, example, schema};
 use crate::http::request::MAX_ROWS;
-use crate::model::feature::{Domain, Feature};
+use crate::model::feature::{self, Domain, Feature, Field};
 use crate::model::manifest::{Endpoint, Manifest};
 use crate::v2;
 
@@ -42,12 +42,13 @@ impl Document<'_> {
 
     fn row_schema(&self) -> Json {
         let features = &self.manifest.features;
-        let properties: Map<String, Json> = features
-            .iter()
-            .map(|feature| (feature.name.clone(), feature_schema(feature)))
+        let properties: Map<String, Json> = feature::fields(features)
+            .map(|field| (field.name.to_owned(), field_schema(&field)))
             .collect();
-        let required: Vec<&str> =
-            features.iter().filter(|feature| !feature.optional).map(|f| &*f.name).collect();
+        let required: Vec<&str> = feature::fields(features)
+            .filter(|field| !field.feature().optional)
+            .map(|field| field.name)
+            .collect();
         json!({
             "type": "object",
             "description": "What the model is asked about. The order of the members makes no \
@@ -95,12 +96,43 @@ fn array_schema(name: &str) -> Json {
     })
 }
 
-fn feature_schema(feature: &Feature) -> Json {
+fn field_schema(field: &Field<'_>) -> Json {
+    let feature = field.feature();
+    let mut schema = value_schema(feature);
+    if field.is_vector() {
+        let length = field.features.len();
+        let kind = if feature.optional { json!(["array", "null"]) } else { json!("array") };
+        schema = json!({ "type": kind, "items": schema, "minItems": length, "maxItems": length });
+    }
+    let unit = feature.unit.as_ref().map(|unit| format!(" Unit: {unit}."));
+    let step = match &feature.domain {
+        Domain::Number { step: Some(step), round, .. } => {
+            let rounded = if *round { "; others are moved to the nearest" } else { "" };
+            format!(" In steps of {}{rounded}.", step.size())
+        }
+        _ => String::new(),
+    };
+    let missing = match (feature.optional, field.is_vector()) {
+        (false, _) => "",
+        (true, false) => " May be left out or null.",
+        (true, true) => " May be left out or null, and so may elements be null.",
+    };
+    let description = format!("{}{}{step}{missing}", feature.description, unit.unwrap_or_default());
+    schema["description"] = description.trim().into();
+    schema["examples"] = json!([example(field)]);
+    if let Some(unit) = &feature.unit {
+        schema["x-unit"] = unit.clone().into();
+    }
+    schema
+}
+
+/// The schema of one value of a feature.
+fn value_schema(feature: &Feature) -> Json {
     let kind = |name: &str| match feature.optional {
         true => json!([name, "null"]),
         false => json!(name),
     };
-    let mut schema = match &feature.domain {
+    match &feature.domain {
         Domain::Number { minimum, maximum, step, round } => {
             let mut schema = json!({ "type": kind("number") });
             let largest = f64::from(f32::MAX);
@@ -122,23 +154,7 @@ fn feature_schema(feature: &Feature) -> Json {
         }
         Domain::Boolean => json!({ "type": kind("boolean") }),
         Domain::Category { categories } => json!({ "type": "string", "enum": categories }),
-    };
-    let unit = feature.unit.as_ref().map(|unit| format!(" Unit: {unit}."));
-    let step = match &feature.domain {
-        Domain::Number { step: Some(step), round, .. } => {
-            let rounded = if *round { "; others are moved to the nearest" } else { "" };
-            format!(" In steps of {}{rounded}.", step.size())
-        }
-        _ => String::new(),
-    };
-    let missing = if feature.optional { " May be left out or null." } else { "" };
-    let description = format!("{}{}{step}{missing}", feature.description, unit.unwrap_or_default());
-    schema["description"] = description.trim().into();
-    schema["examples"] = json!([json_value(feature, feature.example)]);
-    if let Some(unit) = &feature.unit {
-        schema["x-unit"] = unit.clone().into();
     }
-    schema
 }
 
 fn problem_schema(is_v2: bool) -> Json {

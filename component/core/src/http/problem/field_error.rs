@@ -24,6 +24,8 @@ pub enum Place {
     /// In the field of that name, of the body or of a row.
     #[default]
     Field,
+    /// In the element of this position of the field of that name.
+    Element(usize),
     /// At this pointer (RFC 6901) into the body.
     Pointer(String),
     /// In the query parameter of that name.
@@ -88,11 +90,17 @@ impl FieldError {
             (Place::Pointer(pointer), _) => ("pointer", pointer.clone()),
             (Place::Parameter, name) => ("parameter", name.to_owned()),
             (Place::Field, "") => ("pointer", row),
-            (Place::Field, field) => {
-                ("pointer", format!("{row}/{}", field.replace('~', "~0").replace('/', "~1")))
+            (Place::Field, field) => ("pointer", format!("{row}/{}", escaped(field))),
+            (Place::Element(index), field) => {
+                ("pointer", format!("{row}/{}/{index}", escaped(field)))
             }
         };
         error[name] = place.into();
         error
     }
+}
+
+/// A member's name as a part of a pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

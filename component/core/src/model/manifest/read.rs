@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ::toml::de::DeTable;
 
+use crate::model::feature::Feature;
 use crate::model::manifest::read::toml::{Reader, Table};
 use crate::model::manifest::reference::{self, Key, Kind};
 use crate::model::manifest::{Cache, Endpoint, MAX_TTL_SECONDS, Manifest, ManifestErrors, Output};
@@ -63,6 +64,7 @@ impl<'a> Reader<'a> {
         let endpoints = self.each(&endpoint_tables, |reader, table| reader.endpoint(table, &names));
         if self.errors.is_empty() {
             self.place_features(&feature_tables, &mut features);
+            self.distinct_elements(&feature_tables, &features);
             self.distinct_classes(&endpoint_tables, &endpoints);
             self.distinct_fields(&endpoint_tables, &endpoints);
             self.distinct_outputs(&output_tables, &outputs);
@@ -80,7 +82,7 @@ impl<'a> Reader<'a> {
             contact,
             file: file?,
             cache: cache?,
-            features,
+            features: features.into_iter().flatten().collect(),
             outputs,
             endpoints,
         })
@@ -141,6 +143,17 @@ impl<'a> Reader<'a> {
         let description = self.optional_string(table, "description").unwrap_or_default();
         let output = Output { name: name?, tensor: tensor?, column: column as usize, description };
         Some((table.span_of("name"), output.name.clone(), output))
+    }
+
+    /// Columns of a file are told apart by the names of elements.
+    fn distinct_elements(&mut self, tables: &[Table<'_, 'a>], features: &[Vec<Feature>]) {
+        let mut names = BTreeSet::new();
+        for (table, features) in tables.iter().zip(features) {
+            if let Some(twice) = features.iter().find(|feature| !names.insert(&feature.name)) {
+                let message = format_args!("{:?} is the name of another feature", twice.name);
+                self.refuse(table, "name", message);
+            }
+        }
     }
 
     /// Two endpoints with one class would read each other's answers.

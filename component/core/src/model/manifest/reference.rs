@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Integer,
     Boolean,
     Category,
+    Vector,
     /// An endpoint that answers an output itself; no key says so.
     Output,
     Threshold,
@@ -23,8 +24,8 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Those of features.
-    pub(super) const FEATURES: [Kind; 4] =
-        [Kind::Number, Kind::Integer, Kind::Boolean, Kind::Category];
+    pub(super) const FEATURES: [Kind; 5] =
+        [Kind::Number, Kind::Integer, Kind::Boolean, Kind::Category, Kind::Vector];
     /// Those of endpoints that a key of this name makes.
     pub(super) const RULES: [Kind; 3] = [Kind::Threshold, Kind::Bands, Kind::Classes];
 
@@ -35,6 +36,7 @@ impl Kind {
             Kind::Integer => "integer",
             Kind::Boolean => "boolean",
             Kind::Category => "category",
+            Kind::Vector => "vector",
             Kind::Output => "output",
             Kind::Threshold => "threshold",
             Kind::Bands => "bands",
@@ -125,7 +127,7 @@ pub(super) static CACHE: [Key; 4] = [
 ];
 
 /// `[[feature]]`
-pub(super) static FEATURE: [Key; 14] = [
+pub(super) static FEATURE: [Key; 16] = [
     key(
         "name",
         "text",
@@ -149,43 +151,75 @@ pub(super) static FEATURE: [Key; 14] = [
     ),
     key(
         "type",
-        "`number`, `integer`, `boolean` or `category`",
+        "`number`, `integer`, `boolean`, `category` or `vector`",
         None,
         &[],
-        "What values it has. It decides which of the keys below there are.",
+        "What values it has. It decides which of the keys below there are. A `vector` is an array of numbers, like an embedding or the last 24 hours.",
     ),
     key("description", "text", Some("empty"), &[], "What it means, for people."),
-    key("example", "a legal value", None, &[], "Fills in forms and examples."),
+    key(
+        "example",
+        "a legal value",
+        None,
+        &[],
+        "Fills in forms and examples. Of a vector an array, or one number for all elements; `nan` is a missing one.",
+    ),
+    key(
+        "length",
+        "integer, 1 to 16384",
+        None,
+        &[Kind::Vector],
+        "How many elements it has. They go to as many columns of the model's input, one after the other.",
+    ),
+    key(
+        "elements",
+        "`number` or `integer`",
+        Some("`number`"),
+        &[Kind::Vector],
+        "What the elements are. The keys below are about each of them.",
+    ),
     key(
         "minimum",
         "number",
         Some("none"),
-        &[Kind::Number, Kind::Integer],
+        &[Kind::Number, Kind::Integer, Kind::Vector],
         "The smallest value that is accepted; less gets 422. The narrower the bounds, the fewer bits the field takes in a key.",
     ),
-    key("maximum", "number", Some("none"), &[Kind::Number, Kind::Integer], "The largest."),
+    key(
+        "maximum",
+        "number",
+        Some("none"),
+        &[Kind::Number, Kind::Integer, Kind::Vector],
+        "The largest.",
+    ),
     key(
         "step",
         "number above 0",
         Some("none"),
-        &[Kind::Number],
+        &[Kind::Number, Kind::Vector],
         "The grid that values lie on, counted from `minimum`; it needs both bounds.",
     ),
     key(
         "round",
         "boolean",
         Some("false"),
-        &[Kind::Number],
+        &[Kind::Number, Kind::Vector],
         "Whether a value off the grid is moved to the nearest point instead of getting 422.",
     ),
     key(
         "optional",
         "boolean",
         Some("false"),
-        &[Kind::Number, Kind::Integer],
-        "Whether the field may be missing or null; the model then sees NaN.",
+        &[Kind::Number, Kind::Integer, Kind::Vector],
+        "Whether the field, or an element of it, may be null, or the field missing; the model then sees NaN.",
     ),
-    key("unit", "text", Some("none"), &[Kind::Number, Kind::Integer], "The unit, for people."),
+    key(
+        "unit",
+        "text",
+        Some("none"),
+        &[Kind::Number, Kind::Integer, Kind::Vector],
+        "The unit, for people.",
+    ),
     key(
         "categories",
         "array of texts",

@@ -6,28 +6,26 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use crate::model::feature::read;
-use crate::model::feature::{Domain, Feature, Place, Value};
+use crate::model::feature::{Domain, Element, Feature, Place, Value};
 use crate::model::manifest::read::toml::{Member, Reader, Table, json_number};
 use crate::model::manifest::reference::{self, Kind};
 use crate::model::step::{Step, StepError};
 
 const MAX_CATEGORIES: usize = 1 << 16;
+/// Elements of a vector: more than any usual embedding has.
+const MAX_LENGTH: i64 = 1 << 14;
 
 /// A column that is left out, until all features are read.
 const NEXT_COLUMN: usize = usize::MAX;
 
 impl<'a> Reader<'a> {
+    /// Reads a member of requests: one feature, or the elements of a vector.
     pub(super) fn feature(
         &mut self,
         table: &Table<'_, 'a>,
-    ) -> Option<(Range<usize>, String, Feature)> {
+    ) -> Option<(Range<usize>, String, Vec<Feature>)> {
         let found = self.string(table, "type")?;
-        let Some(kind) = Kind::FEATURES.into_iter().find(|kind| kind.name() == found) else {
-            let known = Kind::FEATURES.map(Kind::name).join(", ");
-            let message = format!("type {found:?} is not one of {known}");
-            self.refuse(table, "type", message);
-            return None;
-        };
+        let kind = self.kind(table, "type", &found, &Kind::FEATURES)?;
         if kind == Kind::Category && table.table.contains_key("optional") {
             let message = "a category cannot be optional; add a category for the missing value";
             self.refuse(table, "optional", message);
@@ -36,10 +34,15 @@ impl<'a> Reader<'a> {
         self.known(table, &reference::FEATURE, Some(kind));
         let name = self.string(table, "name");
         let place = self.place(table);
+        let length = match kind {
+            Kind::Vector => self.integer(table, "length", 1, MAX_LENGTH)? as usize,
+            _ => 1,
+        };
         let domain = match kind {
             Kind::Number => self.number(table),
             Kind::Integer => self.integers(table),
             Kind::Category => self.categories(table),
+            Kind::Vector => self.elements(table),
             _ => Some(Domain::Boolean),
         };
         let optional = self.boolean(table, "optional").unwrap_or(false);
@@ -47,8 +50,10 @@ impl<'a> Reader<'a> {
         let unit = self.optional_string(table, "unit");
         let description = self.optional_string(table, "description").unwrap_or_default();
         let example = self.required(table, "example");
-        let mut feature = Feature {
-            name: name?,
+        let name = name?;
+        let feature = Feature {
+            name: name.clone(),
+            element: None,
             place,
             domain: domain?,
             optional,
@@ -57,8 +62,46 @@ impl<'a> Reader<'a> {
             description,
             example: Value::Missing,
         };
-        feature.example = self.example(table, &feature, example?)?;
-        Some((table.span_of("name"), feature.name.clone(), feature))
+        let mut features = match kind {
+            Kind::Vector => (0..length).map(|index| feature.element(index, length)).collect(),
+            _ => vec![feature],
+        };
+        self.examples(table, &mut features, example?)?;
+        Some((table.span_of("name"), name, features))
+    }
+
+    /// The kind that a key names.
+    fn kind(
+        &mut self,
+        table: &Table<'_, 'a>,
+        key: &str,
+        found: &str,
+        known: &[Kind],
+    ) -> Option<Kind> {
+        let kind = known.iter().find(|kind| kind.name() == found);
+        if kind.is_none() {
+            let known: Vec<&str> = known.iter().map(|kind| kind.name()).collect();
+            let message = format!("{key} {found:?} is not one of {}", known.join(", "));
+            self.refuse(table, key, message);
+        }
+        kind.copied()
+    }
+
+    /// The values of a vector's elements.
+    fn elements(&mut self, table: &Table<'_, 'a>) -> Option<Domain> {
+        let kind = match self.optional_string(table, "elements") {
+            Some(found) => self.kind(table, "elements", &found, &[Kind::Number, Kind::Integer])?,
+            None => Kind::Number,
+        };
+        if kind == Kind::Number {
+            return self.number(table);
+        }
+        for key in ["step", "round"] {
+            if table.table.contains_key(key) {
+                self.refuse(table, key, format_args!("{key} is for elements that are numbers"));
+            }
+        }
+        self.integers(table)
     }
 
     /// Where the value goes; without a column, [`Reader::place_features`] finds the next one.
@@ -74,22 +117,29 @@ impl<'a> Reader<'a> {
 
     /// Gives a column to each feature that names an input alone: the one after the last column
     /// that a feature before it has. Refuses two features in one place.
-    pub(super) fn place_features(&mut self, tables: &[Table<'_, 'a>], features: &mut [Feature]) {
+    pub(super) fn place_features(
+        &mut self,
+        tables: &[Table<'_, 'a>],
+        features: &mut [Vec<Feature>],
+    ) {
         let mut next: BTreeMap<String, usize> = BTreeMap::new();
         let mut places: BTreeMap<(String, usize), String> = BTreeMap::new();
-        for (table, feature) in tables.iter().zip(features) {
-            let Some(place) = &mut feature.place else { continue };
-            let next = next.entry(place.input.clone()).or_default();
-            if place.column == NEXT_COLUMN {
-                place.column = *next;
-            }
-            *next = place.column + 1;
-            let place = (place.input.clone(), place.column);
-            let (input, column) = place.clone();
-            if let Some(other) = places.insert(place, feature.name.clone()) {
-                let message =
-                    format_args!("column {column} of {input:?} is the feature {other:?} already");
-                self.refuse(table, "input", message);
+        for (table, features) in tables.iter().zip(features) {
+            for feature in features {
+                let Some(place) = &mut feature.place else { continue };
+                let next = next.entry(place.input.clone()).or_default();
+                if place.column == NEXT_COLUMN {
+                    place.column = *next;
+                }
+                *next = place.column + 1;
+                let place = (place.input.clone(), place.column);
+                let (input, column) = place.clone();
+                if let Some(other) = places.insert(place, feature.name.clone()) {
+                    let message = format_args!(
+                        "column {column} of {input:?} is the feature {other:?} already"
+                    );
+                    self.refuse(table, "input", message);
+                }
             }
         }
     }
@@ -163,27 +213,73 @@ impl<'a> Reader<'a> {
         unknown
     }
 
-    /// The example must be a value that a request could send.
-    fn example(
+    /// The examples must be values that a request could send. One number is that of all elements of
+    /// a vector.
+    fn examples(
         &mut self,
         table: &Table<'_, 'a>,
-        feature: &Feature,
+        features: &mut [Feature],
         member: Member<'_, 'a>,
-    ) -> Option<Value> {
-        let json = match member.get_ref() {
-            DeValue::String(text) => serde_json::Value::from(text.as_ref()).to_string(),
-            DeValue::Boolean(boolean) => boolean.to_string(),
-            DeValue::Integer(_) | DeValue::Float(_) => json_number(member.get_ref())?,
-            _ => {
-                self.wrong_type(table, "example", member, "a string, a number or a boolean");
-                return None;
-            }
+    ) -> Option<()> {
+        let is_vector = features[0].element.is_some();
+        let items: Vec<Member<'_, 'a>> = match member.get_ref() {
+            DeValue::Array(items) if is_vector => items.iter().collect(),
+            _ => vec![member; features.len()],
         };
-        read::value(feature, &json)
-            .map_err(|expected| {
-                let message = format_args!("the example must be {expected}, not {json}");
-                self.refuse(table, "example", message);
-            })
-            .ok()
+        if items.len() != features.len() {
+            let (found, expected) = (items.len(), features.len());
+            let message = format_args!("the example has {found} elements; expected {expected}");
+            self.refuse(table, "example", message);
+            return None;
+        }
+        for (feature, item) in features.iter_mut().zip(items) {
+            let json = match item.get_ref() {
+                DeValue::String(text) => serde_json::Value::from(text.as_ref()).to_string(),
+                DeValue::Boolean(boolean) => boolean.to_string(),
+                DeValue::Float(float) if float.as_str().ends_with("nan") => "null".to_owned(),
+                DeValue::Float(float) => {
+                    json_number(item.get_ref()).unwrap_or_else(|| float.as_str().to_owned())
+                }
+                DeValue::Integer(integer) => {
+                    json_number(item.get_ref()).unwrap_or_else(|| integer.as_str().to_owned())
+                }
+                _ if is_vector => {
+                    self.wrong_type(table, "example", item, "a number or an array of numbers");
+                    return None;
+                }
+                _ => {
+                    self.wrong_type(table, "example", item, "a string, a number or a boolean");
+                    return None;
+                }
+            };
+            match read::value(feature, &json) {
+                Ok(value) => feature.example = value,
+                Err(expected) => {
+                    let message = format_args!("the example must be {expected}, not {json}");
+                    self.refuse(table, "example", message);
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+impl Feature {
+    /// An element of a vector, from what is said of the whole. Only the first describes it.
+    fn element(&self, index: usize, length: usize) -> Feature {
+        let vector = self.name.clone();
+        let place = self.place.as_ref().map(|Place { input, column }| {
+            let column = if *column == NEXT_COLUMN { NEXT_COLUMN } else { column + index };
+            Place { input: input.clone(), column }
+        });
+        let description = if index == 0 { self.description.clone() } else { String::new() };
+        Feature {
+            name: format!("{vector}[{index}]"),
+            element: Some(Element { vector, index, length }),
+            place,
+            description,
+            ..self.clone()
+        }
     }
 }
