@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python test-native zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
+	@echo 'make test-native  the examples in C and Go'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
@@ -166,6 +167,10 @@ test-javascript: dist/credit-library.wasm
 	@$(call need,chromium)
 	cd examples/javascript && npm ci && npm run transpile && npm test
 
+# The examples in C and, where there is Go, in Go. A part of make test-full.
+test-native: dist/credit-library.wasm .venv/installed
+	examples/c/test.sh dist/credit-library.wasm $(PYTHON)
+
 # The pages in a browser; pictures of them go to tests/pages/screenshots.
 test-pages: build
 	@$(need-node)
@@ -223,7 +228,7 @@ test-full: GRAPHS_SEED = $(shell date +%s)
 test-full: test
 	PROPTEST_CASES=100000 cargo test --locked --release --package foretold-core
 	$(PYTHON) tests/full/exhaustive.py $(TARGET)/release/foretold
-	$(MAKE) test-python
+	$(MAKE) test-python test-native
 	$(MAKE) soak-hostile
 	$(MAKE) fuzz SECONDS=120
 
