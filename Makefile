@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python gallery zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
+	@echo 'make gallery      the pictures of docs/gallery.md, by the scripts of examples/gallery'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
@@ -63,7 +64,7 @@ build: component
 # servers: the others are built when they are asked for, and from then on with it. While the linker
 # is at work on a component, which it does on one core, the host's dependencies are compiled.
 COMPONENTS = edge $(filter-out edge,$(patsubst $(TARGET)/foretold-%.wasm,%,$(wildcard $(TARGET)/foretold-*.wasm)))
-test spin library artefacts test-spin bench-peers wheel test-python: COMPONENTS = edge spin library
+test spin library artefacts test-spin bench-peers wheel test-python gallery: COMPONENTS = edge spin library
 
 # They are copied only when they changed, so that the host is not built again.
 component:
@@ -213,7 +214,15 @@ test-python: wheel
 	cd python && ../.venv-python/bin/mypy && ../.venv-python/bin/pyright --pythonpath ../.venv-python/bin/python
 	.venv-python/bin/pytest --quiet python/tests
 	.venv-python/bin/python python/tests/clean.py dist/wheels
-	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md
+	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md docs/gallery.md
+
+# The pictures of docs/gallery.md, on this machine.
+gallery: wheel
+	.venv-python/bin/pip install --quiet --force-reinstall --no-deps dist/wheels/*.whl
+	mkdir -p dist/gallery docs/gallery
+	cd dist/gallery && for task in credit churn demand fraud tickets; do \
+		../../.venv-python/bin/python ../../examples/gallery/$$task.py || exit 1; \
+	done && cp *.svg ../../docs/gallery
 
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =
