@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python gallery zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python gallery test-templates zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -31,7 +31,8 @@ help:
 	@echo 'make spin         bake the models for Spin into dist/, as spin.toml names them'
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
 	@echo 'make test         all tests; make test-full adds the slow ones'
-	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
+	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients,'
+	@echo '                  test-javascript, test-templates'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
 	@echo 'make gallery      the pictures of docs/gallery.md, by the scripts of examples/gallery'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
@@ -121,7 +122,7 @@ fuzz:
 	done
 
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
-test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs
+test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs test-templates
 	@$(call need,redis-server)
 	@$(call need,nginx)
 	@$(call need,haproxy)
@@ -196,6 +197,11 @@ test-clients: build .venv-clients/installed .venv-mlserver/installed
 test-docs: build .venv/installed
 	@$(call need,redis-server)
 	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
+
+# What is there to be copied: the template for Spin, and the files for Compose, Kubernetes and Grafana.
+test-templates: build .venv-templates/installed
+	@$(call need,redis-server)
+	.venv-templates/bin/python tests/templates/run.py $(TARGET)/release/foretold
 
 # The Python package, with the command and all components inside, for the machine that it is built on.
 wheel: component .venv-python/installed
@@ -361,6 +367,11 @@ bench-memory:
 	.venv-python/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
+.venv-templates/installed: tests/templates/requirements.txt
+	python3 -m venv .venv-templates
+	.venv-templates/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 .venv-clients/installed: tests/clients/requirements.txt
 	python3 -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --requirement $<
@@ -383,7 +394,7 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-zoo
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-templates .venv-zoo
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
