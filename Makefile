@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python gallery test-templates zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python gallery npm test-templates zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -30,6 +30,7 @@ help:
 	@echo 'make build        build target/release/foretold, the component for servers inside it'
 	@echo 'make spin         bake the models for Spin into dist/, as spin.toml names them'
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
+	@echo 'make npm          an npm package of MODEL for Node and browsers, into dist/npm'
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients,'
 	@echo '                  test-javascript, test-templates'
@@ -65,7 +66,7 @@ build: component
 # servers: the others are built when they are asked for, and from then on with it. While the linker
 # is at work on a component, which it does on one core, the host's dependencies are compiled.
 COMPONENTS = edge $(filter-out edge,$(patsubst $(TARGET)/foretold-%.wasm,%,$(wildcard $(TARGET)/foretold-*.wasm)))
-test spin library artefacts test-spin bench-peers wheel test-python gallery: COMPONENTS = edge spin library
+test spin library npm test-javascript artefacts test-spin bench-peers wheel test-python gallery: COMPONENTS = edge spin library
 
 # They are copied only when they changed, so that the host is not built again.
 component:
@@ -93,6 +94,15 @@ dist/%-library.wasm: COMPONENTS = edge spin library
 dist/%-library.wasm: build
 	@mkdir -p dist
 	$(TARGET)/release/foretold bake models/$* --target library -o $@
+
+# A model as a package, named after it: NPM="--name @my/model --package-version 1.2.0" says otherwise.
+npm: build javascript/node_modules
+	node javascript/pack.mjs $(TARGET)/release/foretold $(MODEL) dist/npm $(NPM)
+
+javascript/node_modules: javascript/package-lock.json
+	@$(need-node)
+	cd javascript && npm ci
+	@touch $@
 
 redis:
 	@$(call need,redis-server)
@@ -163,10 +173,11 @@ bench-model: .venv/installed
 zoo: build .venv-zoo/installed
 	.venv-zoo/bin/python tests/zoo/zoo.py $(TARGET)/release/foretold --write
 
-test-javascript: dist/credit-library.wasm
-	@$(need-node)
+# The npm package as it is installed, and the example, which uses it.
+test-javascript: npm
 	@$(call need,chromium)
-	cd examples/javascript && npm ci && npm run transpile && npm test
+	cd javascript && npm test
+	cd examples/javascript && npm ci && npm test
 
 # The pages in a browser; pictures of them go to tests/pages/screenshots.
 test-pages: build
@@ -394,7 +405,7 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-templates .venv-zoo
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-templates .venv-zoo javascript/node_modules
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
