@@ -130,6 +130,9 @@ test("a page in a browser, also over a database of the browser", { timeout: 120_
     const asked = [await status(here.predict(row)), await status(here.predict(row))];
     // Both at once: the second finds what the first has stored.
     asked.push(...(await Promise.all([there, there].map((predictor) => status(predictor.predict(row))))));
+    const rows = Array.from({ length: 60 }, (_, i) => ({ ...row, age_in_years: 18 + i }));
+    const together = await Promise.all(rows.map(async (each) => (await there.predict(each)).outputs.probability));
+    const alone = rows.map((each) => here.predict(each).outputs.probability);
     const again = await loadAsync({ store });
     const { value } = await again.answer("/decisions", row);
     const [refused, known] = await again.predictMany([{ ...row, age_in_years: 17 }, row]);
@@ -140,6 +143,7 @@ test("a page in a browser, also over a database of the browser", { timeout: 120_
     const full = await loadAsync({ store: { get: async () => null, set: fails } });
     return {
       asked,
+      mixedUp: together.filter((probability, i) => probability !== alone[i]).length,
       value,
       refused: refused instanceof RowError && refused.message,
       known: known.cache.hit,
@@ -148,6 +152,7 @@ test("a page in a browser, also over a database of the browser", { timeout: 120_
   }, JSON.parse(SAMPLE));
   const [miss, hit] = ["foretold; fwd=miss; stored", "foretold; hit; ttl=…"];
   assert.deepEqual(found.asked, [miss, hit, miss, hit]);
+  assert.equal(found.mixedUp, 0);
   assert.equal(found.value, "ACCEPT");
   assert.equal(found.refused, "age_in_years: expected an integer from 18 to 127, got 17");
   assert.equal(found.known, true);

@@ -1,10 +1,9 @@
 import { answered, description, fields, only, predictions } from "./predictor.js";
 
-/** A Predictor over a store that answers later. Calls take turns, since a component that waits cannot be called. */
+/** A Predictor over a store that answers later. Calls take turns, which the component's JavaScript sees to. */
 export class AsyncPredictor {
   #component;
   #description;
-  #last = Promise.resolve();
 
   constructor(component) {
     this.#component = component;
@@ -20,18 +19,10 @@ export class AsyncPredictor {
   }
 
   async predictMany(rows) {
-    const asked = rows.map(fields);
-    return predictions(this.#description.outputs, await this.#turn(() => this.#component.predict(asked)));
+    return predictions(this.#description.outputs, await this.#component.predict(rows.map(fields)));
   }
 
   async answer(endpoint, row) {
-    const asked = [fields(row)];
-    return answered(await this.#turn(() => this.#component.answer(endpoint, asked)));
-  }
-
-  #turn(call) {
-    const result = this.#last.then(call);
-    this.#last = result.catch(() => {});
-    return result;
+    return answered(await this.#component.answer(endpoint, [fields(row)]));
   }
 }
