@@ -21,7 +21,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python test-native zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python test-native gallery npm test-templates zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -30,10 +30,13 @@ help:
 	@echo 'make build        build target/release/foretold, the component for servers inside it'
 	@echo 'make spin         bake the models for Spin into dist/, as spin.toml names them'
 	@echo 'make library      bake the credit model for programs that are not servers into dist/'
+	@echo 'make npm          an npm package of MODEL for Node and browsers, into dist/npm'
 	@echo 'make test         all tests; make test-full adds the slow ones'
-	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
+	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients,'
+	@echo '                  test-javascript, test-templates'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
 	@echo 'make test-native  the examples in C and Go'
+	@echo 'make gallery      the pictures of docs/gallery.md, by the scripts of examples/gallery'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
@@ -64,7 +67,7 @@ build: component
 # servers: the others are built when they are asked for, and from then on with it. While the linker
 # is at work on a component, which it does on one core, the host's dependencies are compiled.
 COMPONENTS = edge $(filter-out edge,$(patsubst $(TARGET)/foretold-%.wasm,%,$(wildcard $(TARGET)/foretold-*.wasm)))
-test spin library artefacts test-spin bench-peers wheel test-python: COMPONENTS = edge spin library
+test spin library npm test-javascript artefacts test-spin bench-peers wheel test-python gallery: COMPONENTS = edge spin library
 
 # They are copied only when they changed, so that the host is not built again.
 component:
@@ -92,6 +95,15 @@ dist/%-library.wasm: COMPONENTS = edge spin library
 dist/%-library.wasm: build
 	@mkdir -p dist
 	$(TARGET)/release/foretold bake models/$* --target library -o $@
+
+# A model as a package, named after it: NPM="--name @my/model --package-version 1.2.0" says otherwise.
+npm: build javascript/node_modules
+	node javascript/pack.mjs $(TARGET)/release/foretold $(MODEL) dist/npm $(NPM)
+
+javascript/node_modules: javascript/package-lock.json
+	@$(need-node)
+	cd javascript && npm ci
+	@touch $@
 
 redis:
 	@$(call need,redis-server)
@@ -121,7 +133,7 @@ fuzz:
 	done
 
 # Package by package: together, cargo would merge their features and compile wasmtime once more.
-test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs
+test: build library .venv/installed test-javascript test-pages test-openapi test-clients test-docs test-templates
 	@$(call need,redis-server)
 	@$(call need,nginx)
 	@$(call need,haproxy)
@@ -162,10 +174,11 @@ bench-model: .venv/installed
 zoo: build .venv-zoo/installed
 	.venv-zoo/bin/python tests/zoo/zoo.py $(TARGET)/release/foretold --write
 
-test-javascript: dist/credit-library.wasm
-	@$(need-node)
+# The npm package as it is installed, and the example, which uses it.
+test-javascript: npm
 	@$(call need,chromium)
-	cd examples/javascript && npm ci && npm run transpile && npm test
+	cd javascript && npm test
+	cd examples/javascript && npm ci && npm test
 
 # The examples in C and, where there is Go, in Go. A part of make test-full.
 test-native: dist/credit-library.wasm .venv/installed
@@ -202,6 +215,11 @@ test-docs: build .venv/installed
 	@$(call need,redis-server)
 	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
 
+# What is there to be copied: the template for Spin, and the files for Compose, Kubernetes and Grafana.
+test-templates: build .venv-templates/installed
+	@$(call need,redis-server)
+	.venv-templates/bin/python tests/templates/run.py $(TARGET)/release/foretold
+
 # The Python package, with the command and all components inside, for the machine that it is built on.
 wheel: component .venv-python/installed
 	rm -rf dist/wheels
@@ -219,7 +237,15 @@ test-python: wheel
 	cd python && ../.venv-python/bin/mypy && ../.venv-python/bin/pyright --pythonpath ../.venv-python/bin/python
 	.venv-python/bin/pytest --quiet python/tests
 	.venv-python/bin/python python/tests/clean.py dist/wheels
-	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md
+	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md docs/gallery.md
+
+# The pictures of docs/gallery.md, on this machine.
+gallery: wheel
+	.venv-python/bin/pip install --quiet --force-reinstall --no-deps dist/wheels/*.whl
+	mkdir -p dist/gallery docs/gallery
+	cd dist/gallery && for task in credit churn demand fraud tickets; do \
+		../../.venv-python/bin/python ../../examples/gallery/$$task.py || exit 1; \
+	done && cp *.svg ../../docs/gallery
 
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =
@@ -358,6 +384,11 @@ bench-memory:
 	.venv-python/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
+.venv-templates/installed: tests/templates/requirements.txt
+	python3 -m venv .venv-templates
+	.venv-templates/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 .venv-clients/installed: tests/clients/requirements.txt
 	python3 -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --requirement $<
@@ -380,7 +411,7 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-zoo
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-templates .venv-zoo javascript/node_modules
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }

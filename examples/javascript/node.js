@@ -1,9 +1,9 @@
 /** Predicts the sample request of the README twice, then asks every endpoint. */
 import { readFile } from "node:fs/promises";
 
-import { Predictor } from "./predictor.js";
+import { load } from "foretold-credit";
 
-const predictor = await Predictor.load(new URL("generated/", import.meta.url), { store: new Map() });
+const predictor = await load({ store: new Map() });
 const row = JSON.parse(await readFile(new URL("../../models/credit/sample.json", import.meta.url), "utf8"));
 for (let i = 0; i < 2; i++) {
   const { outputs, cache } = predictor.predict(row);

@@ -1,5 +1,5 @@
 /** A form of the model's features; the prediction is computed in the page, and kept in a Map. */
-import { Predictor, RowError } from "./predictor.js";
+import { RowError, load } from "foretold-credit";
 
 const byId = (id) => document.getElementById(id);
 
@@ -88,7 +88,7 @@ function submit(predictor, questions) {
 }
 
 try {
-  const predictor = await Predictor.load(new URL("generated/", import.meta.url), { store: new Map() });
+  const predictor = await load({ store: new Map() });
   const { model, description, features } = predictor.describe();
   byId("model").textContent = model;
   byId("description").textContent = description;
@@ -100,5 +100,5 @@ try {
   byId("form").hidden = false;
 } catch (error) {
   byId("model").textContent = "The model could not be loaded";
-  byId("description").textContent = `${error.message} (npm run transpile makes it)`;
+  byId("description").textContent = `${error.message} (make npm makes it)`;
 }

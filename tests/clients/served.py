@@ -23,16 +23,16 @@ CLEARED_DIGITS = 3  # decimal places of made-up numbers, so that 32-bit floats k
 
 
 class Foretold:
-    """`foretold serve` on a free port, until the stack is left."""
+    """`foretold serve` on a free port, until the stack is left: of a model's folder, or of what was made of it."""
 
-    def __init__(self, stack: ExitStack, command: str, model: Path, *options: str) -> None:
+    def __init__(self, stack: ExitStack, command: str, model: Path, *options: str, source: Path | None = None) -> None:
         self.manifest = tomllib.loads((model / "manifest.toml").read_text("utf-8"))
         self.name = self.manifest["model"]["name"]
         self.endpoints = {endpoint["path"]: endpoint["field"] for endpoint in self.manifest["endpoint"]}
         self.log = Path(stack.enter_context(tempfile.TemporaryDirectory()), "log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [command, "serve", str(model), "--listen", "127.0.0.1:0", "--no-snapshot", *options],
+                [command, "serve", str(source or model), "--listen", "127.0.0.1:0", "--no-snapshot", *options],
                 stdout=log, stderr=log,
             )
         stack.callback(self.process.wait)

@@ -76,7 +76,10 @@ README = {
     "make redis                                    # starts one on 127.0.0.1:6379, unless one answers already": [
         "run: background",
     ],
-    "target/release/foretold new my_model.onnx -o my_model --sample rows.csv": [
+    "pip install ./foretold-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl": [
+        "run: skip, the wheel is a file of a release; make test-python installs one",
+    ],
+    "foretold new my_model.onnx -o my_model --sample rows.csv": [
         "setup: cp models/credit/model.onnx my_model.onnx",
         "setup: python -c 'import csv, json; g = json.load(open(\"models/credit/golden.json\"));"
         " csv.writer(open(\"rows.csv\", \"w\")).writerows([[*g[\"features\"], \"probability\"],"

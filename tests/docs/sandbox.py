@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 COPIED = ["models", "examples", "deploy", "tests/python", "bench/capacity.py", "spin.toml", "spin-several.toml", "Makefile"]
-NOT_COPIED = shutil.ignore_patterns("node_modules", "generated", "__pycache__")
+NOT_COPIED = shutil.ignore_patterns("node_modules", "__pycache__")
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4,5}\b|(?<=localhost:)\d{4,5}\b|(?<=--port[ =])\d{4,5}\b")
 BLOCK_SECONDS = 120
 START_SECONDS = 120

@@ -1,12 +1,4 @@
-/**
- * Predictions inside a JavaScript program, in Node and in a web page.
- *
- *     const predictor = await Predictor.load(new URL("generated/", import.meta.url), { store: new Map() });
- *     const { outputs, cache } = predictor.predict({ age_in_years: 30, … });
- */
-import { WASIShim } from "@bytecodealliance/preview2-shim/instantiation";
-
-import { keyvalue } from "./store.js";
+/** Predictions inside a JavaScript program: a component's typed interface, with rows as objects of features by name. */
 
 /** A row gets no prediction. */
 export class RowError extends Error {
@@ -28,28 +20,9 @@ export class Predictor {
   #component;
   #description;
 
-  /**
-   * @param {URL} folder where `jco transpile --name predictor --instantiation async` put its files; ends with `/`
-   * @param {object} [options]
-   * @param {{get: Function, set: Function}} [options.store] a Map, or what can do the same
-   * @param {Record<string, string | number>} [options.variables] those of `configure` in wit/component.wit, e.g.
-   *     `{ ttl_seconds: 60 }`
-   */
-  static async load(folder, { store = new Map(), variables = {} } = {}) {
-    const { instantiate } = await import(new URL("predictor.js", folder).href);
-    const { predictor } = await instantiate((name) => compile(new URL(name, folder)), {
-      // The component does not use it, so it need not see the program's environment.
-      ...new WASIShim({ sandbox: { env: {}, args: [] } }).getImportObject(),
-      "wasi:keyvalue/store": keyvalue({ [variables.store ?? "default"]: store }),
-    });
-    predictor.configure(Object.entries(variables).map(([name, value]) => [name, String(value)]));
-    return new Predictor(predictor);
-  }
-
   constructor(component) {
     this.#component = component;
-    const { features, ...rest } = component.describe();
-    this.#description = { ...rest, features: features.map(feature) };
+    this.#description = description(component);
   }
 
   /** What the model takes and gives: the record `description` of wit/component.wit, domains as plain objects. */
@@ -59,39 +32,44 @@ export class Predictor {
 
   /** The outputs by name for a row, an object of features by name. Throws a RowError. */
   predict(row) {
-    const [result] = this.predictMany([row]);
-    if (result instanceof RowError) throw result;
-    return result;
+    return only(this.predictMany([row]));
   }
 
   /** The outputs for some rows, in their order; a row that gets none has its RowError in its place. */
   predictMany(rows) {
-    const names = this.#description.outputs;
-    return this.#component.predict(rows.map(fields)).map((result) => {
-      if (result.tag === "err") return rowError(result.val);
-      const outputs = Object.fromEntries(names.map((name, i) => [name, result.val.outputs[i]]));
-      return { outputs, cache: cache(result.val.cache) };
-    });
+    return predictions(this.#description.outputs, this.#component.predict(rows.map(fields)));
   }
 
   /** What an endpoint answers for a row, e.g. `/decisions`. Throws a RowError. */
   answer(endpoint, row) {
-    const [result] = this.#component.answer(endpoint, [fields(row)]);
-    if (result.tag === "err") throw rowError(result.val);
-    return { value: result.val.value.val, cache: cache(result.val.cache) };
+    return answered(this.#component.answer(endpoint, [fields(row)]));
   }
 }
 
-async function compile(url) {
-  // Node's `fetch` does not read files.
-  if (url.protocol === "file:") {
-    const { readFile } = await import("node:fs/promises");
-    return WebAssembly.compile(await readFile(url));
-  }
-  return WebAssembly.compileStreaming(fetch(url));
+export function description(component) {
+  const { features, ...rest } = component.describe();
+  return { ...rest, features: features.map(feature) };
 }
 
-function fields(row) {
+export function predictions(names, results) {
+  return results.map((result) => {
+    if (result.tag === "err") return rowError(result.val);
+    const outputs = Object.fromEntries(names.map((name, i) => [name, result.val.outputs[i]]));
+    return { outputs, cache: cache(result.val.cache) };
+  });
+}
+
+export function only([result]) {
+  if (result instanceof RowError) throw result;
+  return result;
+}
+
+export function answered([result]) {
+  if (result.tag === "err") throw rowError(result.val);
+  return { value: result.val.value.val, cache: cache(result.val.cache) };
+}
+
+export function fields(row) {
   return Object.entries(row)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ({ name, value: variant(name, value) }));
@@ -126,12 +104,15 @@ function feature({ domain: { tag: type, val }, example, ...rest }) {
     domain.minimum = plain(domain.minimum);
     domain.maximum = plain(domain.maximum);
   }
-  return { ...rest, type, domain, example: plain(example.val) };
+  return { ...rest, type, domain, example: example.tag === "vector" ? elements(example.val) : plain(example.val) };
 }
 
 function cache({ ttlSeconds, ...rest }) {
   return { ...rest, ttlSeconds: plain(ttlSeconds) };
 }
+
+/** The elements of a vector, with null for one that is missing. */
+const elements = (vector) => Array.from(vector, (element) => (Number.isNaN(element) ? null : element));
 
 /** A number instead of a bigint, unless digits would be lost. */
 function plain(value) {
