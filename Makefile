@@ -177,6 +177,7 @@ zoo: build .venv-zoo/installed
 # The npm package as it is installed, and the example, which uses it.
 test-javascript: npm
 	@$(call need,chromium)
+	node javascript/pack.mjs $(TARGET)/release/foretold tests/reports/vector dist/npm
 	cd javascript && npm test
 	cd examples/javascript && npm ci && npm test
 

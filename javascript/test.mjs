@@ -14,7 +14,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const TOOLS = fileURLToPath(new URL("node_modules/.bin/", import.meta.url));
-const PACKAGE = fileURLToPath(new URL("../dist/npm/foretold-credit-0.1.0.tgz", import.meta.url));
+const packed = (model) => fileURLToPath(new URL(`../dist/npm/foretold-${model}-0.1.0.tgz`, import.meta.url));
+const PACKAGE = packed("credit");
 const SAMPLE = readFileSync(new URL("../models/credit/sample.json", import.meta.url), "utf8");
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -22,10 +23,28 @@ const folder = mkdtempSync(join(tmpdir(), "foretold-npm-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const write = (name, text) => writeFileSync(join(folder, name), text);
 const run = (command, ...words) => execFileSync(command, words, { cwd: folder, encoding: "utf8" });
-run("npm", "install", "--offline", "--no-audit", "--no-fund", PACKAGE);
+run("npm", "install", "--offline", "--no-audit", "--no-fund", PACKAGE, packed("vector"));
 
 test("it brings nothing else", () => {
-  assert.deepEqual(readdirSync(join(folder, "node_modules")).filter((name) => !name.startsWith(".")), ["foretold-credit"]);
+  const installed = readdirSync(join(folder, "node_modules")).filter((name) => !name.startsWith("."));
+  assert.deepEqual(installed, ["foretold-credit", "foretold-vector"]);
+});
+
+test("a vector is an array or a Float64Array", () => {
+  write(
+    "vector.ts",
+    `import { load, type Row } from "foretold-vector";
+    const predictor = await load();
+    const rows: Row[] = [{ num: [0.49, 2.15, 1.03], cat: "a" }, { num: Float64Array.of(0.49, 2.15, 1.03), cat: "a" }];
+    console.log(predictor.describe().features[0]?.length, rows.map((row) => predictor.predict(row).cache.hit));
+    const wrong: Row = { num: [1, 9, 2], cat: "b" };
+    try { predictor.predict(wrong); } catch (error) { console.log(String(error)); }`,
+  );
+  const options = ["--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom"];
+  run("npm", "pkg", "set", "type=module");
+  run(join(TOOLS, "tsc"), ...options, "vector.ts");
+  const printed = run("node", "vector.js");
+  assert.match(printed, /^3 \[ false, true \]\n.*num\[1\]: expected a number from -5 to 5, got 9/);
 });
 
 test("three lines predict in Node: those of its page", () => {
