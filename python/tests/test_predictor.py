@@ -86,7 +86,7 @@ def test_a_mistake_is_named_with_field_and_value(churn: Path) -> None:
         with pytest.raises(foretold.InvalidRows, match=said):
             predictor.predict({**ROW, **wrong})
     with pytest.raises(TypeError, match="months: expected a number, a truth value, a text, a list of them or None, got \\{12\\}"):
-        predictor.predict({**ROW, "months": [12]})
+        predictor.predict({**ROW, "months": {12}})
 
 
 def test_a_vector_is_a_list_an_array_or_columns() -> None:
