@@ -9,6 +9,8 @@ PYTHON := .venv/bin/python
 FUZZ_EXAMPLES ?= 50
 # Made-up requests are the same in each run, so that only a change can break one; `make test-full` makes up others.
 FUZZ_SEED ?= 1
+# What the command of a release is built for.
+DIST_TARGET ?= x86_64-unknown-linux-musl
 # Predictions that make bench-memory stores for each row.
 ENTRIES ?= 1000000
 GRAPHS ?= 500
@@ -21,7 +23,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python dist test-dist package zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -33,6 +35,8 @@ help:
 	@echo 'make test         all tests; make test-full adds the slow ones'
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients, test-javascript'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
+	@echo 'make dist         a release, into dist/release: archive, Debian package, wheel, SBOM; make test-dist tests it'
+	@echo 'make package      the crates for Rust programs, built from what their packages have'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
@@ -124,6 +128,9 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	@$(call need,redis-server)
 	@$(call need,nginx)
 	@$(call need,haproxy)
+	@$(call need,groff)
+	@$(call need,fish)
+	@$(call need,zsh)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-kernels
 	cargo test --locked --release --package foretold-inference
@@ -197,8 +204,10 @@ test-docs: build .venv/installed
 	$(PYTHON) tests/docs/run.py $(TARGET)/release/foretold
 
 # The Python package, with the command and all components inside, for the machine that it is built on.
-wheel: component .venv-python/installed
-	rm -rf dist/wheels
+wheel: component licences .venv-python/installed
+	rm -rf dist/wheels python/licences
+	mkdir python/licences
+	cp dist/licences/THIRD-PARTY-LICENCES.txt dist/licences/foretold-python.cdx.json python/licences
 	.venv-python/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out dist/wheels \
 		--interpreter .venv-python/bin/python
 	@ls -l dist/wheels
@@ -214,6 +223,20 @@ test-python: wheel
 	.venv-python/bin/pytest --quiet python/tests
 	.venv-python/bin/python python/tests/clean.py dist/wheels
 	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md
+
+# A release: what is built without the paths of this machine, so in a target folder of its own.
+dist: .venv-python/installed
+	deploy/dist $(DIST_TARGET) $(abspath $(TARGET))-dist
+
+# The release on a Debian with nothing else. Needs root, which installs mmdebstrap and lintian; else it
+# says so and does nothing.
+test-dist:
+	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,lintian); $(call need,mmdebstrap); }
+	tests/homes/debian.sh dist/release
+
+# The crates that a Rust program needs, as a registry would have them: built from the packed files alone.
+package:
+	cargo package --locked --package foretold-core --package foretold
 
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =
@@ -374,7 +397,7 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-zoo
+	rm -rf $(TARGET)-dist .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-zoo
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
