@@ -234,9 +234,10 @@ test-dist:
 	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,lintian); $(call need,mmdebstrap); }
 	tests/homes/debian.sh dist/release
 
-# The crates that a Rust program needs, as a registry would have them: built from the packed files alone.
+# The crates that a Rust program needs, as a registry would have them: built from the packed files alone,
+# to see whether that can be done.
 package:
-	cargo package --locked --package foretold-core --package foretold
+	CARGO_PROFILE_DEV_DEBUG=none cargo package --locked --package foretold-core --package foretold
 
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =

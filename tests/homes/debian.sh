@@ -69,9 +69,9 @@ for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
     [ ! -s "$file" ] || sources+=("$file")
 done
 # shellcheck disable=SC1091
-mmdebstrap --quiet --variant=minbase --include=systemd "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" \
+mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include=systemd "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" \
     "${sources[@]}" >"$work/log" 2>&1 || fail "no Debian"
-inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
+inside() { chroot "$root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
 mount -t proc proc "$root/proc"
 touch "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
