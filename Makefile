@@ -9,6 +9,8 @@ PYTHON := .venv/bin/python
 FUZZ_EXAMPLES ?= 50
 # Made-up requests are the same in each run, so that only a change can break one; `make test-full` makes up others.
 FUZZ_SEED ?= 1
+# What the command of a release is built for.
+DIST_TARGET ?= x86_64-unknown-linux-musl
 # Predictions that make bench-memory stores for each row.
 ENTRIES ?= 1000000
 GRAPHS ?= 500
@@ -21,7 +23,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python test-native gallery npm test-templates zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python test-native gallery npm test-templates dist test-dist wheels test-wheels python-licences package zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -35,8 +37,11 @@ help:
 	@echo 'make test-docs    what stands in the documentation; likewise test-pages, test-openapi, test-clients,'
 	@echo '                  test-javascript, test-templates'
 	@echo 'make wheel        the Python package as a wheel, into dist/wheels; make test-python tests it'
+	@echo 'make wheels       the same for x86-64 and arm64 and older systems; make test-wheels tests the latter, emulated'
 	@echo 'make test-native  the examples in C and Go'
 	@echo 'make gallery      the pictures of docs/gallery.md, by the scripts of examples/gallery'
+	@echo 'make dist         a release, into dist/release: archive, Debian package, wheel, SBOM; make test-dist tests it'
+	@echo 'make package      the crates for Rust programs, built from what their packages have'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
 	@echo 'make test-container  the image from nothing with buildah, as another user, read-only, with Redis'
@@ -137,6 +142,9 @@ test: build library .venv/installed test-javascript test-pages test-openapi test
 	@$(call need,redis-server)
 	@$(call need,nginx)
 	@$(call need,haproxy)
+	@$(call need,groff)
+	@$(call need,fish)
+	@$(call need,zsh)
 	cargo test --locked --release --package foretold-core
 	cargo test --locked --release --package foretold-kernels
 	cargo test --locked --release --package foretold-inference
@@ -222,11 +230,34 @@ test-templates: build .venv-templates/installed
 	.venv-templates/bin/python tests/templates/run.py $(TARGET)/release/foretold
 
 # The Python package, with the command and all components inside, for the machine that it is built on.
-wheel: component .venv-python/installed
+MATURIN = .venv-python/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out dist/wheels \
+	--interpreter .venv-python/bin/python
+wheel: component python-licences .venv-python/installed
 	rm -rf dist/wheels
-	.venv-python/bin/maturin build --quiet --release --locked --manifest-path python/Cargo.toml --out dist/wheels \
-		--interpreter .venv-python/bin/python
+	$(MATURIN)
 	@ls -l dist/wheels
+
+# For both processors and for any glibc from 2014 on: with zig as C compiler and linker. For releases.
+WHEEL_TARGETS ?= x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
+wheels: component python-licences .venv-python/installed
+	rm -rf dist/wheels
+	.venv-python/bin/pip install --quiet ziglang==0.17.1
+	for target in $(WHEEL_TARGETS); do \
+		rustc --print target-libdir --target $$target | xargs test -d || rustup target add $$target; \
+		PATH="$(CURDIR)/.venv-python/bin:$$PATH" $(MATURIN) --zig --compatibility manylinux2014 --target $$target || exit 1; \
+	done
+	@ls -l dist/wheels
+
+# The wheel for arm64 in an emulated Python. Needs root, which installs mmdebstrap and qemu; else it says
+# so and does nothing.
+test-wheels:
+	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,mmdebstrap); $(call need,qemu-user-static,qemu-aarch64-static); }
+	python/tests/emulated.sh dist/wheels/*aarch64.whl models/credit
+
+python-licences: licences
+	rm -rf python/licences
+	mkdir python/licences
+	cp dist/licences/THIRD-PARTY-LICENCES.txt dist/licences/foretold-python.cdx.json python/licences
 
 # As a user has it: the wheel, installed. A part of make test-full.
 test-python: wheel
@@ -247,6 +278,21 @@ gallery: wheel
 	cd dist/gallery && for task in credit churn demand fraud tickets; do \
 		../../.venv-python/bin/python ../../examples/gallery/$$task.py || exit 1; \
 	done && cp *.svg ../../docs/gallery
+
+# A release: what is built without the paths of this machine, so in a target folder of its own.
+dist: .venv-python/installed
+	deploy/dist $(DIST_TARGET) $(abspath $(TARGET))-dist
+
+# The release on a Debian with nothing else. Needs root, which installs mmdebstrap and lintian; else it
+# says so and does nothing.
+test-dist:
+	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,lintian); $(call need,mmdebstrap); }
+	tests/homes/debian.sh dist/release
+
+# The crates that a Rust program needs, as a registry would have them: built from the packed files alone,
+# to see whether that can be done.
+package:
+	CARGO_PROFILE_DEV_DEBUG=none cargo package --locked --package foretold-core --package foretold
 
 test-full: FUZZ_EXAMPLES = 3000
 test-full: FUZZ_SEED =
@@ -412,13 +458,13 @@ bench-memory:
 
 clean:
 	cargo clean
-	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-templates .venv-zoo javascript/node_modules
+	rm -rf $(TARGET)-dist .venv .venv-bench .venv-clients .venv-mlserver .venv-python .venv-templates .venv-zoo javascript/node_modules
 
 need-node = node --eval 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	{ echo 'Node 20 or newer, with npm, is missing; install it: https://nodejs.org/en/download'; exit 1; }
 
 # A system package is installed only by root on a Debian-like system; else the command is printed.
-need = command -v $(1) >/dev/null || \
+need = command -v $(or $(2),$(1)) >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq $(1) >/dev/null; \
 	else \

@@ -8,6 +8,7 @@ them, and a list of it.
 | `THIRD-PARTY-LICENCES.txt` | every licence text once, under the names of those it came with |
 | `foretold.cdx.json` | the command, with the components inside it, as a CycloneDX SBOM |
 | `foretold-edge.cdx.json`, `-spin`, `-library` | a component alone |
+| `foretold-python.cdx.json` | the native module of the Python package, with the components inside it |
 
 What is linked is cargo's own answer (`cargo tree`: normal dependencies, no procedural macros, with the
 features that are built); the texts are those in the crates' sources, as cargo has them. The same
@@ -111,7 +112,7 @@ def licences(packages, crates, rust_version, rust_text):
     for name, version in PAGES.items():
         add(f"{name} {version}, in the pages", read_text(PAGES_TEXT))
     add(f"the standard library of Rust {rust_version}", rust_text)
-    yield "What is linked into Foretold's command and components, and under which licences.\n"
+    yield "What is linked into Foretold's command, components and Python package, and under which licences.\n"
     yield "Foretold itself is under the licence Apache-2.0, which is among these texts.\n"
     if without:
         yield "\nThese come without a text. Their licences are named, and are below with others:\n"
@@ -174,12 +175,17 @@ def main():
     rust_version, rust_text = rust()
 
     components = {name: tree(f"foretold-{name}", WASM) for name in COMPONENTS}
-    command = merge(tree("foretold", options.target), *components.values())
-    command[next(iter(command))].update(next(iter(needs)) for needs in components.values())
+    def carrier(package):
+        """A package that has the components inside it."""
+        needs = merge(tree(package, options.target), *components.values())
+        needs[next(iter(needs))].update(next(iter(of_it)) for of_it in components.values())
+        return needs
+
+    command, module = carrier("foretold"), carrier("foretold-python")
     options.folder.mkdir(parents=True, exist_ok=True)
-    text = "".join(licences(packages, command, rust_version, rust_text))
+    text = "".join(licences(packages, merge(command, module), rust_version, rust_text))
     (options.folder / "THIRD-PARTY-LICENCES.txt").write_text(text)
-    documents = {"foretold": ("application", command)}
+    documents = {"foretold": ("application", command), "foretold-python": ("library", module)}
     documents |= {f"foretold-{name}": ("library", needs) for name, needs in components.items()}
     for name, (kind, needs) in documents.items():
         document = bill(name, kind, needs, packages, checksums, rust_version)

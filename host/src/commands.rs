@@ -3,6 +3,7 @@
 pub(crate) mod bake;
 pub(crate) mod cache;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod model;
 pub(crate) mod new;
 pub(crate) mod options;
@@ -16,7 +17,7 @@ pub(crate) mod serve;
 use std::ffi::OsString;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -26,13 +27,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::bake::Bake;
 use self::cache::Cache;
 use self::check::Check;
+use self::completions::Completions;
 use self::new::New;
 use self::predict::Predict;
 use self::serve::Serve;
 
 /// Serves cached predictions from a model in a WebAssembly component.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, long_version = VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -46,6 +48,15 @@ enum Command {
     Check(Check),
     Bake(Bake),
     Cache(Cache),
+    Completions(Completions),
+}
+
+/// What `foretold --version` says, of this command and of the components inside it.
+const VERSION: &str = include_str!(concat!(env!("OUT_DIR"), "/version.txt"));
+
+/// All commands and their options, for what describes them elsewhere.
+pub fn command_line() -> clap::Command {
+    Cli::command()
 }
 
 /// Exit code of a command that ended with an error.
@@ -71,6 +82,7 @@ pub(crate) async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             log_from(options.log_level());
             options.run(start).await
         }
+        Command::Completions(completions) => completions.run(command_line()),
         Command::Cache(cache) => {
             // That a purge may be lost; of the store a tool speaks itself.
             log(of_compiling()

@@ -52,8 +52,22 @@
 //! # }
 //! ```
 //!
+//! The examples `store-moka` and `store-redis` have stores that are bounded and shared. As a dependency
+//! the crate has no generic components inside, so [`Target::generic`] is an error: a component comes
+//! from the command.
+//!
+//! # What is stable
+//! What this page lists, as Cargo understands versions: until 1.0 it changes in the second number only,
+//! and the changelog of the repository says how. What is hidden here, `unstable` above all, is for this project's own tests and package and may change
+//! in any version. A component and the crate that runs it have to agree on their interfaces, which have
+//! a version of their own: another one is refused when the component is read, with what to do.
+//!
 //! Invariant: nothing here knows what a request means. The component parses, keys, looks up,
 //! predicts and answers; the host supplies the store, the clocks and the limits.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod artefact;
 mod clock;
@@ -90,6 +104,7 @@ pub async fn run_command_with(arguments: impl IntoIterator<Item = std::ffi::OsSt
 #[doc(hidden)]
 pub mod unstable {
     pub use crate::artefact::program::{Program, Source};
+    pub use crate::commands::command_line;
     pub use crate::guest::contract::{Request, RequestHeader, Settings};
     pub use crate::guest::pool::{CallError, Called, Pool, PoolConfig};
     pub use crate::near::in_front_of;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,7 +113,10 @@ def test_ctrl_c_ends_a_command_that_waits() -> None:
 
 def test_the_command_says_what_the_native_one_says() -> None:
     version = subprocess.run([COMMAND, "--version"], capture_output=True, text=True)
-    assert version.stdout == f"foretold {foretold.__version__}\n"
+    first, *components = version.stdout.splitlines()
+    assert first == f"foretold {foretold.__version__}"
+    for name, line in zip(("edge", "spin", "library"), components, strict=True):
+        assert re.fullmatch(rf"component {name}: \d+ bytes, sha256 [0-9a-f]{{64}}", line)
     wrong = subprocess.run([COMMAND, "serv"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "Usage: foretold <COMMAND>" in wrong.stderr
     failed = subprocess.run([sys.executable, "-m", "foretold", "bake", "/nowhere", "-o", "x"], capture_output=True, text=True)

@@ -8,6 +8,7 @@ mod bad_input;
 mod bake;
 mod bounds;
 mod check;
+mod command_line;
 mod connection;
 mod control;
 mod damage;

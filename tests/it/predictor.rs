@@ -242,3 +242,32 @@ fn a_predictor_reads_plain_files_only() {
     let error = format!("{error:#}");
     assert!(error.contains("/dev/zero") && error.contains("no plain file"), "{error}");
 }
+
+/// What an example of the crate prints.
+fn example(name: &str, arguments: &[&str]) -> String {
+    let tests = std::env::current_exe().unwrap();
+    let folder = tests.ancestors().nth(2).unwrap().join("examples");
+    let mut command = std::process::Command::new(folder.join(name));
+    let done = command.arg(baked(Target::Library)).args(arguments).output();
+    let done =
+        done.expect("`cargo test` has built it; with `--test`, `cargo build --examples` does");
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn the_examples_of_stores_answer_again_from_them() {
+    let redis = Redis::start();
+    let predicted = "[0.30381715], hit: ";
+    let miss_and_hit = format!("{predicted}false\n{predicted}true\n");
+    assert_eq!(example("store-moka", &[]), miss_and_hit);
+    assert_eq!(example("store-redis", &[&redis.url()]), miss_and_hit);
+    // It is there for a host, and for the next program.
+    let host = Host::credit(&["--store", &redis.url()]);
+    assert!(host.post("/decisions", SAMPLE).is_hit());
+    drop(host);
+    assert_eq!(
+        example("store-redis", &[&redis.url()]),
+        format!("{predicted}true\n{predicted}true\n")
+    );
+}

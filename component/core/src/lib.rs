@@ -4,6 +4,8 @@
 //! the time are handed in. So the same code runs in every component and natively in tests.
 //!
 //! Start reading at [`pipeline::answer`]: it is the whole flow of a request.
+//!
+//! Nothing of it is promised to other programs: the crate `foretold` is for them.
 
 mod batch;
 pub mod cache;
