@@ -44,7 +44,7 @@ only() {
 }
 package=$(only 'foretold_*.deb')
 archive=$(only 'foretold-*.tar.gz')
-wheel=$(only 'foretold-*.whl')
+wheel=$(only 'foretold-*x86_64.whl')
 
 (cd "$release" && sha256sum --check --strict --quiet SHA256SUMS) || fail "SHA256SUMS"
 
