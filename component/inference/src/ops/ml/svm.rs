@@ -2,7 +2,7 @@
 //!
 //! The specification leaves most of it open; what is done here is onnxruntime's.
 
-use crate::math;
+use crate::math::{self, Float};
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::Kernel;
@@ -55,12 +55,12 @@ impl SimilarityKernel {
     }
 
     fn single(&self, a: &[f32], b: &[f32]) -> f32 {
-        let pairs = a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
         if let Similarity::Rbf = self.similarity {
+            let pairs = a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
             let distance = pairs.fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b));
             return libm::exp(-f64::from(self.gamma) * distance) as f32;
         }
-        let product = pairs.fold(0.0, |sum, (a, b)| sum + a * b) as f32;
+        let product = a.iter().zip(b).fold(0.0, |sum, (&a, &b)| a.fused(b, sum));
         let moved = f64::from(self.gamma * product + self.coef0);
         match self.similarity {
             Similarity::Poly => libm::pow(moved, self.degree.into()) as f32,
