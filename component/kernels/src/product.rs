@@ -1,7 +1,5 @@
 //! The product of rows with a matrix of weights.
 
-use std::ops::{Add, Mul};
-
 use wide::f32x4;
 
 /// Numbers in a vector.
@@ -16,9 +14,11 @@ const BLOCK: usize = 32;
 ///
 /// `x` has `inner` elements per row, `weights` `columns` per row and `inner` rows. Row `r` of the
 /// result starts at `y[r * stride]`; what lies between two rows is left as it is. Each sum starts
-/// with +0 and is made in the order of `i`, in blocks of 32; each product and each sum is rounded. A
-/// sum that is not finite then is made again, in one go, with products that are not rounded, as
-/// processors with a fused multiply-add do it: a product that is too large may have found its opposite.
+/// with +0 and is made in the order of `i`. In the columns that fill vectors it is made in blocks of 32,
+/// and each product and each sum is rounded; if it is not finite then, and in the columns that are
+/// left, it is made in one go and rounded once per product, as processors with a fused multiply-add do
+/// it. A product that is too large may so find its opposite, and of few columns onnxruntime makes the
+/// same sums to the bit.
 ///
 /// # Panics
 /// If a slice is too short, `inner` is 0, or `stride` is less than `columns`.
@@ -44,16 +44,15 @@ pub fn of_f32(
     }
     singles(x, inner, weights, columns, whole, y, stride);
     for (x, y) in x.chunks_exact(inner).zip(y.chunks_mut(stride)) {
-        for (column, y) in y[..columns].iter_mut().enumerate() {
+        for (column, y) in y[..whole].iter_mut().enumerate() {
             if !y.is_finite() {
-                let weights = weights[column..].iter().step_by(columns);
-                *y = x.iter().zip(weights).fold(0.0, |sum, (&x, &weight)| fused(x, weight, sum));
+                single::<f32, 1>(x, inner, &weights[column..], columns, std::slice::from_mut(y), 1);
             }
         }
     }
 }
 
-/// [`of_f32`] in float64, where no sum is made again.
+/// [`of_f32`] in float64, where each product and each sum is rounded.
 ///
 /// # Panics
 /// As [`of_f32`].
@@ -70,9 +69,45 @@ pub fn of_f64(
     singles(x, inner, weights, columns, 0, y, stride);
 }
 
-/// The product of two float32 is exact in float64.
-fn fused(x: f32, weight: f32, sum: f32) -> f32 {
-    (f64::from(x) * f64::from(weight) + f64::from(sum)) as f32
+trait Real: Copy {
+    /// A sum, between two products.
+    type Sum: Copy;
+    const ZERO: Self::Sum;
+
+    fn add(self, weight: Self, sum: Self::Sum) -> Self::Sum;
+    fn end(sum: Self::Sum) -> Self;
+}
+
+impl Real for f32 {
+    /// Holds a float32, so that it need not be converted for each product.
+    type Sum = f64;
+    const ZERO: f64 = 0.0;
+
+    #[inline(always)]
+    fn add(self, weight: f32, sum: f64) -> f64 {
+        // The product of two float32 is exact in float64.
+        f64::from((f64::from(self) * f64::from(weight) + sum) as f32)
+    }
+
+    #[inline(always)]
+    fn end(sum: f64) -> f32 {
+        sum as f32
+    }
+}
+
+impl Real for f64 {
+    type Sum = f64;
+    const ZERO: f64 = 0.0;
+
+    #[inline(always)]
+    fn add(self, weight: f64, sum: f64) -> f64 {
+        sum + self * weight
+    }
+
+    #[inline(always)]
+    fn end(sum: f64) -> f64 {
+        sum
+    }
 }
 
 /// All columns of some rows that fill vectors, several at once and then one by one; gives how many
@@ -152,7 +187,7 @@ fn tile<const ROWS: usize, const VECTORS: usize>(
 
 /// The columns from `first` on, one after the other, of several rows at once.
 #[inline(always)]
-fn singles<T: Copy + Default + Add<Output = T> + Mul<Output = T>>(
+fn singles<T: Real>(
     x: &[T],
     inner: usize,
     weights: &[T],
@@ -177,7 +212,7 @@ fn singles<T: Copy + Default + Add<Output = T> + Mul<Output = T>>(
 
 /// The first column of some rows; gives how many rows that were.
 #[inline(always)]
-fn single<T: Copy + Default + Add<Output = T> + Mul<Output = T>, const ROWS: usize>(
+fn single<T: Real, const ROWS: usize>(
     x: &[T],
     inner: usize,
     weights: &[T],
@@ -185,22 +220,15 @@ fn single<T: Copy + Default + Add<Output = T> + Mul<Output = T>, const ROWS: usi
     y: &mut [T],
     stride: usize,
 ) -> usize {
-    let mut wholes = [T::default(); ROWS];
+    let mut sums = [T::ZERO; ROWS];
     let x: [&[T]; ROWS] = std::array::from_fn(|row| &x[row * inner..][..inner]);
-    for first in (0..inner).step_by(BLOCK) {
-        let mut sums = [T::default(); ROWS];
-        let weights = weights[first * columns..].iter().step_by(columns);
-        for (i, &weight) in (first..inner.min(first + BLOCK)).zip(weights) {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                *sum = *sum + x[i] * weight;
-            }
-        }
-        for (whole, sum) in wholes.iter_mut().zip(sums) {
-            *whole = *whole + sum;
+    for (i, &weight) in weights.iter().step_by(columns).take(inner).enumerate() {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum = x[i].add(weight, *sum);
         }
     }
-    for (row, &whole) in wholes.iter().enumerate() {
-        y[row * stride] = whole;
+    for (row, &sum) in sums.iter().enumerate() {
+        y[row * stride] = T::end(sum);
     }
     ROWS
 }
@@ -251,18 +279,19 @@ mod tests {
             let (mut sum, mut wide) = (7.0_f32, 7.0_f64);
             if column < columns {
                 (sum, wide) = (0.0, 0.0);
-                let (mut block, mut wide_block, mut again) = (0.0, 0.0, 0.0);
+                let (mut block, mut again) = (0.0, 0.0);
                 for i in 0..inner {
                     let (left, right) = (row * inner + i, i * columns + column);
                     block += x[left] * weights[right];
-                    wide_block += wide_x[left] * wide_weights[right];
-                    again = fused(x[left], weights[right], again);
+                    wide += wide_x[left] * wide_weights[right];
+                    let product = f64::from(x[left]) * f64::from(weights[right]);
+                    again = (product + f64::from(again)) as f32;
                     if (i + 1) % 32 == 0 || i + 1 == inner {
                         sum += std::mem::take(&mut block);
-                        wide += std::mem::take(&mut wide_block);
                     }
                 }
-                sum = if sum.is_finite() { sum } else { again };
+                let is_in_vector = column < columns - columns % LANES;
+                sum = if is_in_vector && sum.is_finite() { sum } else { again };
             }
             assert!(is_same(found[at].into(), sum.into()), "{shape}: {at}");
             assert!(is_same(wide_found[at], wide), "{shape}: {at}");
