@@ -188,7 +188,7 @@ class Predictor:
     ) -> pandas.DataFrame | Answer | list[dict[str, Value | None]]:
         """The answers of all endpoints to some rows, by the endpoints' fields.
 
-        Of a DataFrame the columns are taken that are features, whatever others there are; a vector is a column of
+        Of a DataFrame, or of a row of one, the columns are taken that are features, whatever others there are; a vector is a column of
         lists or arrays, or columns `NAME[0]`, `NAME[1]` and so on. The answer is a
         DataFrame with the same index and a column for each field. One mapping gives one answer, several give a
         list. None, NaN and pandas' NA are missing values.
@@ -207,12 +207,20 @@ class Predictor:
             raise ValueError(f"errors: expected raise or coerce, got {errors!r}")
         if isinstance(rows, Mapping):
             return self._predict_one(rows)
+        if _is_series(rows):
+            names = {feature.name for feature in self.features}
+            row = cast("dict[Any, Any]", cast("Any", rows).to_dict())
+            return self._predict_one({name: value for name, value in row.items() if name in names})
         frame = _frame(rows)
         if frame is not None:
             found, refused = self.answers(frame, progress)
             _raise(refused, errors)
             return found
-        plain = [_rows.of_mapping(row) for row in cast("Iterable[Mapping[str, Any]]", rows)]
+        several = list(cast("Iterable[Any]", rows))
+        for each in several:
+            if not isinstance(each, Mapping):
+                raise TypeError(f"expected a DataFrame, a mapping of names to values, or several of them, got {type(rows).__name__}")
+        plain = [_rows.of_mapping(row) for row in several]
         answers, refused = self._predict_many(plain, range(len(plain)), progress)
         _raise(refused, errors)
         return answers
@@ -295,6 +303,10 @@ class Predictor:
 
 def _frame(rows: Any) -> pandas.DataFrame | None:
     return cast("pandas.DataFrame", rows) if hasattr(rows, "columns") else None
+
+
+def _is_series(rows: Any) -> bool:
+    return getattr(rows, "ndim", None) == 1 and hasattr(rows, "to_dict")
 
 
 def _raise(refused: Sequence[RowError], errors: Literal["raise", "coerce"]) -> None:

@@ -243,3 +243,61 @@ def test_a_missing_package_is_named_with_what_to_install(tmp_path: Path, monkeyp
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(foretold.MissingPackage, match=r'skl2onnx.*pip install "foretold\[sklearn\]"'):
         foretold.export(*models.churn(), tmp_path / "churn", "cancelled")
+
+
+def _labelled(kind: str) -> tuple[Any, pd.DataFrame]:
+    """A model that is made of others, whose file has numbers for classes."""
+    from sklearn.ensemble import BaggingClassifier, StackingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    random = np.random.RandomState(0)
+    frame = pd.DataFrame(random.normal(size=(300, 3)), columns=list("abc"))
+    words = np.select([frame["a"] > 0.5, frame["b"] > 0], ["late", 'the "early"'], "none")
+    model, frame["target"] = {
+        "stacking, texts": (StackingClassifier([("one", LogisticRegression())]), words),
+        "bagging, two texts": (BaggingClassifier(LogisticRegression(), random_state=0), np.where(frame["a"] > 0, "yes", "no")),
+        "one versus rest, 1 and 2": (OneVsRestClassifier(LogisticRegression()), np.where(frame["a"] > 0, 2, 1)),
+        "truth values": (LogisticRegression(), frame["a"] > 0),
+    }[kind]
+    return model.fit(frame[list("abc")], frame["target"]), frame
+
+
+@pytest.mark.parametrize("kind", ["stacking, texts", "bagging, two texts", "one versus rest, 1 and 2", "truth values"])
+def test_the_class_is_the_library_s(kind: str, tmp_path: Path) -> None:
+    model, frame = _labelled(kind)
+    foretold.export(model, frame, tmp_path / "m", target="target")
+    found = foretold.Predictor(tmp_path / "m").predict(frame)["class"]
+    assert found.tolist() == [str(label) for label in model.predict(frame[list("abc")]).tolist()]
+
+
+def test_a_linear_support_vector_machine_at_the_end_of_a_pipeline(tmp_path: Path) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    frame = models.customers().drop(columns="contract")
+    features = frame.drop(columns="cancelled")
+    model = make_pipeline(StandardScaler(), LinearSVC()).fit(features, frame["cancelled"])
+    assert foretold.export(model, frame, tmp_path / "m", target="cancelled").largest.popitem()[1] < 1e-4
+
+
+def test_a_model_that_is_not_fitted_is_named(tmp_path: Path) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.linear_model import LogisticRegression
+
+    with pytest.raises(NotFittedError, match="LogisticRegression instance is not fitted yet"):
+        foretold.export(LogisticRegression(), models.numbers(), tmp_path / "m", target="cancelled")
+
+
+def test_names_that_a_column_transformer_cannot_have_in_a_file_are_named(tmp_path: Path) -> None:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    frame = models.customers().drop(columns="contract").rename(columns={"months": "months (all)"})
+    front = ColumnTransformer([("scale", StandardScaler(), ["months (all)", "monthly_fee"])])
+    model = make_pipeline(front, LogisticRegression()).fit(frame.drop(columns="cancelled"), frame["cancelled"])
+    with pytest.raises(foretold.UnsupportedModel, match="rename 'months \\(all\\)' before fit"):
+        foretold.export(model, frame, tmp_path / "m", target="cancelled")

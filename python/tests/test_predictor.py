@@ -89,6 +89,15 @@ def test_a_mistake_is_named_with_field_and_value(churn: Path) -> None:
         predictor.predict({**ROW, "months": {12}})
 
 
+def test_a_row_of_a_frame_is_a_row_and_an_array_is_none(churn: Path) -> None:
+    predictor = foretold.Predictor(churn)
+    frame = models.customers().head(2)
+    assert predictor.predict(frame.iloc[0])["class"] == predictor.predict(frame)["class"].iloc[0]
+    for rows in (frame.to_numpy(), [1, 2]):
+        with pytest.raises(TypeError, match="expected a DataFrame, a mapping"):
+            predictor.predict(rows)
+
+
 def test_a_vector_is_a_list_an_array_or_columns() -> None:
     report = ROOT / "tests" / "reports" / "vector"
     rows, expected = (json.loads((report / name).read_text("utf-8")) for name in ("rows.json", "expected.json"))

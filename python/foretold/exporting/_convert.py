@@ -49,7 +49,8 @@ class Exporter:
 def exporter(model: Any) -> Exporter:
     """What converts a model.
 
-    Raises UnsupportedModel where nothing does, MissingPackage where a package is missing.
+    Raises UnsupportedModel where nothing does, MissingPackage where a package is missing, and scikit-learn's
+    NotFittedError.
     """
     found = package(model)
     if found == "catboost":
@@ -64,6 +65,7 @@ def exporter(model: Any) -> Exporter:
         return Exporter("LightGBM", "onnxmltools", (Plan("float32"),), _lightgbm)
     if found == "sklearn":
         need("skl2onnx", "sklearn")
+        need("sklearn.utils.validation", "sklearn").check_is_fitted(model)
         _register(model)
         plans = (Plan("float32"), Plan("integers"), Plan("float64"))
         return Exporter("scikit-learn", "skl2onnx", plans, _sklearn)
@@ -93,15 +95,18 @@ def _sklearn(model: Any, columns: Sequence[Column], plan: Plan) -> Any:
     final = _final(model)
     inputs = _inputs(model, columns, plan)
     with _without_names(model):
+        options = None
         if hasattr(final, "classes_"):
             try:
                 options = {id(final): {"zipmap": False}}
                 return to_onnx(model, initial_types=inputs, options=options, target_opset=OPSETS, name="model")
             except Exception as error:
-                # Some classifiers have never had maps.
+                # Some classifiers have never had maps. Without any option of theirs, skl2onnx asks for them at the end of
+                # a Pipeline all the same.
                 if "'zipmap' not in" not in str(error):
                     raise
-        return to_onnx(model, initial_types=inputs, target_opset=OPSETS, name="model")
+                options = {id(final): {"nocl": False}} if "'nocl'" in str(error) else None
+        return to_onnx(model, initial_types=inputs, options=options, target_opset=OPSETS, name="model")
 
 
 def _finite_splits(model: Any) -> None:

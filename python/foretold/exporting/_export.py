@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     import pandas
 
 MODEL, MANIFEST, GOLDEN = "model.onnx", "manifest.toml", "golden.csv"
+# A text of TOML, and the one of a class.
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_LABEL = rf"(?<=label = ){_TEXT}"
 _SAMPLE = "rows.csv"
 _GOLDEN_ROWS = 100
 _SHOWN = 5
@@ -129,6 +134,7 @@ def export(
         (made / MODEL).write_bytes(onnx)
         frame[names].to_csv(Path(place) / _SAMPLE, index=False)
         report = _manifest(Path(place), made.name, destination)
+        _name_classes(made / MANIFEST, said.classes)
         predictor = Predictor(made)
         if not is_comparable(said, tensors, predictor.endpoints):
             raise UnsupportedModel(
@@ -156,6 +162,27 @@ def _manifest(place: Path, name: str, destination: Path) -> str:
     report = run("new", f"{name}/{MODEL}", "--output", name, "--sample", _SAMPLE, folder=place).strip()
     report = report.replace(f"wrote {name}/", f"wrote {destination}/", 1)
     return report.removesuffix(f"foretold serve {name}") + f"foretold serve {destination}"
+
+
+def _name_classes(manifest: Path, classes: Sequence[str]) -> None:
+    """Gives endpoints the library's classes, where the file does not know them and has numbers instead: those of
+    models that are made of others."""
+    text = manifest.read_text("utf-8")
+    names = [json.dumps(name, ensure_ascii=False) for name in classes]
+
+    def named(lines: re.Match[str]) -> str:
+        found = re.findall(_LABEL, lines[0])
+        if len(found) != len(names) or set(found) == set(names):
+            return lines[0]
+        left = iter(names)
+        return re.sub(_LABEL, lambda _: next(left), lines[0])
+
+    text = re.sub(r"^classes = \[\n(?:  \{.*\n)+\]$", named, text, flags=re.MULTILINE)
+    # Above the threshold is the second.
+    threshold = re.search(rf"^above = ({_TEXT})\notherwise = ({_TEXT})$", text, re.MULTILINE)
+    if threshold and len(names) == 2 and set(threshold.groups()) != set(names):
+        text = text.replace(threshold[0], f"above = {names[1]}\notherwise = {names[0]}")
+    manifest.write_text(text, "utf-8")
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
@@ -221,7 +248,14 @@ def _convert(
         if count == 0:
             break
     if best is None:
-        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {first_error}") from first_error
+        odd = [column.name for column in columns if re.fullmatch(r"[^\W\d]\w*", column.name) is None]
+        hint = ""
+        if odd and _columns.by_name(model):
+            hint = (
+                f"; in a ColumnTransformer it takes names of letters, digits and _ only: rename {', '.join(map(repr, odd))} "
+                "before fit, and here"
+            )
+        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {first_error}{hint}") from first_error
     return best[1:]
 
 

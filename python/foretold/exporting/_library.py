@@ -61,7 +61,8 @@ def ask(model: Any, frame: pandas.DataFrame, *, named: bool) -> Said:
             otherwise = numpy.hstack([-numbers, numbers]) if numbers.shape[1] == 1 else None
     position = {_text(label): i for i, label in enumerate(classes)}
     positions = numpy.array([position[_text(label)] for label in labels.tolist()])
-    return Said(numbers, [_text(label) for label in classes], positions, otherwise)
+    names = [str(label) if isinstance(label, bool) else _text(label) for label in classes]
+    return Said(numbers, names, positions, otherwise)
 
 
 def _check_regressor(model: Any) -> None:
