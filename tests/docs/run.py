@@ -76,7 +76,7 @@ README = {
     "make redis                                    # starts one on 127.0.0.1:6379, unless one answers already": [
         "run: background",
     ],
-    "pip install ./foretold-0.1.0-cp310-abi3-manylinux_2_34_x86_64.whl": [
+    "pip install ./foretold-0.1.0-cp310-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl": [
         "run: skip, the wheel is a file of a release; make test-python installs one",
     ],
     "foretold new my_model.onnx -o my_model --sample rows.csv": [
