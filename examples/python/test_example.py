@@ -141,7 +141,7 @@ def wrong_values(component: str) -> None:
     errors = raised(InvalidRow, "maybe", lambda: predictor.answer("/decisions", several)).errors
     check([error.field for error in errors] == ["age_in_years", "foreign_worker"], f"{errors}")
     raised(InvalidRow, "colour", lambda: predictor.predict({**SAMPLE, "colour": "red"}))
-    raised(TypeError, "age_in_years", lambda: predictor.predict({**SAMPLE, "age_in_years": [30]}))
+    raised(TypeError, "age_in_years", lambda: predictor.predict({**SAMPLE, "age_in_years": {30}}))
     check(not store.entries, f"a wrong row was stored: {store.entries}")
     wrong, right = predictor.predict_many([several, SAMPLE])
     check(isinstance(wrong, InvalidRow), f"a wrong row among others: {wrong}")
