@@ -162,9 +162,6 @@ fn of_record(record: Record, columns: &[Column<'_>]) -> Row {
     let mut mistake = (cells.len() != columns.len())
         .then(|| format!("it has {} cells; expected {}", cells.len(), columns.len()));
     let mut members = Vec::with_capacity(columns.len());
-    // Of a vector whose elements are columns, the elements in their order.
-    let mut vectors: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let mut request: Vec<(&str, String)> = Vec::with_capacity(columns.len());
     for ((name, column), cell) in columns.iter().zip(&cells) {
         let text = String::from_utf8_lossy(cell);
         if column.is_some() && std::str::from_utf8(cell).is_err() {
@@ -175,25 +172,36 @@ fn of_record(record: Record, columns: &[Column<'_>]) -> Row {
             Some(Cells::Vectors) => cell::vector(&text),
             None => serde_json::Value::from(&*text).to_string(),
         };
+        members.push((name.clone(), value));
+    }
+    let request = match mistake {
+        Some(mistake) => Err(mistake),
+        None => Ok(of_cells(&members, columns)),
+    };
+    Row { line, members, request }
+}
+
+/// The JSON object of those cells that are features.
+fn of_cells(members: &[(Arc<str>, String)], columns: &[Column<'_>]) -> String {
+    // Of a vector whose elements are columns, the elements in their order.
+    let mut vectors: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut request: Vec<(&str, &str)> = Vec::with_capacity(columns.len());
+    for ((name, value), (_, column)) in members.iter().zip(columns) {
         match column {
             Some(Cells::Values(Feature { element: Some(element), .. })) => {
                 let Element { vector, index, length } = element;
-                let elements =
-                    vectors.entry(vector).or_insert_with(|| vec![String::new(); *length]);
-                elements[*index] = value.clone();
+                vectors.entry(vector).or_insert_with(|| vec![""; *length])[*index] = value;
             }
-            Some(_) => request.push((name, value.clone())),
+            Some(_) => request.push((name, value)),
             None => {}
         }
-        members.push((name.clone(), value));
     }
-    let vectors = vectors.into_iter();
-    request.extend(vectors.map(|(name, elements)| (name, format!("[{}]", elements.join(",")))));
-    let request = match mistake {
-        Some(mistake) => Err(mistake),
-        None => Ok(object(request.iter().map(|(name, value)| (*name, value.as_str())))),
-    };
-    Row { line, members, request }
+    let arrays: Vec<(&str, String)> = vectors
+        .into_iter()
+        .map(|(name, elements)| (name, format!("[{}]", elements.join(","))))
+        .collect();
+    request.extend(arrays.iter().map(|(name, array)| (*name, array.as_str())));
+    object(request)
 }
 
 fn of_members(
