@@ -15,5 +15,6 @@ pub(crate) mod route;
 pub(crate) mod server;
 mod slow_lane;
 pub(crate) mod spin_app;
+mod statistics;
 mod stream;
 mod trim;

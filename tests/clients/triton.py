@@ -41,6 +41,7 @@ def main() -> None:
             compression(server, client, batch)
             mistakes(server, client, batch)
             shared_cache(server, client)
+            statistics(server, client, version)
         print(f"{name}: triton's client gets what the other endpoints answer")
 
 
@@ -67,6 +68,17 @@ def metadata(server: Foretold, client) -> str:
     outputs = [(endpoint["field"], datatype(endpoint), [-1, 1]) for endpoint in server.manifest["endpoint"]]
     check(tensors(found["outputs"]) == outputs, f"the model's outputs are {found['outputs']}, not {outputs}")
     return version
+
+
+def statistics(server: Foretold, client, version: str) -> None:
+    """What the server counted: requests that were answered, from the cache and by the model."""
+    check("statistics" in client.get_server_metadata()["extensions"], "the server has no statistics")
+    [found] = client.get_inference_statistics()["model_stats"]
+    check(found == client.get_inference_statistics(server.name, version)["model_stats"][0], "statistics differ")
+    times = found["inference_stats"]
+    counts = {name: times[name]["count"] for name in ["success", "fail", "cache_hit", "cache_miss", "compute_infer"]}
+    check(found["name"] == server.name and all(counts.values()), f"the statistics are {found}")
+    check(found["inference_count"] >= counts["success"], f"the statistics are {found}")
 
 
 def tensors(found: list[dict]) -> list[tuple]:

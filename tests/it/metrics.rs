@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::answer::answer;
+use serde_json::Value;
+
+use crate::harness::answer::{Answer, answer};
 use crate::harness::credit::{SAMPLE, aged, array, copy_of_credit};
 use crate::harness::host::Host;
 use crate::harness::redis::Redis;
@@ -11,6 +13,10 @@ use crate::harness::scrape::Scrape;
 
 fn host(options: &[&str]) -> Host {
     Host::credit(&[&["--metrics", "127.0.0.1:0"], options].concat())
+}
+
+fn get(host: &Host, path: &str) -> Answer {
+    answer(host.agent().get(format!("{}{path}", host.address)).call())
 }
 
 /// The value of a counter of one endpoint.
@@ -198,4 +204,42 @@ fn an_address_for_metrics_that_is_taken_is_said_before_anything_is_served() {
     let options = ["--no-snapshot", "--metrics", &address];
     let error = refusal_at_start(model.path(), &options, &[]);
     assert!(error.contains("for metrics") && !error.contains("serving"), "{error}");
+}
+
+#[test]
+fn statistics_of_the_open_inference_protocol_are_those_of_the_metrics() {
+    let host = Host::credit(&[]);
+    let rows = format!("[{}]", [&aged(31), &aged(32), SAMPLE].join(","));
+    for (path, body) in [("/decisions", SAMPLE), ("/probabilities", SAMPLE), ("/decisions", &rows)]
+    {
+        assert_eq!(host.post(path, body).status, 200);
+    }
+    assert_eq!(host.post("/decisions", "{}").status, 422);
+    let server: Value = serde_json::from_str(&get(&host, "/v2").body).unwrap();
+    assert!(server["extensions"].as_array().unwrap().contains(&"statistics".into()), "{server}");
+    let model: Value = serde_json::from_str(&get(&host, "/v2/models/credit").body).unwrap();
+    let version = model["versions"][0].as_str().unwrap();
+    let of_version = format!("/v2/models/credit/versions/{version}/stats");
+    for path in ["/v2/models/stats", "/v2/models/credit/stats", &of_version] {
+        let answer = get(&host, path);
+        let found: Value = serde_json::from_str(&answer.body).unwrap();
+        let found = &found["model_stats"][0];
+        assert_eq!((&found["name"], &found["version"]), (&"credit".into(), &version.into()));
+        assert_eq!((&found["inference_count"], &found["execution_count"]), (&5.into(), &2.into()));
+        let counts = ["success", "fail", "cache_hit", "cache_miss", "compute_infer", "queue"]
+            .map(|name| found["inference_stats"][name]["count"].as_u64().unwrap());
+        assert_eq!(counts, [3, 1, 1, 2, 2, 0], "{path}");
+        assert!(found["inference_stats"]["compute_infer"]["ns"].as_u64() > Some(0));
+        assert!(found["last_inference"].as_u64() > Some(1_700_000_000_000));
+    }
+    for path in ["/v2/models/other/stats", "/v2/models/credit/versions/1/stats"] {
+        assert_eq!(get(&host, path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn who_may_not_tell_hits_from_misses_gets_no_statistics() {
+    let host = Host::credit(&["--allow", "query"]);
+    assert_eq!(get(&host, "/v2/models/credit/stats").status, 404);
+    assert!(!get(&host, "/v2").body.contains("statistics"));
 }

@@ -38,6 +38,7 @@ use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
 use crate::serve::route::Route;
 use crate::serve::slow_lane::SlowLane;
+use crate::serve::statistics;
 use crate::serve::trim;
 use crate::text::shown;
 
@@ -72,6 +73,8 @@ pub(crate) struct ServerConfig {
     pub allowed_hosts: AllowedHosts,
     /// The web pages of other origins that may read refusals, by their origins; `*` for all.
     pub cors: Vec<String>,
+    /// Whether clients may see how many predictions there were, and how many from the cache.
+    pub shows_statistics: bool,
 }
 
 /// When the store is used.
@@ -323,6 +326,12 @@ impl Service {
         body: Incoming,
     ) -> Result<Answer, Refusal> {
         let body = body::read(body, self.config.body, &self.bodies).await?;
+        if self.config.shows_statistics
+            && let Some(mut response) = statistics::answer(&mount.metrics, &head.method, target)
+        {
+            cors::allow(&self.config.cors, &head.headers, response.headers_mut());
+            return Ok(Answer { response, taken: None, is_unread: false });
+        }
         let names = mount.request_headers.iter();
         let values: Vec<Option<Cow<'_, str>>> =
             names.map(|name| convert::header_value(&head.headers, name)).collect();
@@ -352,7 +361,10 @@ impl Service {
             bypass_store: bypass.is_some(),
         };
         let called = mount.pool.call(request).await.map_err(|error| self.failure(error, head))?;
-        let Called { response, ended } = called;
+        let Called { mut response, ended } = called;
+        if self.config.shows_statistics {
+            statistics::announce(target, &mut response);
+        }
         let mut report = response.report;
         if ended.is_queued {
             // The component takes it for stored; the queue counts what becomes of it.

@@ -34,6 +34,10 @@ pub(crate) const INFER: &str = "/infer";
 /// Paths that a manifest cannot use for an endpoint, nor any below them.
 pub(crate) const RESERVED: [&str; 6] = [PREDICTIONS, OPENAPI, HEALTHZ, READYZ, DOCS, V2];
 
+/// Below the path of a model: what it has predicted, which only hosts know.
+const STATISTICS: &str = "/stats";
+/// The same of all models.
+const ALL_STATISTICS: &str = "/v2/models/stats";
 const MODELS: &str = "/v2/models/";
 const VERSIONS: &str = "/versions/";
 
@@ -82,6 +86,17 @@ pub(crate) fn is_v2(target: &str) -> bool {
     below(&resolved(of(target)), V2).is_some()
 }
 
+/// Whether a target is what says what the server is, in the Open Inference Protocol.
+pub fn is_v2_server(target: &str) -> bool {
+    resolved(of(target)) == V2
+}
+
+/// Whether a target is the statistics of a model in the Open Inference Protocol, or those of all.
+pub fn is_v2_statistics(target: &str, name: &str, version: &str) -> bool {
+    let path = resolved(of(target));
+    path == ALL_STATISTICS || below_model(&path, name, version) == Some(STATISTICS)
+}
+
 /// The path of a model in the Open Inference Protocol.
 pub(crate) fn v2_model(name: &str) -> String {
     format!("{MODELS}{name}")
@@ -105,6 +120,23 @@ pub(crate) fn below_model<'p>(path: &'p str, name: &str, version: &str) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statistics_are_of_the_model_of_its_version_or_of_all() {
+        for (target, expected) in [
+            ("/v2/models/credit/stats", true),
+            ("/v2/models/credit/versions/1a/stats?x", true),
+            ("/v2/models/%63redit/stats", true),
+            ("/v2/models/stats", true),
+            ("/v2/models/credit/versions/2/stats", false),
+            ("/v2/models/other/stats", false),
+            ("/v2/models/credit/stats/", false),
+            ("/v2/models/credit", false),
+        ] {
+            assert_eq!(is_v2_statistics(target, "credit", "1a"), expected, "{target}");
+        }
+        assert!(is_v2_server("/v2?x") && !is_v2_server("/v2/health/live"));
+    }
 
     #[test]
     fn escapes_are_resolved_once_and_where_they_mean_the_same() {

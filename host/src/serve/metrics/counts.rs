@@ -11,6 +11,7 @@ use crate::near::answers::Answers;
 use crate::near::writes::WriteQueue;
 use crate::serve::bounds::BoundCounts;
 use crate::serve::metrics::counters::{COUNTERS, predictions};
+use crate::serve::metrics::statistics::Statistics;
 
 /// The counts of a host.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct Metrics {
 pub(super) struct Counts {
     /// One per endpoint of the model, and one for requests that meant none, with an empty path.
     pub(super) endpoints: Vec<EndpointCounts>,
+    pub(super) statistics: Statistics,
     model_time: ModelTime,
     pub(super) cache_bypassed: bool,
 }
@@ -113,11 +115,17 @@ impl Metrics {
             endpoints: paths
                 .map(|path| EndpointCounts { path: path.to_owned(), ..EndpointCounts::default() })
                 .collect(),
+            statistics: Statistics::default(),
             model_time: ModelTime::default(),
             cache_bypassed: false,
         };
         let Description { model, model_id, .. } = description.clone();
         Metrics { model, model_id, counts: Mutex::new(counts), bounds, answers, writes }
+    }
+
+    /// The name and the id of the model.
+    pub(crate) fn model(&self) -> (&str, &str) {
+        (&self.model, &self.model_id)
     }
 
     /// Counts a request and its response.
@@ -134,6 +142,7 @@ impl Metrics {
     }
 
     fn add(counts: &mut Counts, report: &Report, status: u16) {
+        counts.statistics.add(report, status);
         let computed = u64::from(report.misses) + u64::from(report.bypassed);
         if let Some(nanoseconds) = report.model_ns
             && computed > 0
