@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::slice::ChunksExact;
 
 use foretold_core::model::feature::{self, Domain, Feature, Value};
+use foretold_kernels::columns;
 use tract_hir::internal::*;
 
 use crate::error::LoadError;
@@ -159,27 +160,29 @@ impl Binding {
 
     /// Writes the elements of rows of so many values.
     fn write(&self, rows: &[Value], width: usize, target: ViewMut<'_>) -> Result<(), String> {
-        let rows = rows.chunks_exact(width);
+        let each_row = rows.chunks_exact(width);
         match self {
             Binding::Columns { features, .. } => match target {
                 ViewMut::F32(target) => {
-                    floats(target, features, rows, |value| value as f32, |value| value as f32)
+                    columns::read_singles(rows, width, features, target).map_err(no_number)
                 }
                 ViewMut::F64(target) => {
-                    floats(target, features, rows, |value| value, |value| value as f64)
+                    columns::read_doubles(rows, width, features, target).map_err(no_number)
                 }
-                ViewMut::I64(target) => integers(target, features, rows, Some),
+                ViewMut::I64(target) => integers(target, features, each_row, Some),
                 ViewMut::I32(target) => {
-                    integers(target, features, rows, |value| i32::try_from(value).ok())
+                    integers(target, features, each_row, |value| i32::try_from(value).ok())
                 }
-                ViewMut::Bool(target) => integers(target, features, rows, |value| Some(value != 0)),
+                ViewMut::Bool(target) => {
+                    integers(target, features, each_row, |value| Some(value != 0))
+                }
                 ViewMut::Text(_) => unreachable!("an input of strings is one of categories"),
             },
             Binding::Categories { features, .. } => {
                 let ViewMut::Text(target) = target else {
                     unreachable!("an input of categories is one of strings")
                 };
-                for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
+                for (target, row) in target.chunks_exact_mut(features.len()).zip(each_row) {
                     for (target, (feature, categories)) in target.iter_mut().zip(features) {
                         target.clone_from(&categories[category(row[*feature], categories.len())?]);
                     }
@@ -199,28 +202,8 @@ fn category(value: Value, count: usize) -> Result<usize, String> {
     if index < count { Ok(index) } else { Err(format!("category {index} of {count}")) }
 }
 
-/// Converts values as numpy converts them to the input's type.
-fn floats<T>(
-    target: &mut [T],
-    features: &[usize],
-    rows: ChunksExact<'_, Value>,
-    number: impl Fn(f64) -> T,
-    integer: impl Fn(i64) -> T,
-) -> Result<(), String> {
-    for (target, row) in target.chunks_exact_mut(features.len()).zip(rows) {
-        for (target, &feature) in target.iter_mut().zip(features) {
-            *target = match row[feature] {
-                Value::Number(value) => number(value),
-                Value::Integer(value) => integer(value),
-                Value::Boolean(value) => integer(value.into()),
-                Value::Missing => number(f64::NAN),
-                value @ Value::Category(_) => {
-                    return Err(format!("{value:?}, expected a number"));
-                }
-            };
-        }
-    }
-    Ok(())
+fn no_number(value: Value) -> String {
+    format!("{value:?}, expected a number")
 }
 
 fn integers<T>(

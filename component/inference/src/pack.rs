@@ -50,8 +50,8 @@ pub fn pack(model: &[u8], manifest: &Manifest) -> Result<Option<Packed>, LoadErr
 
 /// Whether it is one of the operators that have their trees in these lists, and not packed already.
 fn has_lists(node: &NodeProto) -> bool {
-    matches!(&*node.op_type, "TreeEnsembleClassifier" | "TreeEnsembleRegressor")
-        && node.attribute.iter().any(|attribute| attribute.name == "nodes_treeids")
+    matches!(&*node.op_type, "TreeEnsemble" | "TreeEnsembleClassifier" | "TreeEnsembleRegressor")
+        && node.attribute.iter().any(|attribute| attribute.name == "nodes_featureids")
 }
 
 fn replace_lists(node: &mut NodeProto, packed: Vec<u8>) {
@@ -71,7 +71,15 @@ fn replace_lists(node: &mut NodeProto, packed: Vec<u8>) {
         }
         "class_weights_as_tensor" => true,
         name => {
-            let lists = ["nodes_", "class_nodeids", "class_treeids", "target_"];
+            let lists = [
+                "nodes_",
+                "class_nodeids",
+                "class_treeids",
+                "target_",
+                "leaf_",
+                "membership_values",
+                "tree_roots",
+            ];
             !lists.iter().any(|list| name.starts_with(list))
         }
     });

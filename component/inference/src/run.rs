@@ -4,6 +4,7 @@ use std::mem;
 use std::ops::Range;
 
 use foretold_core::model::feature::Value;
+use foretold_kernels::columns;
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
@@ -231,10 +232,23 @@ impl Program {
         memory: &Memory,
         found: &mut Vec<f32>,
     ) -> Result<(), String> {
-        for row in 0..rows {
-            for &(tensor, column) in outputs.positions() {
-                let view = self.view(self.outputs[tensor], row..row + 1, memory);
-                found.push(output::element(&view, column)?);
+        let width = outputs.len();
+        let first = found.len();
+        found.resize(first + rows * width, 0.0);
+        for (position, &(tensor, column)) in outputs.positions().iter().enumerate() {
+            let place = self.outputs[tensor];
+            let target = &mut found[first..];
+            match (self.view(place, 0..rows, memory), place) {
+                (View::F32(values), Place::Slot(slot)) => {
+                    let own = self.slots[slot].width;
+                    columns::copy_column(values, own, column, target, width, position);
+                }
+                _ => {
+                    for row in 0..rows {
+                        let view = self.view(place, row..row + 1, memory);
+                        target[row * width + position] = output::element(&view, column)?;
+                    }
+                }
             }
         }
         Ok(())

@@ -9,5 +9,6 @@
 //! work of several rows, columns or trees. Each sum is still made alone and in the order of its
 //! parts, so its bits are those of a loop that does one after the other.
 
+pub mod columns;
 pub mod product;
 pub mod trees;

@@ -195,8 +195,7 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
                 }
                 Some(position) => {
                     self.found[position] = Some(raw);
-                    let element = self.features[position].element.as_ref();
-                    expected_next = position + element.map_or(1, |element| element.length);
+                    expected_next = position + self.features[position].field_len();
                 }
             }
         }

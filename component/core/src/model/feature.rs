@@ -63,8 +63,7 @@ pub fn fields(features: &[Feature]) -> impl Iterator<Item = Field<'_>> {
     std::iter::from_fn(move || {
         let first = features.len() - rest.len();
         let feature = rest.first()?;
-        let length = feature.element.as_ref().map_or(1, |element| element.length);
-        let (found, after) = rest.split_at(length.clamp(1, rest.len()));
+        let (found, after) = rest.split_at(feature.field_len().clamp(1, rest.len()));
         rest = after;
         Some(Field { name: feature.field(), first, features: found })
     })
@@ -162,6 +161,11 @@ impl Feature {
     /// The member of a request that it is, or is an element of.
     pub fn field(&self) -> &str {
         self.element.as_ref().map_or(&self.name, |element| &element.vector)
+    }
+
+    /// How many features that member is.
+    pub(crate) fn field_len(&self) -> usize {
+        self.element.as_ref().map_or(1, |element| element.length)
     }
 
     /// The value as JSON text, e.g. `0.25`, `"male: single"` or `null`.

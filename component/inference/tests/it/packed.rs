@@ -4,7 +4,7 @@ use foretold_core::Model;
 use foretold_inference::OnnxModel;
 use foretold_inference::pack::pack;
 
-use crate::support::examples;
+use crate::support::{examples, operator_cases, operators_path};
 
 #[test]
 fn a_packed_model_answers_as_its_file_does() {
@@ -26,6 +26,26 @@ fn a_packed_model_answers_as_its_file_does() {
         assert!(pack(&packed.model, &example.manifest).unwrap().is_none(), "{}", example.name);
     }
     assert!(packed_models >= 6, "{packed_models}");
+}
+
+#[test]
+fn a_packed_graph_answers_as_its_file_does() {
+    let mut packed_names = Vec::new();
+    for case in operator_cases(&operators_path()) {
+        let Ok(Some(packed)) = pack(&case.model, &case.manifest) else { continue };
+        let [file, small] = [&case.model, &packed.model]
+            .map(|model| OnnxModel::load(model, &case.manifest).expect("a model"));
+        for row in &case.rows {
+            let [expected, found] = [&file, &small].map(|model| {
+                let outputs = model.predict(row).map_err(|error| error.to_string());
+                outputs.map(|outputs| outputs.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+            });
+            assert_eq!(found, expected, "{}", case.name);
+        }
+        packed_names.push(case.name);
+    }
+    let count = packed_names.iter().filter(|name| name.contains("tree_ensemble_only")).count();
+    assert!(count >= 2 && packed_names.len() > 10, "{packed_names:?}");
 }
 
 #[test]

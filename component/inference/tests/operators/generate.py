@@ -968,7 +968,7 @@ def hard_machines():
     yield from attempt("hard_svm_strings", [texts, node("LabelEncoder", ["label"], ["Z"], ML, keys_strings=["no", "yes"], values_floats=[1.0, 2.0])], rows, exact=True,
                        output="Z")
 
-    def ensemble(kind, trees=3, members=False, targets=1, **more):
+    def ensemble(kind, trees=3, members=False, targets=1, only=None, **more):
         """Trees of depth two, of which the second has a set to be a member of, and the last is a leaf."""
         element = TYPES[kind][0]
         modes, features, splits, yes, yes_leaf, no, no_leaf, missing, roots = [], [], [], [], [], [], [], [], []
@@ -977,7 +977,7 @@ def hard_machines():
             first = len(modes)
             roots.append(first)
             for i in range(3):
-                mode = 6 if members and tree == 1 and i < 2 else int(random.randint(6))
+                mode = 6 if members and tree == 1 and i < 2 else int(random.randint(6)) if only is None else only
                 if mode == 6:
                     values += [0.5, -2.0, 1.5, NAN]
                 modes.append(mode)
@@ -1008,6 +1008,10 @@ def hard_machines():
         for targets, transform in ((1, 1), (1, 2), (3, 3)):
             made = ensemble(kind, targets=targets, post_transform=transform)
             yield from attempt(f"hard_tree_ensemble_{kind}_transform_{transform}", [made, *exactly("Z", kind)[0]], ROWS, kind, ml=5, opset=21)
+    for mode in (0, 1):
+        for targets in (1, 2):
+            made = ensemble("float32", trees=9, targets=targets, only=mode)
+            yield from attempt(f"hard_tree_ensemble_only_{mode}_{targets}", [made, *exactly("Z", "float32")[0]], WITH_NAN, ml=5, opset=21)
 
 
 def hard_maps():

@@ -159,11 +159,22 @@ impl<T: Row> Forest<T> {
         targets: usize,
         features: usize,
     ) -> Result<Forest<T>, String> {
-        match node.raw(PACKED)? {
-            Some(bytes) => Forest::read(bytes, targets, features)
-                .ok_or_else(|| format!("the attribute '{PACKED}' is not of such trees")),
+        match Forest::packed(node, targets, features)? {
+            Some(forest) => Ok(forest),
             None => Forest::new(&Lists::of(node, prefix)?, targets, features),
         }
+    }
+
+    /// The trees of a node that has them in bytes.
+    pub(crate) fn packed(
+        node: &Node<'_>,
+        targets: usize,
+        features: usize,
+    ) -> Result<Option<Forest<T>>, String> {
+        let Some(bytes) = node.raw(PACKED)? else { return Ok(None) };
+        Forest::read(bytes, targets, features)
+            .map(Some)
+            .ok_or_else(|| format!("the attribute '{PACKED}' is not of such trees"))
     }
 
     /// Builds the trees of lists.

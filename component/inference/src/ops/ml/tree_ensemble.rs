@@ -57,9 +57,12 @@ fn build<T: Row>(node: &Node<'_>) -> Result<Built, String> {
         4 => PostTransform::Probit,
         other => return Err(format!("the attribute 'post_transform' is {other}, expected 0 to 4")),
     };
-    let lists = rounded(Source::of(node)?.lists()?);
+    let forest = match Forest::packed(node, targets, features)? {
+        Some(forest) => forest,
+        None => Forest::new(&rounded(Source::of(node)?.lists()?), targets, features)?,
+    };
     let kernel = TreeEnsembleRegressor {
-        forest: Forest::new(&lists, targets, features)?,
+        forest,
         features,
         base_values: vec![T::default(); targets],
         aggregate,
