@@ -8,29 +8,37 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from foretold._command import run
 from foretold._errors import DifferenceError, UnsupportedModel
 from foretold._predictor import Predictor
-from foretold.exporting import _causes, _columns, _library, _runtime
+from foretold._rows import plain
+from foretold.exporting import _causes, _columns, _library, _manifest, _runtime
 from foretold.exporting._columns import Column
-from foretold.exporting._compare import Comparison, Difference, Tolerance, compare, differing, is_comparable, settled
+from foretold.exporting._compare import (
+    Comparison,
+    Difference,
+    Tolerance,
+    compare,
+    differing,
+    expected,
+    is_comparable,
+    matching,
+    settled,
+)
 from foretold.exporting._convert import Exporter, exporter
+from foretold.exporting._estimators import final, kind
+from foretold.exporting._manifest import MANIFEST, MODEL
 from foretold.exporting._packages import need
 
 if TYPE_CHECKING:
     import pandas
 
-MODEL, MANIFEST, GOLDEN = "model.onnx", "manifest.toml", "golden.csv"
-# A text of TOML, and the one of a class.
-_TEXT = r'"(?:[^"\\]|\\.)*"'
-_LABEL = rf"(?<=label = ){_TEXT}"
-_SAMPLE = "rows.csv"
+GOLDEN = "golden.csv"
 _GOLDEN_ROWS = 100
 _SHOWN = 5
 
@@ -70,7 +78,7 @@ def export(
     model: Any,
     frame: pandas.DataFrame,
     folder: str | os.PathLike[str],
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     *,
     compare_rows: int = 10_000,
     absolute: float = 1e-6,
@@ -81,10 +89,12 @@ def export(
 ) -> Export:
     """Makes a folder that can be served of a fitted model and a frame of rows as it was trained on.
 
-    `model` is a fitted classifier or regressor of scikit-learn, a Pipeline of them, a model of XGBoost or
-    LightGBM (also as the last step of a Pipeline), or of CatBoost. `frame` has the columns that it was
-    trained on, and may have others; `target` names the one that it predicts, which is left out. The
-    bounds, steps, categories and missing values of the manifest are those of the frame.
+    `model` is a fitted classifier, regressor or detector of outliers of scikit-learn, a Pipeline with one
+    at its end, a model of XGBoost or LightGBM (also as the last step of a Pipeline), or of CatBoost.
+    `frame` has the columns that it was trained on, and may have others; `target` names the one that it
+    predicts, or those of a classifier of several labels, which are left out. A column of arrays is a
+    vector, for a model that was trained on one matrix. The bounds, steps, categories and missing values of
+    the manifest are those of the frame.
 
     `folder` gets `model.onnx`, written by skl2onnx, onnxmltools or CatBoost, `manifest.toml`, written by
     `foretold new`, and `golden.csv`: rows with the library's answers, for `foretold check`. What is there
@@ -117,24 +127,27 @@ def export(
     destination = Path(folder)
     _check_free(destination, overwrite)
     how = exporter(model)
-    names = _columns.selected(model, _columns.names(model, frame, target))
-    columns = _columns.read(frame, names)
+    targets = [target] if isinstance(target, str) else [str(each) for each in target or []]
+    trained = _columns.names(model, frame, targets)
+    names = _columns.selected(model, trained)
+    columns = _columns.read(model, frame, names)
+    _columns.check_filled(model, frame, columns)
     sample = _evenly(frame, compare_rows)
     index = list(sample.index)
     # Labels need not tell rows apart.
     sample = sample.reset_index(drop=True)
-    said = _library.ask(model, _rows_for(model, sample, names, target), named=_is_named(model))
+    named = _is_named(model)
+    said = _library.ask(model, sample[trained] if named else _columns.flat(sample, columns), targets, named=named)
     tolerance = Tolerance(absolute, relative)
-    onnx, tensors, said = _convert(how, model, columns, sample, said, tolerance)
+    onnx, tensors, said = _convert(how, model, columns, _columns.flat(sample, columns), said, tolerance)
+    numbers = next((name for name, values in tensors.items() if values is matching(said, tensors)), "")
 
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".foretold-") as place:
         made = Path(place) / destination.resolve().name
         made.mkdir()
         (made / MODEL).write_bytes(onnx)
-        frame[names].to_csv(Path(place) / _SAMPLE, index=False)
-        report = _manifest(Path(place), made.name, destination)
-        _name_classes(made / MANIFEST, said.classes)
+        report = _manifest.write(made, destination, frame, columns, said, numbers)
         predictor = Predictor(made)
         if not is_comparable(said, tensors, predictor.endpoints):
             raise UnsupportedModel(
@@ -150,39 +163,10 @@ def export(
                 text += f'\nnothing was written to {destination}; on_difference="warn" writes it all the same'
                 raise DifferenceError(text, found.differences)
             warnings.warn(text, stacklevel=2)
-        _golden(sample[names], said, answers, predictor).to_csv(made / GOLDEN, index=False)
+        _golden(sample, said, tensors, answers, predictor).to_csv(made / GOLDEN, index=False)
         _move(made, destination)
     fields = predictor.fields
     return Export(destination, fields, len(sample), len(frame), found.largest, found.differences, report)
-
-
-def _manifest(place: Path, name: str, destination: Path) -> str:
-    """Writes the manifest, and gives what the command says of it, with the folder's name to be."""
-    # Under names that say nothing of this machine, since the manifest has them.
-    report = run("new", f"{name}/{MODEL}", "--output", name, "--sample", _SAMPLE, folder=place).strip()
-    report = report.replace(f"wrote {name}/", f"wrote {destination}/", 1)
-    return report.removesuffix(f"foretold serve {name}") + f"foretold serve {destination}"
-
-
-def _name_classes(manifest: Path, classes: Sequence[str]) -> None:
-    """Gives endpoints the library's classes, where the file does not know them and has numbers instead: those of
-    models that are made of others."""
-    text = manifest.read_text("utf-8")
-    names = [json.dumps(name, ensure_ascii=False) for name in classes]
-
-    def named(lines: re.Match[str]) -> str:
-        found = re.findall(_LABEL, lines[0])
-        if len(found) != len(names) or set(found) == set(names):
-            return lines[0]
-        left = iter(names)
-        return re.sub(_LABEL, lambda _: next(left), lines[0])
-
-    text = re.sub(r"^classes = \[\n(?:  \{.*\n)+\]$", named, text, flags=re.MULTILINE)
-    # Above the threshold is the second.
-    threshold = re.search(rf"^above = ({_TEXT})\notherwise = ({_TEXT})$", text, re.MULTILINE)
-    if threshold and len(names) == 2 and set(threshold.groups()) != set(names):
-        text = text.replace(threshold[0], f"above = {names[1]}\notherwise = {names[0]}")
-    manifest.write_text(text, "utf-8")
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
@@ -214,16 +198,11 @@ def _is_named(model: Any) -> bool:
     return _columns.trained(model) is not None or _columns.by_name(model)
 
 
-def _rows_for(model: Any, frame: pandas.DataFrame, names: Sequence[str], target: str | None) -> pandas.DataFrame:
-    """What the library gets: all columns that it was trained on."""
-    return frame[_columns.names(model, frame, target)]
-
-
 def _convert(
     how: Exporter,
     model: Any,
     columns: Sequence[Column],
-    sample: pandas.DataFrame,
+    rows: pandas.DataFrame,
     said: _library.Said,
     tolerance: Tolerance,
 ) -> tuple[bytes, Any, _library.Said]:
@@ -235,7 +214,7 @@ def _convert(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 onnx = how.convert(model, columns, plan).SerializeToString()
-            tensors = _runtime.tensors(onnx, sample, columns)
+            tensors = _runtime.tensors(onnx, rows)
         except (UnsupportedModel, ImportError):
             raise
         except Exception as error:  # the exporters raise anything
@@ -248,31 +227,52 @@ def _convert(
         if count == 0:
             break
     if best is None:
-        odd = [column.name for column in columns if re.fullmatch(r"[^\W\d]\w*", column.name) is None]
-        hint = ""
-        if odd and _columns.by_name(model):
-            hint = (
-                f"; in a ColumnTransformer it takes names of letters, digits and _ only: rename {', '.join(map(repr, odd))} "
-                "before fit, and here"
-            )
-        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {first_error}{hint}") from first_error
+        assert first_error is not None
+        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {_why(model, said, first_error)}") from first_error
     return best[1:]
 
 
+def _why(model: Any, said: _library.Said, error: Exception) -> str:
+    """Why an exporter fails, and what to do where that is known."""
+    unknown = re.search(r"Unable to find a shape calculator for type '<class '([\w.]+)'>'", str(error))
+    if unknown:
+        name = unknown[1].rpartition(".")[2]
+        return f"it has no converter for {name}; use another class instead of it, or compute what it does before the model"
+    text = str(error)
+    if said.several:
+        is_text = any(not each.lstrip("-").isdigit() for label in said.several for each in label.classes)
+        text += f"; of a {kind(final(model))} of several labels " + (
+            "with texts for classes: use integers for them"
+            if is_text
+            else "it may write none: use MultiOutputClassifier, or fit and export a model for each label"
+        )
+    if "missing values are string" in text:
+        text += "; a SimpleImputer fills in texts where it cannot be left out: take it out, and use frame.fillna before fit"
+    return text
+
+
 def _golden(
-    rows: pandas.DataFrame, said: _library.Said, answers: pandas.DataFrame, predictor: Predictor
+    sample: pandas.DataFrame,
+    said: _library.Said,
+    tensors: Mapping[str, Any],
+    answers: pandas.DataFrame,
+    predictor: Predictor,
 ) -> pandas.DataFrame:
     """Some rows with what is expected: what the library says, where it is an answer, or else Foretold."""
-    expected = answers.copy()
+    rows = sample[[feature.name for feature in predictor.features if feature.name in sample.columns]].copy()
+    for feature in predictor.features:
+        if feature.type == "vector" and feature.name in rows.columns:
+            rows[feature.name] = [json.dumps(plain(feature.name, value)) for value in rows[feature.name]]
+    says = answers.copy()
     outputs = {output.name: output for output in predictor.outputs}
     for endpoint in predictor.endpoints:
-        output = outputs[endpoint.outputs[0]]
-        if endpoint.is_number and said.numbers is not None and output.column < said.numbers.shape[1]:
-            expected[endpoint.field] = said.numbers[:, output.column]
+        found = expected(said, tensors, outputs[endpoint.outputs[0]])
+        if endpoint.is_number and found is not None:
+            says[endpoint.field] = found
     # A feature of an answer's name keeps it: `foretold check --expected expected_NAME --field NAME`.
     taken = set(rows.columns)
-    expected.columns = [f"expected_{name}" if name in taken else name for name in expected.columns]
-    return _evenly(rows.join(expected), _GOLDEN_ROWS)
+    says.columns = [f"expected_{name}" if name in taken else name for name in says.columns]
+    return _evenly(rows.join(says), _GOLDEN_ROWS)
 
 
 def _text(
@@ -299,7 +299,7 @@ def _text(
         said = [f"{how.name} {difference.library}", f"onnxruntime {difference.onnxruntime}"]
         said.append(f"Foretold {difference.foretold}" if not difference.reason else f"Foretold: {difference.reason}")
         lines.append(f"row {difference.row}, {difference.column}: {', '.join(said)}")
-        lines.append("  of " + ", ".join(f"{name}={value!r}" for name, value in values.to_dict().items()))
+        lines.append("  of " + ", ".join(f"{name}={_shortened(value)}" for name, value in values.to_dict().items()))
     between_first = {difference.between for difference in differences}
     if "library and onnxruntime" in between_first:
         positions = [each.position for each in differences if each.between == "library and onnxruntime"]
@@ -317,6 +317,12 @@ def _text(
     elif ours:
         lines.append("Foretold computes what onnxruntime does: that is a bug in Foretold; please report it, with row and model")
     return "\n".join(lines)
+
+
+def _shortened(value: Any) -> str:
+    if hasattr(value, "__len__") and not isinstance(value, str) and len(value) > _SHOWN:
+        return f"[{', '.join(repr(plain('', each)) for each in value[:_SHOWN])}, … {len(value)} in all]"
+    return repr(value)
 
 
 def _are_nearer(differences: Sequence[Difference]) -> bool:
