@@ -85,6 +85,7 @@ def export(
     relative: float = 1e-5,
     on_difference: Literal["raise", "warn"] = "raise",
     overwrite: bool = False,
+    keep_manifest: bool = False,
     progress: bool = True,
 ) -> Export:
     """Makes a folder that can be served of a fitted model and a frame of rows as it was trained on.
@@ -98,7 +99,9 @@ def export(
 
     `folder` gets `model.onnx`, written by skl2onnx, onnxmltools or CatBoost, `manifest.toml`, written by
     `foretold new`, and `golden.csv`: rows with the library's answers, for `foretold check`. What is there
-    is not overwritten, unless `overwrite` is true: that replaces these three.
+    is not overwritten, unless `overwrite` is true, which replaces these three, or `keep_manifest` is, for
+    a model that was trained again: that replaces the model and the golden rows, and compares under the
+    manifest that is there.
 
     Then library, onnxruntime and Foretold are asked for every row, or for `compare_rows` rows evenly
     spaced where there are more. Numbers agree that differ by at most `absolute` + `relative` × the larger
@@ -125,7 +128,7 @@ def export(
     # Names of features are texts.
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     destination = Path(folder)
-    _check_free(destination, overwrite)
+    _check_free(destination, overwrite, keep_manifest)
     how = exporter(model)
     targets = [target] if isinstance(target, str) else [str(each) for each in target or []]
     trained = _columns.names(model, frame, targets)
@@ -146,9 +149,16 @@ def export(
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".foretold-") as place:
         made = Path(place) / destination.resolve().name
         made.mkdir()
-        (made / MODEL).write_bytes(onnx)
-        report = _manifest.write(made, destination, frame, columns, said, numbers)
-        predictor = Predictor(made)
+        file = _manifest.model_of(destination / MANIFEST) if keep_manifest else MODEL
+        (made / file).write_bytes(onnx)
+        if keep_manifest:
+            shutil.copyfile(destination / MANIFEST, made / MANIFEST)
+            predictor = _under_its_manifest(made, destination, sample)
+            _check_classes(destination / file, onnx)
+            report = f"kept {destination / MANIFEST}: {', '.join(endpoint.path for endpoint in predictor.endpoints)}"
+        else:
+            report = _manifest.write(made, destination, frame, columns, said, numbers)
+            predictor = Predictor(made)
         if not is_comparable(said, tensors, predictor.endpoints):
             raise UnsupportedModel(
                 f"the file that {how.writer} wrote has no output with what {how.name} says, so that nothing can be compared; "
@@ -164,23 +174,75 @@ def export(
                 raise DifferenceError(text, found.differences)
             warnings.warn(text, stacklevel=2)
         _golden(sample, said, tensors, answers, predictor).to_csv(made / GOLDEN, index=False)
-        _move(made, destination)
+        _move(made, destination, [file, GOLDEN] if keep_manifest else [MODEL, GOLDEN, MANIFEST])
     fields = predictor.fields
     return Export(destination, fields, len(sample), len(frame), found.largest, found.differences, report)
 
 
-def _check_free(folder: Path, overwrite: bool) -> None:
+def _under_its_manifest(made: Path, destination: Path, frame: pandas.DataFrame) -> Predictor:
+    """A model under a manifest that was written for another."""
+    try:
+        predictor = Predictor(made)
+    except ValueError as error:
+        text = str(error).replace(str(made), str(destination)).removeprefix(f"{made.name}: ")
+        raise ValueError(
+            f"the new model does not fit the manifest: {text}\nchange it, or give overwrite=True instead of keep_manifest=True"
+        ) from error
+    for feature in predictor.features:
+        if feature.name not in frame.columns and not feature.optional:
+            raise KeyError(
+                f"the manifest has the feature {feature.name!r}, and the frame no such column: add it, with "
+                f"frame.assign(**{{{feature.name!r}: …}})"
+            )
+    return predictor
+
+
+def _check_classes(old: Path, new: bytes) -> None:
+    """Refuses a model of other classes than the one that it replaces: columns and labels of the manifest are those of
+    the old ones."""
+    onnx = need("onnx", "sklearn")
+    if not old.is_file():
+        return
+    before, after = _file_classes(onnx.load(str(old))), _file_classes(onnx.load_from_string(new))
+    if before and after and before != after:
+        raise ValueError(
+            f"the new model has the classes {', '.join(after)}, and {old} has {', '.join(before)}, so that the columns in the "
+            f"manifest would be of other classes: change its outputs and labels, remove {old}, and export again; or give "
+            "overwrite=True instead of keep_manifest=True"
+        )
+
+
+def _file_classes(model: Any) -> list[str]:
+    """The classes that the last classifier in a file knows."""
+    found: list[str] = []
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ("classlabels_ints", "classlabels_int64s"):
+                found = [str(each) for each in attribute.ints] or found
+            if attribute.name == "classlabels_strings":
+                found = [each.decode() for each in attribute.strings] or found
+    return found
+
+
+def _check_free(folder: Path, overwrite: bool, keep_manifest: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file; name a folder")
+    if keep_manifest and overwrite:
+        raise ValueError("overwrite=True replaces the manifest, and keep_manifest=True does not; give one of them")
+    if keep_manifest and not (folder / MANIFEST).is_file():
+        raise FileNotFoundError(f"{folder} has no {MANIFEST} to keep; leave keep_manifest out")
     found = [name for name in (MODEL, MANIFEST, GOLDEN) if (folder / name).exists()]
-    if found and not overwrite:
-        raise FileExistsError(f"{folder} has {', '.join(found)} already; name another folder, or give overwrite=True")
+    if found and not (overwrite or keep_manifest):
+        raise FileExistsError(
+            f"{folder} has {', '.join(found)} already; name another folder, or give overwrite=True, or keep_manifest=True for a "
+            "new model under the manifest that is there"
+        )
 
 
-def _move(made: Path, folder: Path) -> None:
+def _move(made: Path, folder: Path, names: Sequence[str]) -> None:
     """Each file is replaced as a whole; the manifest, which names the model, comes last."""
     folder.mkdir(exist_ok=True)
-    for name in (MODEL, GOLDEN, MANIFEST):
+    for name in names:
         shutil.move(made / name, folder / name)
 
 
@@ -308,6 +370,8 @@ def _text(
             f"no known cause fits: the file does not describe what {how.name} computes, and every program that runs it "
             "answers like onnxruntime; another kind of model, or another version of the exporter, may help"
         ]
+    if "refused" in between_first:
+        lines.append("let the manifest accept what these rows have, or leave them out of the frame")
     ours = [difference for difference in differences if difference.between == "onnxruntime and Foretold"]
     if ours and _are_nearer(ours):
         lines.append(

@@ -58,6 +58,12 @@ def write(folder: Path, destination: Path, frame: pandas.DataFrame, columns: Seq
     return report
 
 
+def model_of(manifest: Path) -> str:
+    """The name of the model's file that a manifest names."""
+    found = re.search(r'^\s*file\s*=\s*["\']([^"\'/\\]+)["\']', manifest.read_text("utf-8"), re.MULTILINE)
+    return found[1] if found else MODEL
+
+
 def _with_name(text: str, column: Column) -> str:
     """With the frame's name for a feature that has another in the file."""
     old = f'[[feature]]\nname = {_quoted(column.input)}\n'
