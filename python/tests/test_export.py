@@ -141,6 +141,20 @@ def test_models_without_probabilities(tmp_path: Path) -> None:
         assert foretold.export(model, frame, tmp_path / str(i), "cancelled").differences == []
 
 
+@pytest.mark.parametrize("words", [["no", "yes"], [False, True], [0, 1]], ids=str)
+def test_scores_in_the_other_order(words: list[Any], tmp_path: Path) -> None:
+    """A support vector machine of two classes has the second one's first."""
+    from sklearn.svm import SVC
+
+    frame = models.customers().drop(columns="contract").assign(cancelled=lambda frame: frame["cancelled"].map(dict(enumerate(words))))
+    features = frame.drop(columns="cancelled")
+    model = SVC().fit(features, frame["cancelled"])
+    foretold.export(model, frame, tmp_path / "m", "cancelled", absolute=1e-3)
+    found = foretold.Predictor(tmp_path / "m").predict(features)
+    near = np.abs(model.decision_function(features)) < 1e-3
+    assert found["class"][~near].tolist() == [str(label) for label in model.predict(features)[~near].tolist()]
+
+
 def test_the_best_of_a_search(tmp_path: Path) -> None:
     from sklearn.model_selection import GridSearchCV
 

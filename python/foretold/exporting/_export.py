@@ -282,7 +282,7 @@ def _convert(
         except Exception as error:  # the exporters raise anything
             first_error = first_error or error
             continue
-        here = settled(said, tensors)
+        here = settled(said, tensors, tolerance)
         count = differing(here, tensors, tolerance)
         if best is None or count < best[0]:
             best = (count, onnx, tensors, here)

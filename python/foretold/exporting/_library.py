@@ -51,12 +51,10 @@ class Said:
     margin: numpy.ndarray[Any, Any] | None = None
     """How far its numbers are from another decision."""
 
-    def in_columns(self, widths: Collection[int]) -> Said:
-        """With those numbers that are as wide as one of a file's outputs."""
-        if self.numbers is None or self.numbers.shape[1] in widths:
-            return self
-        fits = [each for each in self.otherwise if each.numbers is not None and each.numbers.shape[1] in widths]
-        return fits[0] if fits else self
+    def in_columns(self, widths: Collection[int]) -> list[Said]:
+        """With those numbers that are as wide as one of a file's outputs, in each order that a file may have; at least one."""
+        ways = [self, *self.otherwise]
+        return [each for each in ways if each.numbers is None or each.numbers.shape[1] in widths] or [self]
 
 
 def ask(model: Any, frame: pandas.DataFrame, targets: Sequence[str], *, named: bool) -> Said:
@@ -93,7 +91,10 @@ def ask(model: Any, frame: pandas.DataFrame, targets: Sequence[str], *, named: b
             numbers = numpy.asarray(model.decision_function(rows), dtype="float64").reshape(len(frame), -1)
             otherwise = numpy.hstack([-numbers, numbers]) if numbers.shape[1] == 1 else None
     said = Said(numbers, _names(classes), _positions(labels, classes))
-    return said if otherwise is None else replace(said, otherwise=(replace(said, numbers=otherwise),))
+    if otherwise is None:
+        return said
+    # Support vector machines have the second class's first.
+    return replace(said, otherwise=tuple(replace(said, numbers=each) for each in (otherwise, -otherwise)))
 
 
 def _several(

@@ -96,14 +96,16 @@ def _with_classes(text: str, classes: Sequence[str]) -> str:
     made of others."""
     names = [_quoted(name) for name in classes]
 
-    def named(lines: re.Match[str]) -> str:
+    def renamed(lines: re.Match[str]) -> str:
         found = re.findall(_LABEL, lines[0])
         if len(found) != len(names) or set(found) == set(names):
             return lines[0]
-        left = iter(names)
-        return re.sub(_LABEL, lambda _: next(left), lines[0])
+        positions = [_quoted(str(i)) for i in range(len(names))]
+        # The numbers are the classes' positions, which a support vector machine has the other way round.
+        named = dict(zip(positions if set(found) == set(positions) else found, names))
+        return re.sub(_LABEL, lambda label: named[label[0]], lines[0])
 
-    text = re.sub(r"^classes = \[\n(?:  \{.*\n)+\]$", named, text, flags=re.MULTILINE)
+    text = re.sub(r"^classes = \[\n(?:  \{.*\n)+\]$", renamed, text, flags=re.MULTILINE)
     # Above the threshold is the second.
     threshold = re.search(rf"^above = ({_TEXT})\notherwise = ({_TEXT})$", text, re.MULTILINE)
     if threshold and len(names) == 2 and set(threshold.groups()) != set(names):
