@@ -269,7 +269,7 @@ test-python: wheel
 	cd python && ../.venv-python/bin/mypy && ../.venv-python/bin/pyright --pythonpath ../.venv-python/bin/python
 	.venv-python/bin/pytest --quiet python/tests
 	.venv-python/bin/python python/tests/clean.py dist/wheels
-	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/python.md docs/gallery.md
+	.venv-python/bin/python tests/docs/run.py .venv-python/bin/foretold docs/introduction.md docs/python.md docs/gallery.md
 
 # The pictures of docs/gallery.md, on this machine.
 gallery: wheel

@@ -13,6 +13,7 @@ model in this process, over a dict or a Redis. The command `foretold` is in this
 
 from foretold._bake import bake
 from foretold._errors import CommandError, DifferenceError, InvalidRows, MissingPackage, RowError, UnsupportedModel
+from foretold._example import example
 from foretold._native import __version__
 from foretold._predictor import Answer, Counts, Endpoint, Feature, Predictor
 from foretold._serve import Server, serve
@@ -37,6 +38,7 @@ __all__ = [
     "UnsupportedModel",
     "__version__",
     "bake",
+    "example",
     "export",
     "serve",
 ]

@@ -21,7 +21,7 @@ def of_mapping(row: Mapping[str, Any]) -> Row:
 
     Raises TypeError for a value that is no number, truth value or text, and is not missing.
     """
-    return {name: _plain(name, value) for name, value in row.items()}
+    return {name: plain(name, value) for name, value in row.items()}
 
 
 def of_frame(frame: pandas.DataFrame, widths: Mapping[str, int | None]) -> tuple[list[Row], set[str]]:
@@ -48,11 +48,15 @@ def _column(name: str, series: pandas.Series[Any]) -> list[Any]:
     kind: Any = series.dtype
     if getattr(kind, "kind", "") == "f" and getattr(kind, "itemsize", 8) < 8:
         # The decimal number that a short float stands for: 0.1, not 0.10000000149011612.
-        return [_plain(name, float(str(value))) for value in series.to_numpy()]
-    return [_plain(name, value) for value in series.tolist()]
+        return [plain(name, float(str(value))) for value in series.to_numpy()]
+    return [plain(name, value) for value in series.tolist()]
 
 
-def _plain(name: str, value: Any) -> Any:
+def plain(name: str, value: Any) -> Any:
+    """A value as JSON has it; None where it is missing.
+
+    Raises TypeError for a value that no row can have; the message has the name.
+    """
     if value is None or type(value).__name__ in _MISSING:
         return None
     if isinstance(value, (bool, str)):
@@ -66,7 +70,7 @@ def _plain(name: str, value: Any) -> Any:
         return float(value) if math.isfinite(value) else str(float(value))
     if hasattr(value, "dtype") and getattr(value, "shape", None) == ():
         is_short = value.dtype.kind == "f" and value.dtype.itemsize < 8
-        return _plain(name, float(str(value)) if is_short else value.item())
+        return plain(name, float(str(value)) if is_short else value.item())
     if isinstance(value, (list, tuple)) or len(getattr(value, "shape", ())) == 1:
-        return [_plain(f"{name}[{index}]", element) for index, element in enumerate(value)]
+        return [plain(f"{name}[{index}]", element) for index, element in enumerate(value)]
     raise TypeError(f"{name}: expected a number, a truth value, a text, a list of them or None, got {value!r}")

@@ -105,12 +105,6 @@ def _discriminant() -> tuple[Any, pd.DataFrame]:
     return _fitted(LinearDiscriminantAnalysis())
 
 
-def _support_vectors() -> tuple[Any, pd.DataFrame]:
-    from sklearn.svm import SVC
-
-    return _fitted(SVC())
-
-
 def _tuned_threshold() -> tuple[Any, pd.DataFrame]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import TunedThresholdClassifierCV
@@ -120,7 +114,6 @@ def _tuned_threshold() -> tuple[Any, pd.DataFrame]:
 
 CAUSES = {
     "discriminant analysis": (_discriminant, "its score is counted twice"),
-    "support vectors": (_support_vectors, "the scores in the file are in the other order"),
     "threshold": (_tuned_threshold, "and the manifest at 0.5"),
     "zero_as_missing": (_zeros, "zero_as_missing=True: zeros are compared as zeros"),
     "multiclassova": (_one_against_the_rest, "scores of one class against the rest are put through softmax"),

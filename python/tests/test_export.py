@@ -141,6 +141,20 @@ def test_models_without_probabilities(tmp_path: Path) -> None:
         assert foretold.export(model, frame, tmp_path / str(i), "cancelled").differences == []
 
 
+@pytest.mark.parametrize("words", [["no", "yes"], [False, True], [0, 1]], ids=str)
+def test_scores_in_the_other_order(words: list[Any], tmp_path: Path) -> None:
+    """A support vector machine of two classes has the second one's first."""
+    from sklearn.svm import SVC
+
+    frame = models.customers().drop(columns="contract").assign(cancelled=lambda frame: frame["cancelled"].map(dict(enumerate(words))))
+    features = frame.drop(columns="cancelled")
+    model = SVC().fit(features, frame["cancelled"])
+    foretold.export(model, frame, tmp_path / "m", "cancelled", absolute=1e-3)
+    found = foretold.Predictor(tmp_path / "m").predict(features)
+    near = np.abs(model.decision_function(features)) < 1e-3
+    assert found["class"][~near].tolist() == [str(label) for label in model.predict(features)[~near].tolist()]
+
+
 def test_the_best_of_a_search(tmp_path: Path) -> None:
     from sklearn.model_selection import GridSearchCV
 
@@ -220,13 +234,12 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
         foretold.export(object(), models.customers(), tmp_path / "model")
 
 
-def test_what_is_no_classifier_and_no_regressor_is_refused(tmp_path: Path) -> None:
-    from sklearn.cluster import KMeans
-    from sklearn.ensemble import IsolationForest
+def test_what_predicts_nothing_that_can_be_served_is_refused(tmp_path: Path) -> None:
+    from sklearn.cluster import DBSCAN, Birch
 
-    frame = models.customers().drop(columns="contract")
-    for model in (KMeans(3), IsolationForest(n_estimators=5)):
-        with pytest.raises(foretold.UnsupportedModel, match="neither a classifier nor a regressor"):
+    frame = models.customers().drop(columns="contract").head(200)
+    for model, message in ((DBSCAN(), "a DBSCAN predicts nothing of new rows"), (Birch(), "a Birch is no classifier.*foretold new")):
+        with pytest.raises(foretold.UnsupportedModel, match=message):
             foretold.export(model.fit(frame), frame, tmp_path / "model")
 
 
@@ -288,16 +301,3 @@ def test_a_model_that_is_not_fitted_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(NotFittedError, match="LogisticRegression instance is not fitted yet"):
         foretold.export(LogisticRegression(), models.numbers(), tmp_path / "m", target="cancelled")
-
-
-def test_names_that_a_column_transformer_cannot_have_in_a_file_are_named(tmp_path: Path) -> None:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    frame = models.customers().drop(columns="contract").rename(columns={"months": "months (all)"})
-    front = ColumnTransformer([("scale", StandardScaler(), ["months (all)", "monthly_fee"])])
-    model = make_pipeline(front, LogisticRegression()).fit(frame.drop(columns="cancelled"), frame["cancelled"])
-    with pytest.raises(foretold.UnsupportedModel, match="rename 'months \\(all\\)' before fit"):
-        foretold.export(model, frame, tmp_path / "m", target="cancelled")

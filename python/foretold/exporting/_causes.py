@@ -53,8 +53,6 @@ def _of_part(part: Any, has_missing: bool) -> Iterator[str]:
             f"{name} with missing values: the direction that its trees learnt for NaN is written as \"no\" everywhere; put "
             "an imputer in front, or use HistGradientBoostingClassifier"
         )
-    if name in ("SVC", "NuSVC") and len(part.classes_) == 2 and not hasattr(part, "predict_proba"):
-        yield f"{name} of two classes without probabilities: the scores in the file are in the other order; use LinearSVC"
     if name in ("SVC", "NuSVC") and hasattr(part, "predict_proba"):
         yield (
             f"{name}(probability=True): it decides by its scores, which may disagree with its probabilities; serve the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Union
 
@@ -75,6 +75,15 @@ def matching(said: Said, tensors: Mapping[str, Any]) -> Any:
     return fits[0] if fits else None
 
 
+def expected(said: Said, tensors: Mapping[str, Any], output: Output) -> Any:
+    """What the library says where the file has an output; None where it says nothing there."""
+    if said.decided is not None and tensors[output.tensor].dtype.kind in "iu":
+        return said.decided
+    if said.numbers is not None and tensors[output.tensor] is matching(said, tensors):
+        return said.numbers[:, output.column]
+    return None
+
+
 def differing(said: Said, tensors: Mapping[str, Any], tolerance: Tolerance) -> int:
     """For how many rows onnxruntime says other numbers than the library."""
     numpy = need("numpy", "sklearn")
@@ -87,9 +96,10 @@ def differing(said: Said, tensors: Mapping[str, Any], tolerance: Tolerance) -> i
     return int(numpy.any(far, axis=1).sum())
 
 
-def settled(said: Said, tensors: Mapping[str, Any]) -> Said:
+def settled(said: Said, tensors: Mapping[str, Any], tolerance: Tolerance) -> Said:
     """With the numbers as the file has them."""
-    return said.in_columns({values.shape[1] for values in tensors.values() if values.dtype.kind == "f"})
+    ways = said.in_columns({values.shape[1] for values in tensors.values() if values.dtype.kind == "f"})
+    return min(ways, key=lambda way: differing(way, tensors, tolerance))
 
 
 def is_comparable(said: Said, tensors: Mapping[str, Any], endpoints: Sequence[Endpoint]) -> bool:
@@ -139,9 +149,7 @@ def _numbers(
     output = outputs[endpoint.outputs[0]]
     runtime = tensors[output.tensor][:, output.column].astype("float64")
     ours = answers[endpoint.field].to_numpy(dtype="float64", na_value=numpy.nan)
-    library = None
-    if said.numbers is not None and tensors[output.tensor] is matching(said, tensors):
-        library = said.numbers[:, output.column]
+    library = expected(said, tensors, output)
     pairs: list[tuple[Between, Any, Any]] = [("onnxruntime and Foretold", runtime, ours)]
     if library is not None:
         pairs.insert(0, ("library and onnxruntime", library, runtime))
@@ -151,15 +159,18 @@ def _numbers(
     for between, one, other in pairs:
         distance = _distance(one, other)
         considered = answered if between == "onnxruntime and Foretold" else numpy.ones(len(index), dtype=bool)
+        if one is said.decided and said.margin is not None and said.numbers is not None:
+            considered = considered & (said.margin > 2 * numpy.max(tolerance.of(said.numbers), axis=1))
         sizes = numpy.where(considered, distance / tolerance.of(one), 0.0)
         finite = distance[considered & numpy.isfinite(distance)]
         seen = max(seen, float(finite.max(initial=0.0)))
         for i in numpy.flatnonzero(~(sizes <= 1.0)).tolist():
             values = (None if library is None else float(library[i])), float(runtime[i]), float(ours[i])
             yield Difference(index[i], i, endpoint.field, between, *values, reasons.get(i, ""), float(sizes[i]))
-    for i, reason in reasons.items():
-        expected = None if library is None else float(library[i])
-        yield Difference(index[i], i, endpoint.field, "refused", expected, float(runtime[i]), None, reason, float("inf"))
+    # Of many rows the first ones are told more of.
+    for i, reason in sorted(reasons.items()):
+        value = None if library is None else float(library[i])
+        yield Difference(index[i], i, endpoint.field, "refused", value, float(runtime[i]), None, reason, float("inf"))
     largest[endpoint.field] = seen
 
 
@@ -175,35 +186,70 @@ def _labels(
 ) -> Iterator[Difference]:
     """The class that each decides for. Where two are as likely as can be told, either is right."""
     numpy = need("numpy", "sklearn")
-    labels, numbers = _scores(tensors, endpoint, outputs)
-    runtime = numbers.argmax(axis=1)
-    if said.labels is None or len(said.classes) != len(labels):
+    numbers = _scores(tensors, endpoint, outputs, lambda output: tensors[output.tensor][:, output.column])
+    if numbers is None:
         return
-    likely = said.numbers if said.numbers is not None and said.numbers.shape == numbers.shape else numbers
+    likely = _scores(tensors, endpoint, outputs, lambda output: expected(said, tensors, output))
+    classes, decided = _decided(said, tensors, endpoint, outputs)
+    if endpoint.threshold not in (None, 0.5) or decided is None and endpoint.threshold is not None:
+        # Not the library's own decision, but one by its number.
+        decided = None if likely is None else likely.argmax(axis=1)
+    labels = [label for _, label in endpoint.classes] or list(endpoint.labels)
+    if decided is None:
+        return
+    likely = numbers if likely is None else likely
+    runtime = numbers.argmax(axis=1)
     ours = answers[endpoint.field].tolist()
     allowed = tolerance.of(likely)
     for i in range(len(index)):
         if i in reasons:
             continue
-        three = int(said.labels[i]), int(runtime[i]), _position(labels, ours[i])
+        three = int(decided[i]), int(runtime[i]), _position(labels, ours[i])
         margins = [abs(likely[i, three[0]] - likely[i, each]) for each in three]
         if all(margin <= 2 * numpy.max(allowed[i]) for margin in margins):
             continue
         between: Between = "library and onnxruntime" if three[0] != three[1] else "onnxruntime and Foretold"
-        values = said.classes[three[0]], labels[three[1]], ours[i]
+        values = (classes or labels)[three[0]], labels[three[1]], ours[i]
         yield Difference(index[i], i, endpoint.field, between, *values, "", float("inf"))
 
 
-def _scores(tensors: Mapping[str, Any], endpoint: Endpoint, outputs: Mapping[str, Output]) -> tuple[list[str], Any]:
-    """The labels of classes, and their numbers."""
+def _decided(
+    said: Said, tensors: Mapping[str, Any], endpoint: Endpoint, outputs: Mapping[str, Output]
+) -> tuple[list[str], Any]:
+    """The classes that the library knows, in the endpoint's order, and the positions of those that it decides for;
+    None where they are not the endpoint's."""
+    numpy = need("numpy", "sklearn")
+    places = [outputs[name] for name, _ in endpoint.classes] or [outputs[endpoint.outputs[0]]]
+    columns = [place.column for place in places]
+    classes, decided = said.classes, said.labels
+    for label in said.several:
+        same = sorted(columns) == sorted(label.columns) if endpoint.classes else columns == label.columns[-1:]
+        if same and tensors[places[0].tensor] is matching(said, tensors):
+            classes, decided = label.classes, label.positions
+    labels = [label for _, label in endpoint.classes] or list(endpoint.labels)
+    if decided is None or len(classes) != len(labels):
+        return [], None
+    if set(labels) == set(classes):
+        places_of_classes = numpy.array([labels.index(name) for name in classes])
+    else:
+        # They have other names in the manifest: the classes are in the order of the file's columns.
+        places_of_classes = numpy.argsort(columns, kind="stable") if endpoint.classes else numpy.arange(2)
+    return [classes[each] for each in numpy.argsort(places_of_classes)], places_of_classes[decided]
+
+
+def _scores(
+    tensors: Mapping[str, Any], endpoint: Endpoint, outputs: Mapping[str, Output], of: Callable[[Output], Any]
+) -> Any:
+    """A number for each label of an endpoint, the largest of the one that it answers; None where that is not so."""
     numpy = need("numpy", "sklearn")
     if endpoint.classes:
-        places = [outputs[output] for output, _ in endpoint.classes]
-        columns = [tensors[place.tensor][:, place.column] for place in places]
-        return [label for _, label in endpoint.classes], numpy.stack(columns, axis=1).astype("float64")
-    above = outputs[endpoint.outputs[0]]
-    probability = tensors[above.tensor][:, above.column].astype("float64")
-    return list(endpoint.labels), numpy.stack([1.0 - probability, probability], axis=1)
+        columns = [of(outputs[output]) for output, _ in endpoint.classes]
+    elif endpoint.threshold is not None:
+        above = of(outputs[endpoint.outputs[0]])
+        columns = [None if above is None else numpy.full(len(above), endpoint.threshold), above]
+    else:
+        return None
+    return None if any(column is None for column in columns) else numpy.stack(columns, axis=1).astype("float64")
 
 
 def _position(labels: Sequence[str], label: object) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from foretold._errors import UnsupportedModel
 from foretold.exporting import _columns
 from foretold.exporting._columns import Column
-from foretold.exporting._estimators import kind, package, parts
+from foretold.exporting._estimators import final, kind, package, parts
 from foretold.exporting._packages import need
 
 # Operator sets that skl2onnx and onnxmltools know, and that Foretold runs.
@@ -92,20 +92,20 @@ def _numeric(columns: Sequence[Column], name: str) -> None:
 def _sklearn(model: Any, columns: Sequence[Column], plan: Plan) -> Any:
     _finite_splits(model)
     to_onnx = need("skl2onnx", "sklearn").to_onnx
-    final = _final(model)
+    last = final(model)
     inputs = _inputs(model, columns, plan)
-    with _without_names(model):
+    with _without_names(model), _as_written(model, columns):
         options = None
-        if hasattr(final, "classes_"):
+        if hasattr(last, "classes_"):
             try:
-                options = {id(final): {"zipmap": False}}
+                options = {id(last): {"zipmap": False}}
                 return to_onnx(model, initial_types=inputs, options=options, target_opset=OPSETS, name="model")
             except Exception as error:
                 # Some classifiers have never had maps. Without any option of theirs, skl2onnx asks for them at the end of
                 # a Pipeline all the same.
                 if "'zipmap' not in" not in str(error):
                     raise
-                options = {id(final): {"nocl": False}} if "'nocl'" in str(error) else None
+                options = {id(last): {"nocl": False}} if "'nocl'" in str(error) else None
         return to_onnx(model, initial_types=inputs, options=options, target_opset=OPSETS, name="model")
 
 
@@ -125,24 +125,13 @@ def _is_forest(part: Any) -> bool:
     return "Forest" in kind(part) or "ExtraTrees" in kind(part) or "Bagging" in kind(part)
 
 
-def _final(model: Any) -> Any:
-    """The model that gives a pipeline's answer, and the search's best."""
-    while True:
-        if hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        elif kind(model) == "Pipeline":
-            model = model.steps[-1][1]
-        else:
-            return model
-
-
 def _inputs(model: Any, columns: Sequence[Column], plan: Plan) -> list[tuple[str, Any]]:
     types = need("skl2onnx.common.data_types", "sklearn")
     numbers = types.DoubleTensorType if plan.numbers == "float64" else types.FloatTensorType
     texts = [column.kind == "text" for column in columns]
     if not _columns.by_name(model) and (all(texts) or not any(texts)):
         made = types.StringTensorType if all(texts) else numbers
-        return [(INPUT, made([None, len(columns)]))]
+        return [(INPUT, made([None, _width(columns)]))]
 
     def of(column: Column) -> Any:
         if column.kind == "text":
@@ -152,14 +141,18 @@ def _inputs(model: Any, columns: Sequence[Column], plan: Plan) -> list[tuple[str
             return types.Int64TensorType([None, 1])
         return numbers([None, 1])
 
-    return [(column.name, of(column)) for column in columns]
+    return [(column.input, of(column)) for column in columns]
+
+
+def _width(columns: Sequence[Column]) -> int:
+    return sum(column.length for column in columns)
 
 
 def _xgboost(model: Any, columns: Sequence[Column], plan: Plan) -> Any:
     _numeric(columns, "XGBoost")
     types = need("onnxmltools.convert.common.data_types", "xgboost")
     convert = need("onnxmltools", "xgboost").convert_xgboost
-    inputs = [(INPUT, types.FloatTensorType([None, len(columns)]))]
+    inputs = [(INPUT, types.FloatTensorType([None, _width(columns)]))]
     with _without_names(model):
         return convert(model, initial_types=inputs, target_opset=OPSET_OF_ONNXMLTOOLS)
 
@@ -168,7 +161,7 @@ def _lightgbm(model: Any, columns: Sequence[Column], plan: Plan) -> Any:
     _numeric(columns, "LightGBM")
     types = need("onnxmltools.convert.common.data_types", "lightgbm")
     convert = need("onnxmltools", "lightgbm").convert_lightgbm
-    inputs = [(INPUT, types.FloatTensorType([None, len(columns)]))]
+    inputs = [(INPUT, types.FloatTensorType([None, _width(columns)]))]
     return convert(model, initial_types=inputs, zipmap=False, target_opset=OPSET_OF_ONNXMLTOOLS)
 
 
@@ -189,7 +182,9 @@ def _catboost(model: Any, columns: Sequence[Column], plan: Plan) -> Any:
 @contextmanager
 def _without_names(model: Any) -> Generator[None, None, None]:
     """Hides the names that boosters of XGBoost have for features: onnxmltools reads numbers there."""
-    boosters = [part.get_booster() for part in parts(model) if package(part) == "xgboost"]
+    # What a MultiOutputClassifier was made of is among its parts, and not fitted.
+    fitted = [part for part in parts(model) if package(part) == "xgboost" and part.__sklearn_is_fitted__()]
+    boosters = [part.get_booster() for part in fitted]
     names = [(booster, booster.feature_names, booster.feature_types) for booster in boosters]
     try:
         for booster in boosters:
@@ -198,6 +193,43 @@ def _without_names(model: Any) -> Generator[None, None, None]:
     finally:
         for booster, kept, types in names:
             booster.feature_names, booster.feature_types = kept, types
+
+
+@contextmanager
+def _as_written(model: Any, columns: Sequence[Column]) -> Generator[None, None, None]:
+    """Gives a ColumnTransformer names that skl2onnx takes, and leaves out imputers of texts, which it does not: no text is
+    missing here."""
+    inputs = {column.name: column.input for column in columns if column.input != column.name}
+    imputers = {id(part) for part in _columns.text_imputers(model)}
+
+    def is_left_out(part: Any) -> bool:
+        return id(part) in imputers or kind(part) == "Pipeline" and all(id(each) in imputers for _, each in part.steps)
+
+    kept = [(part, "transformers_", part.transformers_) for part in parts(model) if kind(part) == "ColumnTransformer"]
+    kept += [(part, "steps", part.steps) for part in parts(model) if kind(part) == "Pipeline"]
+    try:
+        for part, attribute, found in kept:
+            if attribute == "steps":
+                part.steps = [step for step in found if not is_left_out(step[1])] or found
+            else:
+                part.transformers_ = [
+                    (name, "passthrough" if is_left_out(each) else each, _renamed(chosen, inputs))
+                    for name, each, chosen in found
+                ]
+        yield
+    finally:
+        for part, attribute, found in kept:
+            setattr(part, attribute, found)
+
+
+def _renamed(chosen: Any, inputs: Mapping[str, str]) -> Any:
+    """The columns of a transformer under other names; as they are where they are no names."""
+    if isinstance(chosen, str):
+        return inputs.get(chosen, chosen)
+    names = [] if isinstance(chosen, slice) or callable(chosen) else list(chosen)
+    if not any(isinstance(name, str) for name in names):
+        return chosen
+    return [inputs.get(name, name) for name in names]
 
 
 def _register(model: Any) -> None:

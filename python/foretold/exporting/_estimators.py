@@ -35,6 +35,17 @@ def _estimator(part: Any) -> Any:
     return part if hasattr(part, "get_params") or hasattr(part, "estimator") else None
 
 
+def final(model: Any) -> Any:
+    """The model that gives a pipeline's answer, and the search's best."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif kind(model) == "Pipeline":
+            model = model.steps[-1][1]
+        else:
+            return model
+
+
 def kind(part: Any) -> str:
     """The name of its class."""
     return type(part).__name__

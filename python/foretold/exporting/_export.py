@@ -8,29 +8,37 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from foretold._command import run
 from foretold._errors import DifferenceError, UnsupportedModel
 from foretold._predictor import Predictor
-from foretold.exporting import _causes, _columns, _library, _runtime
+from foretold._rows import plain
+from foretold.exporting import _causes, _columns, _library, _manifest, _runtime
 from foretold.exporting._columns import Column
-from foretold.exporting._compare import Comparison, Difference, Tolerance, compare, differing, is_comparable, settled
+from foretold.exporting._compare import (
+    Comparison,
+    Difference,
+    Tolerance,
+    compare,
+    differing,
+    expected,
+    is_comparable,
+    matching,
+    settled,
+)
 from foretold.exporting._convert import Exporter, exporter
+from foretold.exporting._estimators import final, kind
+from foretold.exporting._manifest import MANIFEST, MODEL
 from foretold.exporting._packages import need
 
 if TYPE_CHECKING:
     import pandas
 
-MODEL, MANIFEST, GOLDEN = "model.onnx", "manifest.toml", "golden.csv"
-# A text of TOML, and the one of a class.
-_TEXT = r'"(?:[^"\\]|\\.)*"'
-_LABEL = rf"(?<=label = ){_TEXT}"
-_SAMPLE = "rows.csv"
+GOLDEN = "golden.csv"
 _GOLDEN_ROWS = 100
 _SHOWN = 5
 
@@ -70,25 +78,30 @@ def export(
     model: Any,
     frame: pandas.DataFrame,
     folder: str | os.PathLike[str],
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     *,
     compare_rows: int = 10_000,
     absolute: float = 1e-6,
     relative: float = 1e-5,
     on_difference: Literal["raise", "warn"] = "raise",
     overwrite: bool = False,
+    keep_manifest: bool = False,
     progress: bool = True,
 ) -> Export:
     """Makes a folder that can be served of a fitted model and a frame of rows as it was trained on.
 
-    `model` is a fitted classifier or regressor of scikit-learn, a Pipeline of them, a model of XGBoost or
-    LightGBM (also as the last step of a Pipeline), or of CatBoost. `frame` has the columns that it was
-    trained on, and may have others; `target` names the one that it predicts, which is left out. The
-    bounds, steps, categories and missing values of the manifest are those of the frame.
+    `model` is a fitted classifier, regressor or detector of outliers of scikit-learn, a Pipeline with one
+    at its end, a model of XGBoost or LightGBM (also as the last step of a Pipeline), or of CatBoost.
+    `frame` has the columns that it was trained on, and may have others; `target` names the one that it
+    predicts, or those of a classifier of several labels, which are left out. A column of arrays is a
+    vector, for a model that was trained on one matrix. The bounds, steps, categories and missing values of
+    the manifest are those of the frame.
 
     `folder` gets `model.onnx`, written by skl2onnx, onnxmltools or CatBoost, `manifest.toml`, written by
     `foretold new`, and `golden.csv`: rows with the library's answers, for `foretold check`. What is there
-    is not overwritten, unless `overwrite` is true: that replaces these three.
+    is not overwritten, unless `overwrite` is true, which replaces these three, or `keep_manifest` is, for
+    a model that was trained again: that replaces the model and the golden rows, and compares under the
+    manifest that is there.
 
     Then library, onnxruntime and Foretold are asked for every row, or for `compare_rows` rows evenly
     spaced where there are more. Numbers agree that differ by at most `absolute` + `relative` × the larger
@@ -115,27 +128,37 @@ def export(
     # Names of features are texts.
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     destination = Path(folder)
-    _check_free(destination, overwrite)
+    _check_free(destination, overwrite, keep_manifest)
     how = exporter(model)
-    names = _columns.selected(model, _columns.names(model, frame, target))
-    columns = _columns.read(frame, names)
+    targets = [target] if isinstance(target, str) else [str(each) for each in target or []]
+    trained = _columns.names(model, frame, targets)
+    names = _columns.selected(model, trained)
+    columns = _columns.read(model, frame, names)
+    _columns.check_filled(model, frame, columns)
     sample = _evenly(frame, compare_rows)
     index = list(sample.index)
     # Labels need not tell rows apart.
     sample = sample.reset_index(drop=True)
-    said = _library.ask(model, _rows_for(model, sample, names, target), named=_is_named(model))
+    named = _is_named(model)
+    said = _library.ask(model, sample[trained] if named else _columns.flat(sample, columns), targets, named=named)
     tolerance = Tolerance(absolute, relative)
-    onnx, tensors, said = _convert(how, model, columns, sample, said, tolerance)
+    onnx, tensors, said = _convert(how, model, columns, _columns.flat(sample, columns), said, tolerance)
+    numbers = next((name for name, values in tensors.items() if values is matching(said, tensors)), "")
 
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".foretold-") as place:
         made = Path(place) / destination.resolve().name
         made.mkdir()
-        (made / MODEL).write_bytes(onnx)
-        frame[names].to_csv(Path(place) / _SAMPLE, index=False)
-        report = _manifest(Path(place), made.name, destination)
-        _name_classes(made / MANIFEST, said.classes)
-        predictor = Predictor(made)
+        file = _manifest.model_of(destination / MANIFEST) if keep_manifest else MODEL
+        (made / file).write_bytes(onnx)
+        if keep_manifest:
+            shutil.copyfile(destination / MANIFEST, made / MANIFEST)
+            predictor = _under_its_manifest(made, destination, sample)
+            _check_classes(destination / file, onnx)
+            report = f"kept {destination / MANIFEST}: {', '.join(endpoint.path for endpoint in predictor.endpoints)}"
+        else:
+            report = _manifest.write(made, destination, frame, columns, said, numbers)
+            predictor = Predictor(made)
         if not is_comparable(said, tensors, predictor.endpoints):
             raise UnsupportedModel(
                 f"the file that {how.writer} wrote has no output with what {how.name} says, so that nothing can be compared; "
@@ -150,53 +173,76 @@ def export(
                 text += f'\nnothing was written to {destination}; on_difference="warn" writes it all the same'
                 raise DifferenceError(text, found.differences)
             warnings.warn(text, stacklevel=2)
-        _golden(sample[names], said, answers, predictor).to_csv(made / GOLDEN, index=False)
-        _move(made, destination)
+        _golden(sample, said, tensors, answers, predictor).to_csv(made / GOLDEN, index=False)
+        _move(made, destination, [file, GOLDEN] if keep_manifest else [MODEL, GOLDEN, MANIFEST])
     fields = predictor.fields
     return Export(destination, fields, len(sample), len(frame), found.largest, found.differences, report)
 
 
-def _manifest(place: Path, name: str, destination: Path) -> str:
-    """Writes the manifest, and gives what the command says of it, with the folder's name to be."""
-    # Under names that say nothing of this machine, since the manifest has them.
-    report = run("new", f"{name}/{MODEL}", "--output", name, "--sample", _SAMPLE, folder=place).strip()
-    report = report.replace(f"wrote {name}/", f"wrote {destination}/", 1)
-    return report.removesuffix(f"foretold serve {name}") + f"foretold serve {destination}"
+def _under_its_manifest(made: Path, destination: Path, frame: pandas.DataFrame) -> Predictor:
+    """A model under a manifest that was written for another."""
+    try:
+        predictor = Predictor(made)
+    except ValueError as error:
+        text = str(error).replace(str(made), str(destination)).removeprefix(f"{made.name}: ")
+        raise ValueError(
+            f"the new model does not fit the manifest: {text}\nchange it, or give overwrite=True instead of keep_manifest=True"
+        ) from error
+    for feature in predictor.features:
+        if feature.name not in frame.columns and not feature.optional:
+            raise KeyError(
+                f"the manifest has the feature {feature.name!r}, and the frame no such column: add it, with "
+                f"frame.assign(**{{{feature.name!r}: …}})"
+            )
+    return predictor
 
 
-def _name_classes(manifest: Path, classes: Sequence[str]) -> None:
-    """Gives endpoints the library's classes, where the file does not know them and has numbers instead: those of
-    models that are made of others."""
-    text = manifest.read_text("utf-8")
-    names = [json.dumps(name, ensure_ascii=False) for name in classes]
-
-    def named(lines: re.Match[str]) -> str:
-        found = re.findall(_LABEL, lines[0])
-        if len(found) != len(names) or set(found) == set(names):
-            return lines[0]
-        left = iter(names)
-        return re.sub(_LABEL, lambda _: next(left), lines[0])
-
-    text = re.sub(r"^classes = \[\n(?:  \{.*\n)+\]$", named, text, flags=re.MULTILINE)
-    # Above the threshold is the second.
-    threshold = re.search(rf"^above = ({_TEXT})\notherwise = ({_TEXT})$", text, re.MULTILINE)
-    if threshold and len(names) == 2 and set(threshold.groups()) != set(names):
-        text = text.replace(threshold[0], f"above = {names[1]}\notherwise = {names[0]}")
-    manifest.write_text(text, "utf-8")
+def _check_classes(old: Path, new: bytes) -> None:
+    """Refuses a model of other classes than the one that it replaces: columns and labels of the manifest are those of
+    the old ones."""
+    onnx = need("onnx", "sklearn")
+    if not old.is_file():
+        return
+    before, after = _file_classes(onnx.load(str(old))), _file_classes(onnx.load_from_string(new))
+    if before and after and before != after:
+        raise ValueError(
+            f"the new model has the classes {', '.join(after)}, and {old} has {', '.join(before)}, so that the columns in the "
+            f"manifest would be of other classes: change its outputs and labels, remove {old}, and export again; or give "
+            "overwrite=True instead of keep_manifest=True"
+        )
 
 
-def _check_free(folder: Path, overwrite: bool) -> None:
+def _file_classes(model: Any) -> list[str]:
+    """The classes that the last classifier in a file knows."""
+    found: list[str] = []
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ("classlabels_ints", "classlabels_int64s"):
+                found = [str(each) for each in attribute.ints] or found
+            if attribute.name == "classlabels_strings":
+                found = [each.decode() for each in attribute.strings] or found
+    return found
+
+
+def _check_free(folder: Path, overwrite: bool, keep_manifest: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file; name a folder")
+    if keep_manifest and overwrite:
+        raise ValueError("overwrite=True replaces the manifest, and keep_manifest=True does not; give one of them")
+    if keep_manifest and not (folder / MANIFEST).is_file():
+        raise FileNotFoundError(f"{folder} has no {MANIFEST} to keep; leave keep_manifest out")
     found = [name for name in (MODEL, MANIFEST, GOLDEN) if (folder / name).exists()]
-    if found and not overwrite:
-        raise FileExistsError(f"{folder} has {', '.join(found)} already; name another folder, or give overwrite=True")
+    if found and not (overwrite or keep_manifest):
+        raise FileExistsError(
+            f"{folder} has {', '.join(found)} already; name another folder, or give overwrite=True, or keep_manifest=True for a "
+            "new model under the manifest that is there"
+        )
 
 
-def _move(made: Path, folder: Path) -> None:
+def _move(made: Path, folder: Path, names: Sequence[str]) -> None:
     """Each file is replaced as a whole; the manifest, which names the model, comes last."""
     folder.mkdir(exist_ok=True)
-    for name in (MODEL, GOLDEN, MANIFEST):
+    for name in names:
         shutil.move(made / name, folder / name)
 
 
@@ -214,16 +260,11 @@ def _is_named(model: Any) -> bool:
     return _columns.trained(model) is not None or _columns.by_name(model)
 
 
-def _rows_for(model: Any, frame: pandas.DataFrame, names: Sequence[str], target: str | None) -> pandas.DataFrame:
-    """What the library gets: all columns that it was trained on."""
-    return frame[_columns.names(model, frame, target)]
-
-
 def _convert(
     how: Exporter,
     model: Any,
     columns: Sequence[Column],
-    sample: pandas.DataFrame,
+    rows: pandas.DataFrame,
     said: _library.Said,
     tolerance: Tolerance,
 ) -> tuple[bytes, Any, _library.Said]:
@@ -235,44 +276,65 @@ def _convert(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 onnx = how.convert(model, columns, plan).SerializeToString()
-            tensors = _runtime.tensors(onnx, sample, columns)
+            tensors = _runtime.tensors(onnx, rows)
         except (UnsupportedModel, ImportError):
             raise
         except Exception as error:  # the exporters raise anything
             first_error = first_error or error
             continue
-        here = settled(said, tensors)
+        here = settled(said, tensors, tolerance)
         count = differing(here, tensors, tolerance)
         if best is None or count < best[0]:
             best = (count, onnx, tensors, here)
         if count == 0:
             break
     if best is None:
-        odd = [column.name for column in columns if re.fullmatch(r"[^\W\d]\w*", column.name) is None]
-        hint = ""
-        if odd and _columns.by_name(model):
-            hint = (
-                f"; in a ColumnTransformer it takes names of letters, digits and _ only: rename {', '.join(map(repr, odd))} "
-                "before fit, and here"
-            )
-        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {first_error}{hint}") from first_error
+        assert first_error is not None
+        raise UnsupportedModel(f"{how.writer} cannot write this model as ONNX: {_why(model, said, first_error)}") from first_error
     return best[1:]
 
 
+def _why(model: Any, said: _library.Said, error: Exception) -> str:
+    """Why an exporter fails, and what to do where that is known."""
+    unknown = re.search(r"Unable to find a shape calculator for type '<class '([\w.]+)'>'", str(error))
+    if unknown:
+        name = unknown[1].rpartition(".")[2]
+        return f"it has no converter for {name}; use another class instead of it, or compute what it does before the model"
+    text = str(error)
+    if said.several:
+        is_text = any(not each.lstrip("-").isdigit() for label in said.several for each in label.classes)
+        text += f"; of a {kind(final(model))} of several labels " + (
+            "with texts for classes: use integers for them"
+            if is_text
+            else "it may write none: use MultiOutputClassifier, or fit and export a model for each label"
+        )
+    if "missing values are string" in text:
+        text += "; a SimpleImputer fills in texts where it cannot be left out: take it out, and use frame.fillna before fit"
+    return text
+
+
 def _golden(
-    rows: pandas.DataFrame, said: _library.Said, answers: pandas.DataFrame, predictor: Predictor
+    sample: pandas.DataFrame,
+    said: _library.Said,
+    tensors: Mapping[str, Any],
+    answers: pandas.DataFrame,
+    predictor: Predictor,
 ) -> pandas.DataFrame:
     """Some rows with what is expected: what the library says, where it is an answer, or else Foretold."""
-    expected = answers.copy()
+    rows = sample[[feature.name for feature in predictor.features if feature.name in sample.columns]].copy()
+    for feature in predictor.features:
+        if feature.type == "vector" and feature.name in rows.columns:
+            rows[feature.name] = [json.dumps(plain(feature.name, value)) for value in rows[feature.name]]
+    says = answers.copy()
     outputs = {output.name: output for output in predictor.outputs}
     for endpoint in predictor.endpoints:
-        output = outputs[endpoint.outputs[0]]
-        if endpoint.is_number and said.numbers is not None and output.column < said.numbers.shape[1]:
-            expected[endpoint.field] = said.numbers[:, output.column]
+        found = expected(said, tensors, outputs[endpoint.outputs[0]])
+        if endpoint.is_number and found is not None:
+            says[endpoint.field] = found
     # A feature of an answer's name keeps it: `foretold check --expected expected_NAME --field NAME`.
     taken = set(rows.columns)
-    expected.columns = [f"expected_{name}" if name in taken else name for name in expected.columns]
-    return _evenly(rows.join(expected), _GOLDEN_ROWS)
+    says.columns = [f"expected_{name}" if name in taken else name for name in says.columns]
+    return _evenly(rows.join(says), _GOLDEN_ROWS)
 
 
 def _text(
@@ -299,7 +361,7 @@ def _text(
         said = [f"{how.name} {difference.library}", f"onnxruntime {difference.onnxruntime}"]
         said.append(f"Foretold {difference.foretold}" if not difference.reason else f"Foretold: {difference.reason}")
         lines.append(f"row {difference.row}, {difference.column}: {', '.join(said)}")
-        lines.append("  of " + ", ".join(f"{name}={value!r}" for name, value in values.to_dict().items()))
+        lines.append("  of " + ", ".join(f"{name}={_shortened(value)}" for name, value in values.to_dict().items()))
     between_first = {difference.between for difference in differences}
     if "library and onnxruntime" in between_first:
         positions = [each.position for each in differences if each.between == "library and onnxruntime"]
@@ -308,6 +370,8 @@ def _text(
             f"no known cause fits: the file does not describe what {how.name} computes, and every program that runs it "
             "answers like onnxruntime; another kind of model, or another version of the exporter, may help"
         ]
+    if "refused" in between_first:
+        lines.append("let the manifest accept what these rows have, or leave them out of the frame")
     ours = [difference for difference in differences if difference.between == "onnxruntime and Foretold"]
     if ours and _are_nearer(ours):
         lines.append(
@@ -317,6 +381,12 @@ def _text(
     elif ours:
         lines.append("Foretold computes what onnxruntime does: that is a bug in Foretold; please report it, with row and model")
     return "\n".join(lines)
+
+
+def _shortened(value: Any) -> str:
+    if hasattr(value, "__len__") and not isinstance(value, str) and len(value) > _SHOWN:
+        return f"[{', '.join(repr(plain('', each)) for each in value[:_SHOWN])}, … {len(value)} in all]"
+    return repr(value)
 
 
 def _are_nearer(differences: Sequence[Difference]) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from foretold.exporting._columns import Column
 from foretold.exporting._packages import need
 
 if TYPE_CHECKING:
@@ -22,18 +20,17 @@ _TYPES = {
 }
 
 
-def tensors(model: bytes, frame: pandas.DataFrame, columns: Sequence[Column]) -> dict[str, numpy.ndarray[Any, Any]]:
-    """The numbers that a model gives for the rows of a frame, by its outputs: a row and a column for each."""
+def tensors(model: bytes, rows: pandas.DataFrame) -> dict[str, numpy.ndarray[Any, Any]]:
+    """The numbers that a model gives for rows as it takes them, by its outputs: a row and a column for each."""
     runtime = need("onnxruntime", "sklearn")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     wanted = session.get_inputs()
-    names = [column.name for column in columns]
-    if len(wanted) == 1 and wanted[0].name not in names:
-        inputs = {wanted[0].name: _array(frame[names], wanted[0].type)}
+    if len(wanted) == 1 and wanted[0].shape[-1] in (None, rows.shape[1]):
+        inputs = {wanted[0].name: _array(rows, wanted[0].type)}
     else:
-        inputs = {each.name: _array(frame[[each.name]], each.type) for each in wanted}
+        inputs = {each.name: _array(rows[[each.name]], each.type) for each in wanted}
     found = session.run(None, inputs)
     numbers = {output.name: _numbers(values) for output, values in zip(session.get_outputs(), found)}
     return {name: values for name, values in numbers.items() if values is not None}
@@ -48,10 +45,16 @@ def _array(frame: pandas.DataFrame, tensor: str) -> numpy.ndarray[Any, Any]:
 
 def _numbers(values: Any) -> numpy.ndarray[Any, Any] | None:
     """An output as a matrix; none where it is not of numbers."""
-    if isinstance(values, list):
+    if isinstance(values, list) and values and hasattr(values[0], "ndim"):
+        # A matrix for each of several labels.
+        values = need("numpy", "sklearn").hstack(values)
+    elif isinstance(values, list):
         # Maps from classes to probabilities, in the order of the classes.
         values = need("numpy", "sklearn").array([list(row.values()) for row in values])
     if getattr(values, "dtype", None) is None or values.dtype.kind not in "fiub":
         return None
+    if values.ndim == 3:
+        # The same in one tensor, the labels first.
+        values = values.transpose(1, 0, 2)
     matrix: numpy.ndarray[Any, Any] = values.reshape(len(values), -1)
     return matrix
