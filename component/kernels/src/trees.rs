@@ -4,10 +4,15 @@
 //! test is added to it; the feature has the bits that are left. A leaf leads to itself, so that
 //! several walks can go on until the last one is at its leaf: in shallow trees for as many steps as
 //! the tree is deep, in deep ones until none has moved.
+//!
+//! For many rows, small trees are not walked: all their tests are made, of shallow ones as in
+//! [`complete`], of deep ones as in [`masks`].
 
 mod complete;
+mod masks;
 
 use complete::Complete;
+use masks::Masks;
 
 /// A node of a tree, to make [`Trees`] of.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +62,22 @@ pub struct Trees {
     features: usize,
     /// Whether a test of some node holds for NaN.
     missing: bool,
-    /// The same trees for many rows, if they are shallow.
-    complete: Option<Complete>,
+    /// The same trees for many rows, if they are small.
+    small: Option<Small>,
+}
+
+/// Trees whose tests are all made.
+#[derive(Debug)]
+enum Small {
+    Complete(Complete),
+    Masks(Masks),
+}
+
+impl Small {
+    fn of(trees: &Trees) -> Option<Small> {
+        let complete = Complete::of(trees).map(Small::Complete);
+        complete.or_else(|| Masks::of(trees).map(Small::Masks))
+    }
 }
 
 const CHILD_BITS: u32 = 24;
@@ -67,6 +86,11 @@ const MISSING_BIT: u32 = 31;
 
 /// Walks at once.
 const LANES: usize = complete::ROWS;
+
+/// Steps of walks through deep trees until it is asked whether all are at their leaves: of many rows,
+/// and of one row through several trees, where the next walks begin while these end.
+const STEPS_OF_ROWS: u32 = 4;
+const STEPS_OF_TREES: u32 = 2;
 
 /// Depth of the trees in which most walks are about as long as the longest.
 const SHALLOW: u32 = 8;
@@ -93,7 +117,7 @@ impl Trees {
             depths: Vec::with_capacity(roots.len()),
             features,
             missing,
-            complete: None,
+            small: None,
         };
         trees.nodes.reserve_exact(source.len());
         trees.leaves.reserve_exact(source.len());
@@ -131,14 +155,14 @@ impl Trees {
             }
             trees.depths.push(deepest);
         }
-        trees.complete = Complete::of(&trees);
+        trees.small = Small::of(&trees);
         Some(trees)
     }
 
     /// Appends them as bytes, for [`Trees::read`].
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let mut number = |number: u32| bytes.extend_from_slice(&number.to_le_bytes());
-        let Trees { nodes, leaves, roots, depths, features, missing, complete: _ } = self;
+        let Trees { nodes, leaves, roots, depths, features, missing, small: _ } = self;
         [nodes.len() as u32, roots.len() as u32, *features as u32, u32::from(*missing)]
             .into_iter()
             .chain(roots.iter().copied())
@@ -175,8 +199,8 @@ impl Trees {
         let (roots, depths) = (list(&mut number)?, list(&mut number)?);
         let nodes = Vec::with_capacity(count as usize);
         let leaves = Vec::with_capacity(count as usize);
-        let complete = None;
-        let mut trees = Trees { nodes, leaves, roots, depths, features, missing, complete };
+        let small = None;
+        let mut trees = Trees { nodes, leaves, roots, depths, features, missing, small };
         for at in 0..count {
             let (threshold, next) = (f32::from_bits(number()?), number()?);
             trees.nodes.push(Node { threshold, next });
@@ -194,7 +218,7 @@ impl Trees {
         if !trees.roots.iter().all(is_there) {
             return None;
         }
-        trees.complete = Complete::of(&trees);
+        trees.small = Small::of(&trees);
         Some((trees, bytes))
     }
 
@@ -246,22 +270,29 @@ impl Trees {
         sums.fill(0.0);
         let (several, rest) = sums.as_chunks_mut::<LANES>();
         let (first, last) = rows.split_at(several.len() * LANES * self.features);
-        if let Some(complete) = &self.complete {
-            complete.sum(first, several);
-        } else if !several.is_empty() {
-            for (&root, &depth) in self.roots.iter().zip(&self.depths) {
-                let blocks = first.chunks_exact(LANES * self.features);
-                for (sums, rows) in several.iter_mut().zip(blocks) {
-                    let leaves = self.walk([root; LANES], depth, rows, self.features);
-                    for (sum, leaf) in sums.iter_mut().zip(leaves) {
-                        *sum += f32::from_bits(leaf);
-                    }
-                }
-            }
+        match &self.small {
+            _ if several.is_empty() => {}
+            Some(Small::Complete(complete)) => complete.sum(first, several),
+            Some(Small::Masks(masks)) => masks.sum(first, several),
+            None => self.walk_rows(first, several),
         }
         let mut last = last.chunks_exact(self.features);
         for sum in rest {
             *sum = self.sum_one(last.next().expect("a row for each sum"));
+        }
+    }
+
+    /// For each row of each block.
+    fn walk_rows(&self, rows: &[f32], sums: &mut [[f32; LANES]]) {
+        for (&root, &depth) in self.roots.iter().zip(&self.depths) {
+            let blocks = rows.chunks_exact(LANES * self.features);
+            for (sums, rows) in sums.iter_mut().zip(blocks) {
+                let leaves =
+                    self.walk::<LANES, STEPS_OF_ROWS>([root; LANES], depth, rows, self.features);
+                for (sum, leaf) in sums.iter_mut().zip(leaves) {
+                    *sum += f32::from_bits(leaf);
+                }
+            }
         }
     }
 
@@ -296,17 +327,28 @@ impl Trees {
         let (several_depths, rest_depths) = depths.as_chunks::<LANES>();
         for (roots, depths) in several.iter().zip(several_depths) {
             let depth = depths.iter().copied().fold(0, u32::max);
-            self.walk(*roots, depth, row, 0).into_iter().for_each(&mut visit);
+            self.walk::<LANES, STEPS_OF_TREES>(*roots, depth, row, 0)
+                .into_iter()
+                .for_each(&mut visit);
         }
-        for (&root, &depth) in rest.iter().zip(rest_depths) {
-            self.walk([root], depth, row, 0).into_iter().for_each(&mut visit);
+        // One walk waits for each of its steps; more than one take as long together.
+        if let [first, _, ..] = *rest {
+            let mut roots = [first; LANES];
+            roots[..rest.len()].copy_from_slice(rest);
+            let depth = rest_depths.iter().copied().fold(0, u32::max);
+            let found = self.walk::<LANES, STEPS_OF_TREES>(roots, depth, row, 0);
+            found.into_iter().take(rest.len()).for_each(&mut visit);
+        } else if let ([root], [depth]) = (rest, rest_depths) {
+            self.walk::<1, STEPS_OF_TREES>([*root], *depth, row, 0)
+                .into_iter()
+                .for_each(&mut visit);
         }
     }
 
     /// What several walks find, from these nodes on; they read rows that start `stride` apart. No
     /// tree is deeper than `depth`.
     #[inline(always)]
-    fn walk<const COUNT: usize>(
+    fn walk<const COUNT: usize, const STEPS: u32>(
         &self,
         at: [u32; COUNT],
         depth: u32,
@@ -315,15 +357,15 @@ impl Trees {
     ) -> [u32; COUNT] {
         assert!(rows.len() >= (COUNT - 1) * stride + self.features, "features of the rows");
         let at = if self.missing {
-            self.walk_to::<COUNT, true>(at, depth, rows, stride)
+            self.walk_to::<COUNT, STEPS, true>(at, depth, rows, stride)
         } else {
-            self.walk_to::<COUNT, false>(at, depth, rows, stride)
+            self.walk_to::<COUNT, STEPS, false>(at, depth, rows, stride)
         };
         at.map(|leaf| self.leaves[leaf as usize])
     }
 
     #[inline(always)]
-    fn walk_to<const COUNT: usize, const MISSING: bool>(
+    fn walk_to<const COUNT: usize, const STEPS: u32, const MISSING: bool>(
         &self,
         mut at: [u32; COUNT],
         depth: u32,
@@ -336,8 +378,14 @@ impl Trees {
             }
             return at;
         }
-        while self.step::<COUNT, MISSING>(&mut at, rows, stride) {}
-        at
+        loop {
+            for _ in 1..STEPS {
+                self.step::<COUNT, MISSING>(&mut at, rows, stride);
+            }
+            if !self.step::<COUNT, MISSING>(&mut at, rows, stride) {
+                return at;
+            }
+        }
     }
 
     /// Goes on to a child of each node, and says whether any was none of a leaf.
@@ -404,6 +452,21 @@ mod tests {
         at
     }
 
+    /// A tree with a leaf at one way of each branch; gives its root.
+    fn lean(nodes: &mut Vec<Source>, random: &mut Random, depth: usize, some: bool) -> usize {
+        let at = nodes.len();
+        nodes.push(Source::Leaf((random.below(1000) as f32 / 7.0 - 50.0).to_bits()));
+        if depth > 0 {
+            let threshold = number(random);
+            let missing = some && !threshold.is_nan() && random.below(2) == 0;
+            let mut ways = [lean(nodes, random, depth - 1, some), lean(nodes, random, 0, some)];
+            ways.rotate_left(random.below(2));
+            let [yes, no] = ways;
+            nodes[at] = Source::Branch { feature: 0, threshold, missing, yes, no };
+        }
+        at
+    }
+
     fn number(random: &mut Random) -> f32 {
         match random.below(20) {
             0 => f32::NAN,
@@ -430,7 +493,8 @@ mod tests {
     #[test]
     fn all_walks_end_where_a_plain_one_does() {
         let mut random = Random(1);
-        for round in 0..200 {
+        let (mut complete, mut masks, mut walked) = (0, 0, 0);
+        for round in 0..300 {
             let missing = round % 2 == 0;
             let most = if missing { 128 } else { 256 };
             let features = 1 + random.below(if round % 10 < 2 { most } else { 6 });
@@ -439,10 +503,20 @@ mod tests {
             let depth = random.below(14);
             let mut roots = Vec::new();
             for _ in 0..count {
-                roots.push(grow(&mut nodes, &mut random, features, depth, missing) as u32);
+                let root = match round % 3 {
+                    // As many leaves as there are bits, one less and one more.
+                    0 => lean(&mut nodes, &mut random, 29 + round / 3 % 4, missing),
+                    _ => grow(&mut nodes, &mut random, features, depth, missing),
+                };
+                roots.push(root as u32);
             }
             let trees = Trees::new(&nodes, &roots, features).expect("trees");
-            let count = random.below(40);
+            match trees.small {
+                Some(Small::Complete(_)) => complete += 1,
+                Some(Small::Masks(_)) => masks += 1,
+                None => walked += 1,
+            }
+            let count = random.below(70);
             let rows: Vec<f32> = (0..count * features).map(|_| number(&mut random)).collect();
             let mut sums = vec![0.0; count];
             trees.sum(&rows, &mut sums);
@@ -457,6 +531,7 @@ mod tests {
                 assert_eq!(sum.to_bits(), plain.to_bits(), "round {round}");
             }
         }
+        assert!(complete > 20 && masks > 50 && walked > 50, "{complete} {masks} {walked}");
     }
 
     #[test]
