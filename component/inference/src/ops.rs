@@ -208,7 +208,7 @@ pub(crate) fn domain(name: &str) -> &str {
 /// The builder for a node's operator.
 pub(crate) fn find(node: &NodeProto) -> Result<Build, LoadError> {
     let domain = domain(&node.domain);
-    let found = OPERATORS.iter().find(|(of, name, _)| *of == domain && *name == node.op_type);
+    let found = OPERATORS.iter().find(|(of, name, _)| *name == node.op_type && *of == domain);
     if let Some((_, _, build)) = found {
         return Ok(*build);
     }
