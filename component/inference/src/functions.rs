@@ -149,20 +149,7 @@ impl<'a> Inlining<'a> {
         };
         self.deeper(&function.name)?;
         self.open.push(function);
-        let mut body = self.copies(&function.node, &call)?;
-        // What is an input and an output is given by no node.
-        for (formal, actual) in function.output.iter().zip(&node.output) {
-            if function.input.contains(formal) && !actual.is_empty() {
-                body.push(NodeProto {
-                    input: vec![self.name(formal, &call)?],
-                    output: vec![actual.clone()],
-                    op_type: "Identity".into(),
-                    opset: Some(call.opsets.0),
-                    ml_opset: Some(call.opsets.1),
-                    ..NodeProto::default()
-                });
-            }
-        }
+        let body = self.copies(&function.node, &call)?;
         let body = self.expand(body)?;
         self.open.pop();
         self.depth -= 1;
@@ -267,8 +254,8 @@ impl<'a> Inlining<'a> {
         match self.depth <= MAX_DEPTH {
             true => Ok(()),
             false => Err(LoadError::Graph(format!(
-                "calls of functions and graphs inside each other, the last of them in '{around}', \
-                 expected at most {MAX_DEPTH}"
+                "more than {MAX_DEPTH} calls of functions and graphs inside each other, the last of \
+                 them in '{around}'; export it with fewer"
             ))),
         }
     }

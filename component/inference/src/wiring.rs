@@ -24,7 +24,7 @@ use crate::opset;
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 use crate::tensor::{self, Element, Fact, Keys, View};
 
-/// Most elements that a part whose shapes depend on the request gives for a row, and how many each
+/// Most elements that a part whose shapes depend on the request holds for a row, and how many each
 /// of its tensors counts at least.
 const MAX_ELEMENTS: usize = 1 << 24;
 const TENSOR: usize = 1 << 6;
@@ -50,7 +50,7 @@ enum Mode {
     Known,
     /// Nodes whose shapes are not known are noted.
     Finds(Found),
-    /// All values are known and computed at once: so many elements up to now.
+    /// All values are known and computed at once: so many elements are held.
     Computes(usize),
 }
 
@@ -79,6 +79,18 @@ enum Wire {
     Values(Vec<Arc<Tensor>>),
     /// A tensor whose shape depends on the request.
     Late,
+}
+
+impl Wire {
+    /// How many elements it holds itself.
+    fn elements(&self) -> usize {
+        let of = |value: &Arc<Tensor>| value.len().max(TENSOR);
+        match self {
+            Wire::Value(value) => of(value),
+            Wire::Values(values) => values.iter().map(of).sum(),
+            _ => 0,
+        }
+    }
 }
 
 /// A graph of tract.
@@ -242,6 +254,9 @@ impl Wires {
             Mode::Computes(_) => Wire::Value(constant),
             _ => Wire::Tensor(self.model.add_const(label, constant).map_err(failed)?),
         };
+        if let Mode::Computes(held) = &mut self.mode {
+            *held += wire.elements();
+        }
         self.wires.insert(name.to_owned(), wire);
         Ok(())
     }
@@ -408,14 +423,8 @@ impl Wires {
             return Err(failed(format!("{wanted} outputs, expected at most {all}")));
         }
         let values = match &mut self.mode {
-            Mode::Computes(spent) => {
+            Mode::Computes(_) => {
                 let values = evaluate(&self.model, &wired).map_err(show)?;
-                *spent += values.iter().map(|it| it.len().max(TENSOR)).sum::<usize>();
-                if *spent > MAX_ELEMENTS {
-                    return Err(failed(format!(
-                        "more than {MAX_ELEMENTS} elements for a row, which is the limit"
-                    )));
-                }
                 self.model = TypedModel::default();
                 Some(values)
             }
@@ -424,7 +433,7 @@ impl Wires {
         if is_sequence {
             let wire = values.map_or_else(|| Wire::Sequence(wired.to_vec()), Wire::Values);
             self.give(&node.output[0], wire);
-            return Ok(());
+            return self.check_held().map_err(failed);
         }
         for (position, name) in node.output.iter().enumerate() {
             self.give(
@@ -435,13 +444,26 @@ impl Wires {
                 },
             );
         }
-        Ok(())
+        self.check_held().map_err(failed)
     }
 
     fn give(&mut self, name: &str, wire: Wire) {
         if !name.is_empty() {
+            if let Mode::Computes(held) = &mut self.mode {
+                *held += wire.elements();
+            }
             self.wires.insert(name.to_owned(), wire);
             self.added.push(name.to_owned());
+        }
+    }
+
+    fn check_held(&self) -> Result<(), String> {
+        match self.mode {
+            Mode::Computes(held) if held > MAX_ELEMENTS => Err(format!(
+                "{held} elements where shapes depend on the request, expected at most \
+                 {MAX_ELEMENTS}"
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -565,7 +587,10 @@ impl Wires {
         let outputs = graph.output.iter().map(|it| find(&self.wires, &it.name).cloned());
         let outputs = outputs.collect::<Result<Vec<Wire>, LoadError>>()?;
         for name in self.added.drain(mark..) {
-            self.wires.remove(&name);
+            let removed = self.wires.remove(&name);
+            if let Mode::Computes(held) = &mut self.mode {
+                *held = held.saturating_sub(removed.map_or(0, |wire| wire.elements()));
+            }
         }
         self.prefix.truncate(length);
         Ok(outputs)
