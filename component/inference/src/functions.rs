@@ -5,7 +5,7 @@
 //! A short file can come to a billion nodes, where each function calls the next one twice, and to
 //! gigabytes, where a large constant is copied with each call: so there are limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
@@ -19,6 +19,8 @@ use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodePr
 const MAX_NODES: usize = 1 << 14;
 /// Most bytes that they have.
 const MAX_BYTES: usize = 1 << 26;
+/// What each input, output and attribute of a function counts in a call.
+const ENTRY: usize = 1 << 6;
 /// Most calls and graphs inside each other.
 const MAX_DEPTH: usize = 32;
 /// What the names inside functions begin with, so many times that no other name does.
@@ -70,6 +72,8 @@ struct Call<'a> {
     /// What the names of its inputs and outputs stand for.
     names: BTreeMap<&'a str, String>,
     attributes: BTreeMap<&'a str, &'a AttributeProto>,
+    /// The names of those that it may have.
+    declared: BTreeSet<&'a str>,
     /// What its other names begin with.
     prefix: String,
     opsets: (i64, i64),
@@ -123,17 +127,22 @@ impl<'a> Inlining<'a> {
                 circle.collect::<Vec<_>>().join(", ")
             )));
         }
+        self.calls += 1;
+        let declared = function.attribute.len() + function.attribute_proto.len();
+        let tables = declared + function.input.len() + function.output.len();
+        self.spend(function, 1, tables * ENTRY)?;
         let mut attributes: BTreeMap<&str, &AttributeProto> =
             function.attribute_proto.iter().map(|it| (&*it.name, it)).collect();
+        let defaults = function.attribute_proto.iter().map(|it| &*it.name);
+        let declared = function.attribute.iter().map(|it| &**it).chain(defaults);
+        let declared: BTreeSet<&str> = declared.collect();
         for attribute in &node.attribute {
             let name = &attribute.name;
-            if !attributes.contains_key(&**name) && !function.attribute.contains(name) {
+            if !declared.contains(&**name) {
                 return Err(failed(format!("the attribute '{name}', which its function has not")));
             }
             attributes.insert(name, attribute);
         }
-        self.calls += 1;
-        self.spend(function, 1, 0)?;
         let mut names = BTreeMap::new();
         let outputs = function.output.iter().zip(&node.output);
         names.extend(outputs.filter(|(_, it)| !it.is_empty()).map(|(a, b)| (&**a, b.clone())));
@@ -144,6 +153,7 @@ impl<'a> Inlining<'a> {
             function,
             names,
             attributes,
+            declared,
             prefix: format!("{}{}:", self.mark, self.calls),
             opsets: opset::versions(&function.node, &function.opset_import)?,
         };
@@ -196,7 +206,7 @@ impl<'a> Inlining<'a> {
         let function = call.function;
         if !reference.is_empty() {
             let Some(&given) = call.attributes.get(&**reference) else {
-                if function.attribute.contains(reference) {
+                if call.declared.contains(&**reference) {
                     return Ok(None);
                 }
                 return Err(LoadError::Graph(format!(

@@ -283,8 +283,8 @@ def inside():
     nothing = [function(f"f{i}", ["x"], [], [call(f"f{i + 1}", ["x"], []) for _ in range(100)]) for i in range(9)] + [function("f9", ["x"], [], [])]
     yield "functions_of_nothing", graph([call("f0", ["X"], []), node("Identity", ["X"], ["Y"])], functions=nothing), "come to more than 16384 nodes"
     yield "functions_too_deep", calls(*chain(40, 1)), "inside each other"
-    large = node("Constant", [], ["c"], value=constant("v", [0.0] * 3000))
-    wide = [function("f", ["x"], ["y"], [call("g", ["x"], [f"t{i}"]) for i in range(7000)] + [node("Identity", ["x"], ["y"])]),
+    large = node("Constant", [], ["c"], value=constant("v", [0.0] * 6000))
+    wide = [function("f", ["x"], ["y"], [call("g", ["x"], [f"t{i}"]) for i in range(3500)] + [node("Identity", ["x"], ["y"])]),
             function("g", ["x"], ["y"], [large, node("Identity", ["x"], ["y"])])]
     yield "functions_of_gigabytes", calls(*wide), "come to more than 67108864 bytes"
     long = "x" * 50_000
@@ -319,7 +319,7 @@ def inside():
     yield "if_with_too_many_outputs", choice(asked, "C", outputs=("Y", "Z")), "0 inputs and 1 outputs, expected none and 2"
     yield "if_with_inputs", choice([], then=helper.make_graph([node("Abs", ["q"], ["t"])], "branch", [helper.make_empty_tensor_value_info("q")],
                                                                [helper.make_empty_tensor_value_info("t")])), "1 inputs and 1 outputs, expected none"
-    yield "if_that_gives_nothing", choice([], then=branch([], ["t"])), "nothing in it gives 't'"
+    yield "if_that_gives_nothing", choice([], then=branch([], ["t"])), "it reads 't', which no input or earlier node gives"
     yield "if_that_reads_nothing", choice([], then=branch([node("Abs", ["q"], ["t"])], ["t"])), "it reads 'q', which no input or earlier node gives"
     yield "if_that_gives_again", choice([], then=branch([node("Abs", ["X"], ["X"])], ["X"])), "which is there already"
     yield "if_with_an_operator_missing", choice([], then=branch([node("Conv", ["X", "X"], ["t"])], ["t"])), "the supported ones are"
