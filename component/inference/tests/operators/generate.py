@@ -1063,6 +1063,10 @@ def hard_graphs():
     yield from attempt("hard_function_operator_set", [call("older", ["X"], ["z"]), node("ReduceSum", ["z", "A"], ["Y"])], ROWS, initializers=[constant("A", [1], "int64")],
                        functions=[older])
 
+    attributes, leaves = trees()
+    forest = function("forest", ["x"], ["y"], [node("TreeEnsembleRegressor", ["x"], ["y"], ML, **attributes, **votes("target", leaves, [0]), n_targets=1)])
+    yield from attempt("hard_function_forest", [call("forest", ["X"], ["Y"])], ROWS, functions=[forest])
+
     positive = [node("ReduceSum", ["X"], ["S"], keepdims=0), node("Greater", ["S", "O"], ["B"])]
     zero = constant("O", 0.0)
     double, negative = branch([node("Add", ["X", "X"], ["t"])], ["t"]), branch([node("Neg", ["X"], ["t"])], ["t"])
