@@ -38,7 +38,6 @@ LOOSE = {"SVC, linear": 1e-4, "SVC, poly": 1e-4, "SVR, linear": 1e-4, "SVR, poly
          "GaussianProcessRegressor, sum of kernels": 1e-3}
 # What is exported and not served, and what is said of it.
 REFUSED = {
-    "KNNImputer and Ridge, missing values": "has the operator local_domain.",
     "SimpleImputer(add_indicator=True) and Ridge, missing values": "12 coefficients for 1 classes or targets and 6 features",
     "SimpleImputer(add_indicator=True) beside OneHotEncoder, Ridge, missing values": "15 coefficients for 1 classes or targets and 11 features",
 }

@@ -4,6 +4,7 @@ use prost::Message;
 use tract_hir::internal::*;
 
 use crate::error::{LoadError, failed};
+use crate::functions;
 use crate::graph;
 use crate::proto::{ModelProto, TensorProto};
 use crate::tensor::{self, Fact};
@@ -16,7 +17,7 @@ use crate::wiring::wire;
 /// If it cannot be loaded or run.
 pub fn run(model: &[u8], inputs: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, LoadError> {
     let not_onnx = |error: prost::DecodeError| LoadError::NotOnnx(error.to_string());
-    let ModelProto { graph, opset_import, .. } = ModelProto::decode(model).map_err(not_onnx)?;
+    let ModelProto { graph, opset_import, .. } = functions::read(model)?;
     let mut graph = graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
     let mut sources = Vec::with_capacity(inputs.len());
     let mut values: TVec<TValue> = TVec::new();

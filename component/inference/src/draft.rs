@@ -13,17 +13,17 @@ use std::collections::BTreeSet;
 use foretold_core::Model;
 use foretold_core::model::feature::{Domain, Feature, Place, Value};
 use foretold_core::model::manifest::{Cache, Manifest, Output};
-use prost::Message;
 use tract_hir::internal::TypedModel;
 
 use crate::draft::known::Known;
 use crate::draft::label::Verdict;
 use crate::draft::upstream::Givers;
 use crate::error::LoadError;
+use crate::functions;
 use crate::graph;
 use crate::missing;
 use crate::model::{OnnxModel, Parts};
-use crate::proto::{GraphProto, ModelProto, ValueInfoProto};
+use crate::proto::{GraphProto, ValueInfoProto};
 use crate::tensor::Element;
 
 /// Widest input that is tried where the file leaves its width open.
@@ -107,7 +107,7 @@ pub struct DraftOutput {
 /// # Errors
 /// If the model cannot be run with any manifest.
 pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
-    let file = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+    let file = functions::read(model)?;
     let graph = file.graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
     let producer = file.producer_name;
     let (floats, integers) = (Candidates::of(&graph, false), Candidates::of(&graph, true));

@@ -145,18 +145,14 @@ pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
 
 /// What graphs inside a node read of the graph around them, each once.
 pub(crate) fn captured(node: &NodeProto) -> Vec<&str> {
-    let mut captured = Vec::new();
+    let mut captured = BTreeSet::new();
     for body in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
         let mut own: BTreeSet<&str> = body.input.iter().map(|it| &*it.name).collect();
         own.extend(body.initializer.iter().map(|it| &*it.name));
         own.extend(body.node.iter().flat_map(|it| &it.output).map(String::as_str));
         let outputs = body.output.iter().map(|it| &*it.name);
         let read = body.node.iter().flat_map(reads).chain(outputs);
-        for name in read.filter(|name| !own.contains(name)) {
-            if !captured.contains(&name) {
-                captured.push(name);
-            }
-        }
+        captured.extend(read.filter(|name| !own.contains(name)));
     }
-    captured
+    captured.into_iter().collect()
 }

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use foretold_core::model::feature::Value;
 use foretold_core::model::manifest::{Manifest, Output};
 use foretold_core::{Model, ModelError};
-use prost::Message;
 use tract_hir::internal::*;
 
 use crate::binding::Bindings;
 use crate::error::{LoadError, failed};
+use crate::functions;
 use crate::graph;
 use crate::missing;
 use crate::output::{Outputs, wanted};
@@ -52,7 +52,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// Reads what a manifest's outputs depend on.
     pub(crate) fn read(model: &[u8], manifest: &Manifest) -> Result<Parts, LoadError> {
-        let mut proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+        let mut proto = functions::read(model)?;
         let parts = Parts::of(&mut proto, manifest);
         proto.wipe();
         parts

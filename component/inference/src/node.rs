@@ -33,6 +33,8 @@ struct Notes<'a> {
     attributes: Vec<&'a str>,
     /// Sizes that dimensions of 1, of inputs that depend on the request, were stretched to.
     stretched: Vec<usize>,
+    /// Whether it asked for the value of an input that depends on the request.
+    needs_values: bool,
 }
 
 /// An input of a node.
@@ -90,6 +92,16 @@ impl<'a> Node<'a> {
             let grown = sizes.filter(|&(&from, &to)| from == 1 && to > 1);
             notes.stretched.extend(grown.map(|(_, &to)| to));
         }
+    }
+
+    /// Notes that an input would have to be a constant, and gives the reason back.
+    pub(crate) fn needs_value(&self, reason: impl Into<String>) -> String {
+        self.notes.borrow_mut().needs_values = true;
+        reason.into()
+    }
+
+    pub(crate) fn needs_values(&self) -> bool {
+        self.notes.borrow().needs_values
     }
 
     /// The sizes that were noted.
@@ -153,7 +165,9 @@ impl<'a> Node<'a> {
     pub(crate) fn constant_integers(&self, position: usize) -> Result<Option<Vec<i64>>, String> {
         let Some(operand) = self.optional_input(position) else { return Ok(None) };
         let constant = operand.constant.ok_or_else(|| {
-            format!("input {position} depends on the request, expected a constant")
+            self.needs_value(format!(
+                "input {position} depends on the request, expected a constant"
+            ))
         })?;
         let view = View::of(constant).map_err(|e| e.to_string())?;
         let integers: Option<Vec<i64>> = (0..view.len()).map(|i| view.integer(i)).collect();

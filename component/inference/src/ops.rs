@@ -10,7 +10,10 @@ pub(crate) mod kernel;
 mod math;
 pub(crate) mod ml;
 
-use array::{cast, gather, gather_elements, one_hot, scan, scatter, sequence, shape, take, text};
+pub(crate) use array::choice::{BRANCHES, Choose};
+use array::{
+    cast, choice, gather, gather_elements, one_hot, scan, scatter, sequence, shape, take, text,
+};
 pub(crate) use built::Built;
 use math::{
     activation, arithmetic, c_dist, cumulative, einsum, hardmax, logic, lp_normalization, matrix,
@@ -89,6 +92,7 @@ const OPERATORS: &[(&str, &str, Build)] = &[
     (ONNX, "HardSwish", activation::hard_swish),
     (ONNX, "Hardmax", hardmax::hardmax),
     (ONNX, "Identity", shape::identity),
+    (ONNX, "If", choice::if_),
     (ONNX, "InstanceNormalization", normalization::instance_normalization),
     (ONNX, "IsInf", logic::is_inf),
     (ONNX, "IsNaN", logic::is_nan),
@@ -204,13 +208,25 @@ pub(crate) fn domain(name: &str) -> &str {
 /// The builder for a node's operator.
 pub(crate) fn find(node: &NodeProto) -> Result<Build, LoadError> {
     let domain = domain(&node.domain);
-    let found = OPERATORS.iter().find(|(of, name, _)| *of == domain && *name == node.op_type);
+    let found = OPERATORS.iter().find(|(of, name, _)| *name == node.op_type && *of == domain);
     if let Some((_, _, build)) = found {
         return Ok(*build);
     }
     let names: Vec<&str> = OPERATORS.iter().map(|(_, name, _)| *name).collect();
     let hint = format!("the supported ones are {}", names.join(", "));
     Err(LoadError::Operator { operator: operator_name(node), node: node_name(node), hint })
+}
+
+/// Whether a node's operator chooses one of two graphs.
+pub(crate) fn is_choice(node: &NodeProto) -> bool {
+    domain(&node.domain) == ONNX && node.op_type == "If"
+}
+
+/// Whether what a node's operator gives has the type and shape of its first input, whatever the
+/// others are.
+pub(crate) fn keeps_shape(node: &NodeProto) -> bool {
+    let names = ["Scatter", "ScatterElements", "ScatterND"];
+    domain(&node.domain) == ONNX && names.contains(&&*node.op_type)
 }
 
 /// Whether a node's operator takes a map.

@@ -11,11 +11,12 @@ use prost::Message;
 
 use crate::SEMANTICS;
 use crate::error::LoadError;
+use crate::functions;
 use crate::graph;
 use crate::model::Parts;
 use crate::ops::kernel::KernelOp;
 use crate::ops::ml::forest::PACKED;
-use crate::proto::{AttributeProto, AttributeType, ModelProto, NodeProto};
+use crate::proto::{AttributeProto, AttributeType, NodeProto};
 
 /// A model in its small form.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Packed {
 /// As [`OnnxModel::load`](crate::OnnxModel::load).
 pub fn pack(model: &[u8], manifest: &Manifest) -> Result<Option<Packed>, LoadError> {
     let id = ModelId::new(model, manifest, SEMANTICS);
-    let mut proto = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+    let mut proto = functions::read(model)?;
     let parts = Parts::of(&mut proto, manifest)?;
     let Some(graph) = &mut proto.graph else { return Ok(None) };
     let mut is_smaller = false;

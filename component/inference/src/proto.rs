@@ -16,9 +16,35 @@ pub(crate) struct ModelProto {
     pub(crate) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
     pub(crate) opset_import: Vec<OperatorSetIdProto>,
+    #[prost(message, repeated, tag = "25")]
+    pub(crate) functions: Vec<FunctionProto>,
 }
 
 #[derive(Message)]
+pub(crate) struct FunctionProto {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) output: Vec<String>,
+    /// Names of the attributes that have no default.
+    #[prost(string, repeated, tag = "6")]
+    pub(crate) attribute: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) opset_import: Vec<OperatorSetIdProto>,
+    #[prost(string, tag = "10")]
+    pub(crate) domain: String,
+    /// The attributes that have a default, which is their value.
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) attribute_proto: Vec<AttributeProto>,
+    #[prost(string, tag = "13")]
+    pub(crate) overload: String,
+}
+
+#[derive(Clone, Message)]
 pub(crate) struct OperatorSetIdProto {
     #[prost(string, tag = "1")]
     pub(crate) domain: String,
@@ -26,7 +52,7 @@ pub(crate) struct OperatorSetIdProto {
     pub(crate) version: i64,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct GraphProto {
     #[prost(message, repeated, tag = "1")]
     pub(crate) node: Vec<NodeProto>,
@@ -38,7 +64,7 @@ pub(crate) struct GraphProto {
     pub(crate) output: Vec<ValueInfoProto>,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct NodeProto {
     #[prost(string, repeated, tag = "1")]
     pub(crate) input: Vec<String>,
@@ -52,9 +78,17 @@ pub(crate) struct NodeProto {
     pub(crate) attribute: Vec<AttributeProto>,
     #[prost(string, tag = "7")]
     pub(crate) domain: String,
+    #[prost(string, tag = "8")]
+    pub(crate) overload: String,
+    /// Versions of the operator sets `ai.onnx` and `ai.onnx.ml` of a node that stood in a function,
+    /// which may have others than the model. Not of the standard: it is kept for what is packed.
+    #[prost(int64, optional, tag = "1000001")]
+    pub(crate) opset: Option<i64>,
+    #[prost(int64, optional, tag = "1000002")]
+    pub(crate) ml_opset: Option<i64>,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct AttributeProto {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
@@ -77,6 +111,9 @@ pub(crate) struct AttributeProto {
     /// An [`AttributeType`], or another number.
     #[prost(int32, tag = "20")]
     pub(crate) r#type: i32,
+    /// In a function, the name of the function's attribute that it is.
+    #[prost(string, tag = "21")]
+    pub(crate) ref_attr_name: String,
 }
 
 /// Those kinds of attributes that an operator here has.
@@ -107,7 +144,7 @@ impl fmt::Display for AttributeType {
     }
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct TensorProto {
     #[prost(int64, repeated, tag = "1")]
     pub(crate) dims: Vec<i64>,
@@ -135,7 +172,7 @@ pub(crate) struct TensorProto {
 /// The [`TensorProto::data_location`] of data in another file.
 pub(crate) const EXTERNAL: i32 = 1;
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct ValueInfoProto {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
@@ -144,7 +181,7 @@ pub(crate) struct ValueInfoProto {
 }
 
 /// One of its kinds; none of them for optional values and for sparse tensors.
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct TypeProto {
     #[prost(message, optional, tag = "1")]
     pub(crate) tensor_type: Option<TensorTypeProto>,
@@ -155,11 +192,11 @@ pub(crate) struct TypeProto {
 }
 
 /// `TypeProto.Sequence`, with nothing of what it is a sequence of.
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct SequenceTypeProto {}
 
 /// `TypeProto.Map`
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct MapTypeProto {
     #[prost(int32, tag = "1")]
     pub(crate) key_type: i32,
@@ -168,7 +205,7 @@ pub(crate) struct MapTypeProto {
 }
 
 /// `TypeProto.Tensor`
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct TensorTypeProto {
     #[prost(int32, tag = "1")]
     pub(crate) elem_type: i32,
@@ -176,14 +213,14 @@ pub(crate) struct TensorTypeProto {
     pub(crate) shape: Option<TensorShapeProto>,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct TensorShapeProto {
     #[prost(message, repeated, tag = "1")]
     pub(crate) dim: Vec<DimensionProto>,
 }
 
 /// `TensorShapeProto.Dimension`: a size, or the name of one that is not fixed, or neither.
-#[derive(Message)]
+#[derive(Clone, Message)]
 pub(crate) struct DimensionProto {
     #[prost(int64, optional, tag = "1")]
     pub(crate) dim_value: Option<i64>,

@@ -20,13 +20,20 @@ pub(crate) fn wire(
     outputs: &[String],
 ) -> Result<(TypedModel, Vec<usize>), LoadError> {
     let inputs: Vec<Input> = sources.iter().map(input).collect();
-    let Wired { model, counts, mut stretched } =
+    let Wired { model, counts, mut stretched, is_late } =
         wire_graph(graph, operator_sets, &inputs, outputs)?;
     stretched.sort_unstable();
     stretched.dedup();
     for (position, source) in sources.iter().enumerate() {
         if !source.width_is_open || source.fact.shape != [1, 1] {
             continue;
+        }
+        if is_late {
+            return Err(LoadError::Input(format!(
+                "the model's input {} leaves open how many columns it has, and shapes behind it \
+                 depend on the request: export it with its width",
+                source.shown
+            )));
         }
         for &width in &stretched {
             let mut wider = inputs.clone();

@@ -4,29 +4,64 @@
 //! it is enough to go forwards: a node is built for inputs whose types and shapes are known, and
 //! what it is built of says what its outputs are. That also leaves one place to check attributes
 //! against shapes, before tract's operators see them: some of them panic.
+//!
+//! Where a shape depends on the request all the same, the part of the graph that it is in is found
+//! out in a first round, and is one operator in a second one: see [`late`](crate::late). That
+//! operator goes through its nodes in the same way for each row, with nothing but constants.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tract_hir::internal::*;
 
 use crate::binding::Source;
 use crate::error::{LoadError, failed};
 use crate::graph;
+use crate::late::{Late, Part};
 use crate::node::{Node, Operand, node_name, operator_name};
-use crate::ops::{self, Built};
+use crate::ops::kernel::KernelOp;
+use crate::ops::{self, BRANCHES, Built, Choose};
+use crate::opset;
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
-use crate::tensor::{self, Fact, Keys};
+use crate::tensor::{self, Element, Fact, Keys, View};
+
+/// Most elements that a part whose shapes depend on the request holds for a row, and how many each
+/// of its tensors counts at least.
+const MAX_ELEMENTS: usize = 1 << 24;
+const TENSOR: usize = 1 << 6;
 
 /// A graph in the making.
 struct Wires {
     model: TypedModel,
     /// What the names of the file stand for.
     wires: BTreeMap<String, Wire>,
+    /// Those that were added, in this order, so that those of a graph inside a node can be removed.
+    added: Vec<String>,
+    /// What the names of nodes begin with in a graph inside a node.
+    prefix: String,
     opset: i64,
     ml_opset: i64,
     /// Sizes that dimensions of 1 were stretched to.
     stretched: Vec<usize>,
+    mode: Mode,
+}
+
+enum Mode {
+    /// All shapes are to be known.
+    Known,
+    /// Nodes whose shapes are not known are noted.
+    Finds(Found),
+    /// All values are known and computed at once: so many elements are held.
+    Computes(usize),
+}
+
+/// Nodes whose shapes depend on the request.
+#[derive(Default)]
+struct Found {
+    /// The position in the graph itself of the node that is wired.
+    position: usize,
+    late: BTreeSet<usize>,
+    /// Why the first of them is one.
+    reason: Option<LoadError>,
 }
 
 /// What a name of the file stands for.
@@ -39,6 +74,23 @@ enum Wire {
         values: OutletId,
     },
     Sequence(Vec<OutletId>),
+    /// What is computed already, and not in the model.
+    Value(Arc<Tensor>),
+    Values(Vec<Arc<Tensor>>),
+    /// A tensor whose shape depends on the request.
+    Late,
+}
+
+impl Wire {
+    /// How many elements it holds itself.
+    fn elements(&self) -> usize {
+        let of = |value: &Arc<Tensor>| value.len().max(TENSOR);
+        match self {
+            Wire::Value(value) => of(value),
+            Wire::Values(values) => values.iter().map(of).sum(),
+            _ => 0,
+        }
+    }
 }
 
 /// A graph of tract.
@@ -48,6 +100,8 @@ pub(crate) struct Wired {
     pub(crate) counts: Vec<usize>,
     /// Sizes that dimensions of 1 of what depends on the request were stretched to.
     pub(crate) stretched: Vec<usize>,
+    /// Whether it has a part whose shapes depend on the request. What that stretches is not noted.
+    pub(crate) is_late: bool,
 }
 
 /// An input as the graph is to have it: name, type and shape, and the keys of a map.
@@ -65,19 +119,38 @@ pub(crate) fn wire(
     inputs: &[Input],
     outputs: &[String],
 ) -> Result<Wired, LoadError> {
-    let opset_of = |domain, known| opset(graph, operator_sets, domain, known);
-    let opsets = (opset_of(ops::ONNX, OPSETS)?, opset_of(ops::ML, ML_OPSETS)?);
-    let mut wires = Wires::new(opsets);
-    for (name, fact, keys) in inputs {
-        let values = wires.source(name, fact)?;
-        let wire = match keys {
-            Some(keys) => Wire::Map { keys: keys.clone(), values },
-            None => Wire::Tensor(values),
-        };
-        wires.wires.insert(name.clone(), wire);
-    }
-    let counts = wires.graph(graph, outputs)?;
-    Ok(Wired { model: wires.model, counts, stretched: wires.stretched })
+    let opsets = opset::versions(&graph.node, operator_sets)?;
+    let begin = |mode| {
+        let mut wires = Wires::new(opsets, mode);
+        wires.inputs(inputs)?;
+        wires.initializers(graph)?;
+        Ok(wires)
+    };
+    let mut wires: Wires = begin(Mode::Finds(Found::default()))?;
+    wires.nodes(graph.node.iter().enumerate())?;
+    let Mode::Finds(Found { late, reason: Some(reason), .. }) = &wires.mode else {
+        let counts = wires.outputs(outputs)?;
+        let Wires { model, stretched, .. } = wires;
+        return Ok(Wired { model, counts, stretched, is_late: false });
+    };
+    let part = Part::around(late, &graph.node, outputs);
+    let facts = part.outputs.iter().map(|name| match wires.wires.get(name) {
+        Some(Wire::Tensor(outlet)) => {
+            let fact = wires.model.outlet_fact(*outlet).and_then(Fact::of).map_err(failed)?;
+            Ok((name.clone(), fact))
+        }
+        _ => Err(reason.clone()),
+    });
+    let facts = facts.collect::<Result<Vec<_>, LoadError>>()?;
+    let mut wires = begin(Mode::Known)?;
+    let nodes = || graph.node.iter().enumerate();
+    let is_before = |it: &usize| !part.inside.contains(it) && !part.after.contains(it);
+    wires.nodes(nodes().filter(|(it, _)| is_before(it)))?;
+    wires.late(&part, &graph.node, facts)?;
+    wires.nodes(nodes().filter(|(it, _)| part.after.contains(it)))?;
+    let counts = wires.outputs(outputs)?;
+    let Wires { model, stretched, .. } = wires;
+    Ok(Wired { model, counts, stretched, is_late: true })
 }
 
 /// Makes tract's graph of a graph inside a node; `constants` are those of the graph around it.
@@ -91,7 +164,7 @@ fn wire_body(
         let (found, wanted) = (body.input.len(), inputs.len());
         return Err(LoadError::Graph(format!("{found} inputs, expected {wanted}")));
     }
-    let mut wires = Wires::new(opsets);
+    let mut wires = Wires::new(opsets, Mode::Known);
     for (name, constant) in constants {
         wires.constant(name, constant.clone())?;
     }
@@ -100,60 +173,75 @@ fn wire_body(
         wires.wires.insert(info.name.clone(), Wire::Tensor(outlet));
     }
     let outputs: Vec<String> = body.output.iter().map(|output| output.name.clone()).collect();
-    let counts = wires.graph(body, &outputs)?;
+    wires.initializers(body)?;
+    wires.nodes(body.node.iter().enumerate())?;
+    let counts = wires.outputs(&outputs)?;
     match counts.iter().all(|&count| count == 1) {
         true => Ok(wires.model),
         false => Err(LoadError::Graph("a sequence as an output".into())),
     }
 }
 
-/// Versions of the operator sets that onnxruntime runs and the operators here were compared with:
-/// what an earlier or a later one means by a name can differ.
-const OPSETS: RangeInclusive<i64> = 7..=26;
-const ML_OPSETS: RangeInclusive<i64> = 1..=5;
-
-/// The version of an operator set, if the graph has an operator of it.
-fn opset(
-    graph: &GraphProto,
-    operator_sets: &[OperatorSetIdProto],
-    domain: &str,
-    known: RangeInclusive<i64>,
-) -> Result<i64, LoadError> {
-    let newest = *known.end();
-    if !has_operator_of(graph, domain) {
-        return Ok(newest);
-    }
-    let name = if domain == ops::ONNX { "ai.onnx" } else { domain };
-    let import = operator_sets.iter().find(|it| ops::domain(&it.domain) == domain);
-    match import.map(|import| import.version) {
-        Some(version) if known.contains(&version) => Ok(version),
-        Some(version) => Err(LoadError::Graph(format!(
-            "it is of version {version} of the operator set {name}, expected {} to {newest}; \
-             export it with another target_opset",
-            known.start()
-        ))),
-        None => Err(LoadError::Graph(format!(
-            "it has operators of the set {name} and does not say of which version"
-        ))),
-    }
-}
-
-/// Whether a graph has an operator of a domain, also in the graphs inside its nodes.
-fn has_operator_of(graph: &GraphProto, domain: &str) -> bool {
-    graph.node.iter().any(|node| {
-        let mut bodies = node.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
-        ops::domain(&node.domain) == domain || bodies.any(|body| has_operator_of(body, domain))
-    })
-}
-
 fn find<'a>(wires: &'a BTreeMap<String, Wire>, name: &str) -> Result<&'a Wire, LoadError> {
     wires.get(name).ok_or_else(|| LoadError::Graph(format!("nothing in it gives '{name}'")))
 }
 
+/// The part of a graph that is built for each row.
+struct Row {
+    nodes: Vec<(usize, NodeProto)>,
+    constants: Vec<(String, Arc<Tensor>)>,
+    inputs: Vec<(String, Fact)>,
+    outputs: Vec<String>,
+    opsets: (i64, i64),
+}
+
+impl Row {
+    fn compute(&self, views: &[View<'_>]) -> Result<Vec<Arc<Tensor>>, LoadError> {
+        let mut wires = Wires::new(self.opsets, Mode::Computes(0));
+        for (name, constant) in &self.constants {
+            wires.wires.insert(name.clone(), Wire::Value(constant.clone()));
+        }
+        for ((name, fact), view) in self.inputs.iter().zip(views) {
+            let value = view.tensor(&fact.shape).map_err(failed)?.into_arc_tensor();
+            wires.wires.insert(name.clone(), Wire::Value(value));
+        }
+        wires.nodes(self.nodes.iter().map(|(position, node)| (*position, node)))?;
+        let outputs = self.outputs.iter().map(|name| match find(&wires.wires, name)? {
+            Wire::Value(value) => Ok(value.clone()),
+            _ => Err(LoadError::Graph(format!("'{name}' is a sequence"))),
+        });
+        outputs.collect()
+    }
+}
+
+/// The values of outlets of a model of constants.
+fn evaluate(model: &TypedModel, outlets: &[OutletId]) -> TractResult<Vec<Arc<Tensor>>> {
+    let mut values: Vec<TVec<TValue>> = Vec::with_capacity(model.nodes.len());
+    for node in &model.nodes {
+        let inputs = node.inputs.iter().map(|it| values[it.node][it.slot].clone()).collect();
+        let outputs = node.op.eval_out_of_plan(inputs)?;
+        values.push(outputs.context("an operator that cannot be run alone")?);
+    }
+    Ok(outlets.iter().map(|it| values[it.node][it.slot].clone().into_arc_tensor()).collect())
+}
+
 impl Wires {
-    fn new((opset, ml_opset): (i64, i64)) -> Wires {
-        let (model, wires, stretched) = (TypedModel::default(), BTreeMap::new(), Vec::new());
-        Wires { model, wires, opset, ml_opset, stretched }
+    fn new((opset, ml_opset): (i64, i64), mode: Mode) -> Wires {
+        let (model, wires, prefix) = (TypedModel::default(), BTreeMap::new(), String::new());
+        let (added, stretched) = (Vec::new(), Vec::new());
+        Wires { model, wires, added, prefix, opset, ml_opset, stretched, mode }
+    }
+
+    fn inputs(&mut self, inputs: &[Input]) -> Result<(), LoadError> {
+        for (name, fact, keys) in inputs {
+            let values = self.source(name, fact)?;
+            let wire = match keys {
+                Some(keys) => Wire::Map { keys: keys.clone(), values },
+                None => Wire::Tensor(values),
+            };
+            self.wires.insert(name.clone(), wire);
+        }
+        Ok(())
     }
 
     fn source(&mut self, name: &str, fact: &Fact) -> Result<OutletId, LoadError> {
@@ -161,13 +249,19 @@ impl Wires {
     }
 
     fn constant(&mut self, name: &str, constant: Arc<Tensor>) -> Result<(), LoadError> {
-        let outlet = self.model.add_const(format!("initializer:{name}"), constant);
-        self.wires.insert(name.to_owned(), Wire::Tensor(outlet.map_err(failed)?));
+        let label = format!("{}initializer:{name}", self.prefix);
+        let wire = match self.mode {
+            Mode::Computes(_) => Wire::Value(constant),
+            _ => Wire::Tensor(self.model.add_const(label, constant).map_err(failed)?),
+        };
+        if let Mode::Computes(held) = &mut self.mode {
+            *held += wire.elements();
+        }
+        self.wires.insert(name.to_owned(), wire);
         Ok(())
     }
 
-    /// Adds all of a graph, and says of how many outputs of the model each of these names is.
-    fn graph(&mut self, graph: &GraphProto, outputs: &[String]) -> Result<Vec<usize>, LoadError> {
+    fn initializers(&mut self, graph: &GraphProto) -> Result<(), LoadError> {
         for initializer in &graph.initializer {
             let name = &initializer.name;
             let constant = tensor::read(initializer).map_err(|reason| {
@@ -175,9 +269,25 @@ impl Wires {
             })?;
             self.constant(name, constant.into_arc_tensor())?;
         }
-        for (position, node) in graph.node.iter().enumerate() {
+        Ok(())
+    }
+
+    /// Adds nodes, with their positions in the graph.
+    fn nodes<'a>(
+        &mut self,
+        nodes: impl Iterator<Item = (usize, &'a NodeProto)>,
+    ) -> Result<(), LoadError> {
+        for (position, node) in nodes {
+            if let (Mode::Finds(found), true) = (&mut self.mode, self.prefix.is_empty()) {
+                found.position = position;
+            }
             self.add(position, node)?;
         }
+        Ok(())
+    }
+
+    /// Makes these names the outputs, and says of how many outputs of the model each of them is.
+    fn outputs(&mut self, outputs: &[String]) -> Result<Vec<usize>, LoadError> {
         let mut outlets: TVec<OutletId> = TVec::new();
         let mut counts = Vec::with_capacity(outputs.len());
         for name in outputs {
@@ -187,6 +297,9 @@ impl Wires {
                 Wire::Sequence(elements) => outlets.extend(elements.iter().copied()),
                 Wire::Map { .. } => {
                     return Err(LoadError::Graph(format!("the output '{name}' is a map")));
+                }
+                Wire::Value(_) | Wire::Values(_) | Wire::Late => {
+                    return Err(LoadError::Graph(format!("the output '{name}' has no shape")));
                 }
             }
             counts.push(outlets.len() - before);
@@ -203,9 +316,40 @@ impl Wires {
             reason,
         };
         let show = |error: TractError| failed(format!("{error:#}"));
+        if let Some(name) = node.output.iter().find(|name| self.wires.contains_key(*name)) {
+            return Err(failed(format!("it gives '{name}', which is there already")));
+        }
+        // Graphs inside a node can read such a tensor, too; those of `If` are looked into later.
+        let is_choice = ops::is_choice(node);
+        let is_late = |name: &&str| matches!(self.wires.get(*name), Some(Wire::Late));
+        if matches!(self.mode, Mode::Finds(_))
+            && let Some(name) = match is_choice {
+                true => node.input.first().map(String::as_str).filter(is_late),
+                false => graph::reads(node).into_iter().find(is_late),
+            }
+        {
+            let reason = failed(format!("the shape of '{name}' depends on the request"));
+            return match is_choice {
+                true => self.choose(position, node, None, reason),
+                false => {
+                    let shape = node.input.first().filter(|_| ops::keeps_shape(node));
+                    let shape = match shape.and_then(|name| self.wires.get(name)) {
+                        Some(Wire::Tensor(outlet)) => {
+                            Some(self.model.outlet_fact(*outlet).and_then(Fact::of).map_err(show)?)
+                        }
+                        _ => None,
+                    };
+                    self.put_off(node, &[shape], reason)
+                }
+            };
+        }
         // The tensors that it reads, with the keys of maps; those of a sequence side by side.
         let mut read: Vec<Option<(OutletId, Option<&Keys>)>> = Vec::new();
         let mut sequence = None;
+        let model = &mut self.model;
+        let mut constant = |value: &Arc<Tensor>| {
+            model.add_const(format!("value:{}", model.nodes.len()), value.clone()).map_err(show)
+        };
         for (position, name) in node.input.iter().enumerate() {
             if name.is_empty() {
                 read.push(None);
@@ -213,6 +357,7 @@ impl Wires {
             }
             match find(&self.wires, name)? {
                 Wire::Tensor(outlet) => read.push(Some((*outlet, None))),
+                Wire::Value(value) => read.push(Some((constant(value)?, None))),
                 Wire::Map { keys, values } if ops::takes_maps(node) => {
                     read.push(Some((*values, Some(keys))));
                 }
@@ -220,10 +365,17 @@ impl Wires {
                     sequence = Some(elements.len());
                     read.extend(elements.iter().map(|&element| Some((element, None))));
                 }
+                Wire::Values(values) if position == 0 && ops::takes_sequences(node) => {
+                    sequence = Some(values.len());
+                    for value in values {
+                        read.push(Some((constant(value)?, None)));
+                    }
+                }
                 Wire::Map { .. } => return Err(failed(format!("it reads the map '{name}'"))),
-                Wire::Sequence(_) => {
+                Wire::Sequence(_) | Wire::Values(_) => {
                     return Err(failed(format!("it reads the sequence '{name}'")));
                 }
+                Wire::Late => return Err(failed(format!("it reads '{name}', of no known shape"))),
             }
         }
         let inputs: TVec<OutletId> = read.iter().flatten().map(|&(outlet, _)| outlet).collect();
@@ -239,35 +391,253 @@ impl Wires {
             Some(Operand { fact, constant: constant.as_deref(), keys })
         });
         let operands = operands.collect();
-        let opsets = (self.opset, self.ml_opset);
-        let captured = self.captured(node).map_err(failed)?;
+        let opsets = (node.opset.unwrap_or(self.opset), node.ml_opset.unwrap_or(self.ml_opset));
         let wire_body = |body: &GraphProto, inputs: &[Fact]| {
+            let captured = self.captured(node)?;
             wire_body(opsets, &captured, body, inputs).map_err(|error| error.to_string())
         };
         let view = Node::new(node, opsets, operands, sequence, &wire_body);
-        let built =
-            build(&view).and_then(|built| view.refuse_unread().map(|()| built)).map_err(failed)?;
+        let built = build(&view).and_then(|built| view.refuse_unread().map(|()| built));
+        let built = match (built, &self.mode) {
+            (Err(reason), Mode::Finds(_)) if view.needs_values() => {
+                return self.put_off(node, &[], failed(reason));
+            }
+            (built, _) => built.map_err(failed)?,
+        };
         self.stretched.extend(view.stretched());
+        if let Built::Choice(known) = built {
+            let condition = Some((inputs[0], known));
+            let reason = failed("what it gives has a shape that depends on the request".into());
+            return self.choose(position, node, condition, reason);
+        }
 
-        let name = graph::typed_name(position, node);
+        let name = format!("{}{}", self.prefix, graph::typed_name(position, node));
         let wired = built.wire(&node.op_type, &name, &mut self.model, &inputs).map_err(show)?;
         for &outlet in &wired {
             self.model.outlet_fact(outlet).and_then(Fact::of).map_err(show)?;
         }
-        if let Some(name) = node.output.iter().find(|name| self.wires.contains_key(*name)) {
-            return Err(failed(format!("it gives '{name}', which is there already")));
+        let is_sequence = matches!((&built, &node.output[..]), (Built::Sequence(_), [_]));
+        let wanted = if is_sequence { 0 } else { node.output.len() };
+        if wanted > wired.len() {
+            let all = wired.len();
+            return Err(failed(format!("{wanted} outputs, expected at most {all}")));
         }
-        if let (Built::Sequence(_), [name]) = (&built, &node.output[..]) {
-            self.wires.insert(name.clone(), Wire::Sequence(wired.to_vec()));
+        let values = match &mut self.mode {
+            Mode::Computes(_) => {
+                let values = evaluate(&self.model, &wired).map_err(show)?;
+                self.model = TypedModel::default();
+                Some(values)
+            }
+            _ => None,
+        };
+        if is_sequence {
+            let wire = values.map_or_else(|| Wire::Sequence(wired.to_vec()), Wire::Values);
+            self.give(&node.output[0], wire);
+            return self.check_held().map_err(failed);
+        }
+        for (position, name) in node.output.iter().enumerate() {
+            self.give(
+                name,
+                match &values {
+                    Some(values) => Wire::Value(values[position].clone()),
+                    None => Wire::Tensor(wired[position]),
+                },
+            );
+        }
+        self.check_held().map_err(failed)
+    }
+
+    fn give(&mut self, name: &str, wire: Wire) {
+        if !name.is_empty() {
+            if let Mode::Computes(held) = &mut self.mode {
+                *held += wire.elements();
+            }
+            self.wires.insert(name.to_owned(), wire);
+            self.added.push(name.to_owned());
+        }
+    }
+
+    fn check_held(&self) -> Result<(), String> {
+        match self.mode {
+            Mode::Computes(held) if held > MAX_ELEMENTS => Err(format!(
+                "{held} elements where shapes depend on the request, expected at most \
+                 {MAX_ELEMENTS}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a node can be built for a row only; `shapes` are those of its outputs that are
+    /// known.
+    fn put_off(
+        &mut self,
+        node: &NodeProto,
+        shapes: &[Option<Fact>],
+        why: LoadError,
+    ) -> Result<(), LoadError> {
+        for (position, name) in node.output.iter().enumerate() {
+            let wire = match shapes.get(position) {
+                Some(Some(fact)) => {
+                    let label = format!("late:{}", self.model.nodes.len());
+                    Wire::Tensor(self.model.add_source(label, fact.typed()).map_err(failed)?)
+                }
+                _ => Wire::Late,
+            };
+            self.give(name, wire);
+        }
+        if let Mode::Finds(found) = &mut self.mode {
+            found.late.insert(found.position);
+            found.reason.get_or_insert(why);
+        }
+        Ok(())
+    }
+
+    /// Adds an `If`: the graph that is chosen, where that is known, else both; or puts it off where
+    /// their shapes or the condition's depend on the request.
+    fn choose(
+        &mut self,
+        position: usize,
+        node: &NodeProto,
+        condition: Option<(OutletId, Option<bool>)>,
+        why: LoadError,
+    ) -> Result<(), LoadError> {
+        let reason = |reason| LoadError::Node {
+            operator: operator_name(node),
+            node: node_name(node),
+            reason,
+        };
+        let mut branch = |name: &str| {
+            let graph = node.attribute.iter().find(|it| it.name == name);
+            let graph = graph.and_then(|it| it.g.as_ref());
+            let graph = graph.ok_or_else(|| reason(format!("it has no attribute '{name}'")))?;
+            if !graph.input.is_empty() || graph.output.len() < node.output.len() {
+                let (inputs, outputs, wanted) =
+                    (graph.input.len(), graph.output.len(), node.output.len());
+                return Err(reason(format!(
+                    "its graph '{name}' has {inputs} inputs and {outputs} outputs, expected none \
+                     and {wanted}"
+                )));
+            }
+            self.branch(&format!("{position}.{name}/"), graph)
+        };
+        if let Some((_, Some(known))) = condition {
+            let wires = branch(BRANCHES[usize::from(!known)])?;
+            node.output.iter().zip(wires).for_each(|(name, wire)| self.give(name, wire));
             return Ok(());
         }
-        for (position, name) in node.output.iter().enumerate().filter(|(_, it)| !it.is_empty()) {
-            let outlet = *wired.get(position).ok_or_else(|| {
-                let (wanted, all) = (node.output.len(), wired.len());
-                failed(format!("{wanted} outputs, expected at most {all}"))
-            })?;
-            self.wires.insert(name.clone(), Wire::Tensor(outlet));
+        let (yes, no) = (branch(BRANCHES[0])?, branch(BRANCHES[1])?);
+        let is_late = match &self.mode {
+            Mode::Finds(found) => found.late.contains(&found.position),
+            _ => false,
+        };
+        let mut shapes = Vec::with_capacity(node.output.len());
+        let mut chosen = Vec::with_capacity(node.output.len());
+        for (slot, (yes, no)) in yes.into_iter().zip(no).take(node.output.len()).enumerate() {
+            let fact = |wire: &Wire| match wire {
+                Wire::Tensor(outlet) => {
+                    let fact = self.model.outlet_fact(*outlet).and_then(Fact::of);
+                    fact.map(Some).map_err(failed)
+                }
+                Wire::Late => Ok(None),
+                _ => Err(reason("a sequence or a map that depends on the request".into())),
+            };
+            let (first, second) = (fact(&yes)?, fact(&no)?);
+            if let (Some(first), Some(second)) = (&first, &second)
+                && first.element != second.element
+            {
+                let (first, second) = (first.element, second.element);
+                return Err(reason(format!("{first} or {second}, expected one type")));
+            }
+            let same = first.filter(|first| second.as_ref() == Some(first));
+            if let (Wire::Tensor(yes), Wire::Tensor(no), Some(fact), Some((condition, _)), false) =
+                (&yes, &no, &same, condition, is_late)
+            {
+                let name = format!("{}{position}.{slot}:{}", self.prefix, node.name);
+                let op = KernelOp::new(&node.op_type, Arc::new(Choose), vec![fact.clone()]);
+                let wired = self.model.wire_node(name, op, &[condition, *yes, *no]);
+                chosen.push(Wire::Tensor(wired.map_err(failed)?[0]));
+            }
+            shapes.push(same);
         }
+        if chosen.len() == node.output.len() {
+            node.output.iter().zip(chosen).for_each(|(name, wire)| self.give(name, wire));
+            return Ok(());
+        }
+        match self.mode {
+            Mode::Finds(_) => self.put_off(node, &shapes, why),
+            _ => Err(why),
+        }
+    }
+
+    /// Adds a graph inside a node, which reads what is around it, and gives its outputs.
+    fn branch(&mut self, prefix: &str, graph: &GraphProto) -> Result<Vec<Wire>, LoadError> {
+        let length = self.prefix.len();
+        let mark = self.added.len();
+        self.prefix.push_str(prefix);
+        for initializer in &graph.initializer {
+            let name = &initializer.name;
+            if self.wires.contains_key(name) {
+                let reason = format!("the initializer '{name}' is there already");
+                return Err(LoadError::Graph(reason));
+            }
+            self.added.push(name.clone());
+        }
+        self.initializers(graph)?;
+        self.nodes(graph.node.iter().enumerate())?;
+        let outputs = graph.output.iter().map(|it| find(&self.wires, &it.name).cloned());
+        let outputs = outputs.collect::<Result<Vec<Wire>, LoadError>>()?;
+        for name in self.added.drain(mark..) {
+            let removed = self.wires.remove(&name);
+            if let Mode::Computes(held) = &mut self.mode {
+                *held = held.saturating_sub(removed.map_or(0, |wire| wire.elements()));
+            }
+        }
+        self.prefix.truncate(length);
+        Ok(outputs)
+    }
+
+    /// Adds the part of a graph whose shapes depend on the request, with the types and shapes of its
+    /// outputs.
+    fn late(
+        &mut self,
+        part: &Part,
+        nodes: &[NodeProto],
+        outputs: Vec<(String, Fact)>,
+    ) -> Result<(), LoadError> {
+        let nodes = part.inside.iter().map(|&it| (it, nodes[it].clone())).collect();
+        let opsets = (self.opset, self.ml_opset);
+        let names: Vec<String> = outputs.iter().map(|(name, _)| name.clone()).collect();
+        let (constants, inputs) = (Vec::new(), Vec::new());
+        let mut row = Row { nodes, constants, inputs, outputs: names, opsets };
+        let mut outlets = Vec::new();
+        for name in &part.inputs {
+            let refuse = |what: &str| {
+                LoadError::Graph(format!("shapes depend on the request where {what} '{name}' is"))
+            };
+            let Wire::Tensor(outlet) = find(&self.wires, name)? else {
+                return Err(refuse("the sequence or map"));
+            };
+            let fact = self.model.outlet_fact(*outlet).map_err(failed)?;
+            if let Some(constant) = &fact.konst {
+                row.constants.push((name.clone(), constant.clone()));
+                continue;
+            }
+            let fact = Fact::of(fact).map_err(failed)?;
+            // Encoders in it could not be asked which categories they know.
+            if fact.element == Element::Text {
+                return Err(refuse("the text"));
+            }
+            row.inputs.push((name.clone(), fact));
+            outlets.push(*outlet);
+        }
+        let facts = outputs.iter().map(|(_, fact)| fact.clone()).collect();
+        let names = row.outputs.clone();
+        let compute = Box::new(move |views: &[View<'_>]| {
+            row.compute(views).map_err(|error| error.to_string())
+        });
+        let op = KernelOp::new("Late", Arc::new(Late { compute, outputs }), facts);
+        let wired = self.model.wire_node("late", op, &outlets).map_err(failed)?;
+        names.iter().zip(wired).for_each(|(name, outlet)| self.give(name, Wire::Tensor(outlet)));
         Ok(())
     }
 
@@ -278,6 +648,7 @@ impl Wires {
                 Some(Wire::Tensor(outlet)) => {
                     self.model.outlet_fact(*outlet).map_err(|e| e.to_string())?.konst.clone()
                 }
+                Some(Wire::Value(value)) => Some(value.clone()),
                 _ => None,
             };
             let constant = constant.ok_or_else(|| {

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 
 use foretold_core::model::feature::{Domain, Feature, Value};
 use foretold_core::model::manifest::Manifest;
-use prost::Message;
 use tract_hir::internal::*;
 
 use crate::error::LoadError;
+use crate::functions;
 use crate::graph;
 use crate::model::Parts;
 use crate::ops::kernel::KernelOp;
-use crate::proto::{AttributeProto, ModelProto, NodeProto};
+use crate::proto::{AttributeProto, NodeProto};
 use crate::tensor::{self, View};
 
 /// The first of the numbers that mark features. Floats of 32 bits have them all.
@@ -97,7 +97,7 @@ pub(super) fn find(model: &[u8], manifest: &Manifest) -> Result<Vec<Known>, Load
 
 /// The nodes that outputs depend on, in the order of the file.
 fn nodes(model: &[u8], names: &[String]) -> Result<Vec<NodeProto>, LoadError> {
-    let file = ModelProto::decode(model).map_err(|e| LoadError::NotOnnx(e.to_string()))?;
+    let file = functions::read(model)?;
     let mut graph = file.graph.unwrap_or_default();
     graph::prune(&mut graph, names)?;
     Ok(graph.node)

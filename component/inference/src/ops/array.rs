@@ -1,6 +1,7 @@
 //! Operators of `ai.onnx` that move elements, or change their type.
 
 pub(super) mod cast;
+pub(super) mod choice;
 pub(super) mod gather;
 pub(super) mod gather_elements;
 pub(super) mod one_hot;

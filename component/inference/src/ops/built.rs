@@ -24,6 +24,8 @@ pub(crate) enum Built {
         uses: Vec<usize>,
         outputs: Vec<Fact>,
     },
+    /// One of the two graphs inside the node, and which where that is known.
+    Choice(Option<bool>),
 }
 
 impl Built {
@@ -73,6 +75,7 @@ impl Built {
     ) -> TractResult<TVec<OutletId>> {
         match self {
             Built::Wiring(wiring) | Built::Sequence(wiring) => wiring(prefix, model, inputs),
+            Built::Choice(_) => bail!("a choice of graphs, which is no operator of its own"),
             Built::Kernel { kernel, uses, outputs } => {
                 let used: Option<TVec<OutletId>> =
                     uses.iter().map(|&position| inputs.get(position).copied()).collect();

@@ -28,6 +28,19 @@ fn a_packed_model_answers_as_its_file_does() {
     assert!(packed_models >= 6, "{packed_models}");
 }
 
+/// Its nodes are put in where it is called, in the small form, too.
+#[test]
+fn a_forest_in_a_function_is_packed() {
+    let mut cases = operator_cases(&operators_path()).into_iter();
+    let case = cases.find(|it| it.name == "hard_function_forest").expect("the case");
+    let packed = pack(&case.model, &case.manifest).expect("a model").expect("a small form");
+    let [file, small] = [&case.model, &packed.model]
+        .map(|model| OnnxModel::load(model, &case.manifest).expect("a model"));
+    for row in &case.rows {
+        assert_eq!(file.predict(row).expect("a row"), small.predict(row).expect("a row"));
+    }
+}
+
 #[test]
 fn a_packed_graph_answers_as_its_file_does() {
     let mut packed_names = Vec::new();

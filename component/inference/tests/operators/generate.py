@@ -17,6 +17,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 HERE = Path(__file__).resolve().parent
 ML = "ai.onnx.ml"
 MICROSOFT = "com.microsoft"
+LOCAL = "local_domain"
 # How onnxruntime says that it does not do something.
 REFUSALS = (Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException)
 NAN = float("nan")
@@ -31,13 +32,38 @@ def node(op, inputs, outputs, domain="", **attributes):
     return helper.make_node(op, inputs, outputs, domain=domain, **attributes)
 
 
+def call(function, inputs, outputs, **attributes):
+    """A node that calls a function of the model."""
+    return node(function, inputs, outputs, LOCAL, **attributes)
+
+
+def function(name, inputs, outputs, nodes, attributes=(), defaults=None, opset=17):
+    """A function, with attributes that have no default and some that have one."""
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, 3), helper.make_opsetid(LOCAL, 1)]
+    defaults = [helper.make_attribute(key, value) for key, value in (defaults or {}).items()]
+    return helper.make_function(LOCAL, name, inputs, outputs, nodes, opsets, list(attributes), defaults)
+
+
+def refers(op, inputs, outputs, name, attribute, kind, **attributes):
+    """A node in a function, one of whose attributes is the function's."""
+    made = node(op, inputs, outputs, **attributes)
+    made.attribute.append(onnx.AttributeProto(name=name, ref_attr_name=attribute, type=kind))
+    return made
+
+
+def branch(nodes, outputs, initializers=()):
+    """A graph inside an `If`."""
+    return helper.make_graph(nodes, "branch", [], [helper.make_empty_tensor_value_info(it) for it in outputs], list(initializers))
+
+
 def constant(name, values, kind="float32"):
     element, dtype = TYPES[kind]
     array = np.array(values, dtype=dtype)
     return helper.make_tensor(name, element, array.shape, [str(v) for v in array.flatten()] if kind == "string" else array.flatten())
 
 
-def graph(name, nodes, width, kind="float32", initializers=(), opset=17, ml=3, output="Y", optimized=True, shape=None, keys=None):
+def graph(name, nodes, width, kind="float32", initializers=(), opset=17, ml=3, output="Y", optimized=True, shape=None, keys=None,
+          functions=()):
     """A model from X [None, width], or of another shape, or from a map, to the tensor `output`, and a session of onnxruntime that runs it."""
     source = helper.make_tensor_value_info("X", TYPES[kind][0], [None, width] if shape is None else shape)
     if keys:
@@ -48,7 +74,9 @@ def graph(name, nodes, width, kind="float32", initializers=(), opset=17, ml=3, o
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)]
     if any(it.domain == MICROSOFT for it in nodes):
         opsets.append(helper.make_opsetid(MICROSOFT, 1))
-    model = helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    if functions:
+        opsets.append(helper.make_opsetid(LOCAL, 1))
+    model = helper.make_model(made, opset_imports=opsets, ir_version=8, functions=functions).SerializeToString(deterministic=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
@@ -1014,6 +1042,84 @@ def hard_machines():
             yield from attempt(f"hard_tree_ensemble_only_{mode}_{targets}", [made, *exactly("Z", "float32")[0]], WITH_NAN, ml=5, opset=21)
 
 
+def hard_graphs():
+    """Functions of the model, graphs inside nodes, and shapes that depend on the values."""
+    float_, ints = onnx.AttributeProto.FLOAT, onnx.AttributeProto.INTS
+    scaled = function("scaled", ["x", "shift"], ["y"], [
+        refers("Constant", [], ["factor"], "value_float", "factor", float_), node("Mul", ["x", "factor"], ["z"]), node("Add", ["z", "shift"], ["y"])],
+        defaults={"factor": 2.0})
+    twice = function("twice", ["x"], ["y"], [
+        refers("Constant", [], ["shift"], "value_floats", "shifts", onnx.AttributeProto.FLOATS), call("scaled", ["x", "shift"], ["z"], factor=-0.5),
+        call("scaled", ["z", "shift"], ["y"])], attributes=["shifts"])
+    yield from attempt("hard_function", [call("scaled", ["X", "C"], ["z"]), call("scaled", ["z", "X"], ["y"], factor=3.5), node("Neg", ["y"], ["Y"])], WITH_NAN,
+                       exact=True, initializers=[constant("C", [0.25])], functions=[scaled])
+    yield from attempt("hard_function_of_functions", [call("twice", ["X"], ["z"], shifts=[1.0, 2.0, 3.0]), call("twice", ["z"], ["Y"], shifts=[0.5])], WITH_NAN,
+                       exact=True, functions=[twice, scaled])
+    # What a call leaves out is left out inside.
+    bounded = function("bounded", ["x", "low", "high"], ["y"], [node("Clip", ["x", "low", "high"], ["y"])])
+    yield from attempt("hard_function_left_out", [call("bounded", ["X", "", "H"], ["y"]), call("bounded", ["y", "L"], ["z"]), node("Neg", ["z"], ["Y"])], ROWS,
+                       exact=True, initializers=[constant("L", -1.0), constant("H", 2.0)], functions=[bounded])
+    shaped = function("shaped", ["x"], ["y"], [refers("ReduceMean", ["x"], ["y"], "axes", "axes", ints, keepdims=1)], attributes=["axes"])
+    for name, attributes in (("given", {"axes": [1]}), ("not_given", {})):
+        yield from attempt(f"hard_function_attribute_{name}", [call("shaped", ["X"], ["Y"], **attributes)], ROWS, functions=[shaped])
+    # Of an earlier operator set than the model.
+    older = function("older", ["x"], ["y"], [node("Abs", ["x"], ["a"]), node("Sqrt", ["a"], ["y"])], opset=14)
+    yield from attempt("hard_function_operator_set", [call("older", ["X"], ["z"]), node("ReduceSum", ["z", "A"], ["Y"])], ROWS, initializers=[constant("A", [1], "int64")],
+                       functions=[older])
+
+    attributes, leaves = trees()
+    forest = function("forest", ["x"], ["y"], [node("TreeEnsembleRegressor", ["x"], ["y"], ML, **attributes, **votes("target", leaves, [0]), n_targets=1)])
+    yield from attempt("hard_function_forest", [call("forest", ["X"], ["Y"])], ROWS, functions=[forest])
+
+    positive = [node("ReduceSum", ["X"], ["S"], keepdims=0), node("Greater", ["S", "O"], ["B"])]
+    zero = constant("O", 0.0)
+    double, negative = branch([node("Add", ["X", "X"], ["t"])], ["t"]), branch([node("Neg", ["X"], ["t"])], ["t"])
+    yield from attempt("hard_if", [*positive, node("If", ["B"], ["Y"], then_branch=double, else_branch=negative)], WITH_NAN, exact=True, initializers=[zero])
+    as_it_is = branch([node("Identity", ["X"], ["t"])], ["t"])
+    yield from attempt("hard_if_around", [*positive, node("If", ["B"], ["Y"], then_branch=double, else_branch=as_it_is)], WITH_NAN, exact=True, initializers=[zero])
+    inner = branch([node("Less", ["S", "F"], ["C"]), node("If", ["C"], ["u"], then_branch=branch([node("Mul", ["X", "F"], ["v"])], ["v"]),
+                                                          else_branch=branch([node("Sub", ["X", "S"], ["v"])], ["v"]))], ["u"], [constant("F", 3.0)])
+    yield from attempt("hard_if_in_if", [*positive, node("If", ["B"], ["Y"], then_branch=inner, else_branch=negative)], WITH_NAN, exact=True, initializers=[zero])
+    several = [branch([node("Abs", ["X"], ["p"]), node("Cast", ["X"], ["i"], to=TensorProto.INT64)], ["p", "i"]),
+               branch([node("Neg", ["X"], ["p"]), node("Shape", ["X"], ["s"]), node("ConstantOfShape", ["s"], ["i"], value=constant("v", [7], "int64"))], ["p", "i"])]
+    yield from attempt("hard_if_outputs", [*positive, node("If", ["B"], ["P", "I"], then_branch=several[0], else_branch=several[1]),
+                                           node("Cast", ["I"], ["F"], to=TensorProto.FLOAT), node("Add", ["P", "F"], ["Y"])], ROWS, exact=True, initializers=[zero])
+    for known in (True, False):
+        chosen = [node("If", ["K"], ["Z"], then_branch=double, else_branch=branch([node("Concat", ["X", "X"], ["t"], axis=1)], ["t"])), node("Abs", ["Z"], ["Y"])]
+        yield from attempt(f"hard_if_known_{known}".lower(), chosen, WITH_NAN, exact=True, initializers=[constant("K", known, "bool")])
+    called = [branch([call("scaled", ["x", "x"], ["t"], factor=4.0)], ["t"]), branch([call("scaled", ["x", "s"], ["t"])], ["t"])]
+    chooses = function("chooses", ["x", "s", "b"], ["y"], [node("If", ["b"], ["y"], then_branch=called[0], else_branch=called[1])])
+    yield from attempt("hard_if_in_function", [*positive, call("chooses", ["X", "S", "B"], ["y"]), call("chooses", ["y", "X", "B"], ["Y"])], WITH_NAN, exact=True,
+                       initializers=[zero], functions=[chooses, scaled])
+
+    deep = double
+    for _ in range(24):
+        deep = branch([node("If", ["B"], ["t"], then_branch=deep, else_branch=negative)], ["t"])
+    yield from attempt("hard_if_deep", [*positive, node("If", ["B"], ["Y"], then_branch=deep, else_branch=negative)], ROWS, exact=True, initializers=[zero])
+
+    # Elements that something holds for, changed: how many there are depends on the values.
+    rows = [*WITH_NAN, [NAN, NAN, NAN], [5.0, 6.0, 7.0]]
+    picked = [node("NonZero", ["N"], ["P"]), node("Transpose", ["P"], ["I"], perm=[1, 0]), node("GatherND", ["X", "I"], ["V"]), node("Shape", ["V"], ["L"]),
+              node("ConstantOfShape", ["L"], ["U"], value=constant("v", [9.0])), node("ScatterND", ["X", "I", "U"], ["Z"])]
+    yield from attempt("hard_late_missing", [node("IsNaN", ["X"], ["N"]), *picked, node("Neg", ["Z"], ["Y"])], rows, exact=True)
+    yield from attempt("late_missing", [node("IsNaN", ["X"], ["N"]), *picked, node("Neg", ["Z"], ["Y"])], rows)
+    few = [node("Greater", ["X", "O"], ["N"]), node("Squeeze", ["N", "A"], ["M"]), node("Compress", ["X", "M"], ["C"], axis=1), node("ReduceSum", ["C"], ["R"], keepdims=0),
+           node("Sub", ["C", "R"], ["D"]), node("NonZero", ["N"], ["P"]), node("Transpose", ["P"], ["I"], perm=[1, 0]), node("Reshape", ["D", "W"], ["F"]),
+           node("ScatterND", ["X", "I", "F"], ["Z"]), node("Mul", ["Z", "X"], ["Y"])]
+    numbers = [zero, constant("A", [0], "int64"), constant("W", [-1], "int64")]
+    yield from attempt("hard_late_compress", few, ROWS + [[5.0, 6.0, 7.0]], initializers=numbers)
+    # Two such parts, with what lies between them, beside an `If` whose graphs give other shapes.
+    again = [node("Less", ["Y1", "O"], ["N2"]), node("NonZero", ["N2"], ["P2"]), node("Transpose", ["P2"], ["I2"], perm=[1, 0]), node("GatherND", ["Y1", "I2"], ["V2"]),
+             node("Abs", ["V2"], ["U2"]), node("ScatterND", ["Y1", "I2", "U2"], ["Y"])]
+    yield from attempt("hard_late_twice", [node("IsNaN", ["X"], ["N"]), *picked, node("Sub", ["Z", "T"], ["Y1"]), *again], rows, exact=True,
+                       initializers=[zero, constant("T", [1.0])])
+    short, long = branch([node("Slice", ["X", "A0", "A1", "A1"], ["t"])], ["t"]), branch([node("Identity", ["X"], ["t"])], ["t"])
+    uneven = [*positive, node("If", ["B"], ["Q"], then_branch=short, else_branch=long), node("ReduceMax", ["Q"], ["R"], keepdims=0), node("Reshape", ["R", "W"], ["F"]),
+              node("ScatterND", ["X", "I", "F"], ["Y"])]
+    yield from attempt("hard_late_if", uneven, ROWS, exact=True,
+                       initializers=[zero, constant("A0", [0], "int64"), constant("A1", [1], "int64"), constant("W", [1], "int64"), constant("I", [[0, 2]], "int64")])
+
+
 def hard_maps():
     mapper = {"cats_strings": ["a", "b", "a", ""], "cats_int64s": [1, 2, 3, 2**53 + 1]}
     yield from attempt("hard_category_mapper_strings", [node("CategoryMapper", ["X"], ["I"], ML, **mapper, default_int64=-7), node("Cast", ["I"], ["Y"], to=TensorProto.FLOAT)],
@@ -1042,7 +1148,7 @@ def hard_inputs():
 
 def hard_cases():
     for cases in (hard_unary, hard_binary, hard_clip, hard_reductions, hard_normalizing, hard_cast, hard_ml, hard_moving, hard_products,
-                  hard_functions, hard_places, hard_networks, hard_machines, hard_maps, hard_inputs):
+                  hard_functions, hard_places, hard_networks, hard_machines, hard_maps, hard_inputs, hard_graphs):
         yield from cases()
 
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from onnx import TensorProto, helper
 
-from generate import ML, constant, node, trees, votes
+from generate import LOCAL, ML, branch, call, constant, function, node, refers, trees, votes
 
 HERE = Path(__file__).resolve().parent
 
 
-def graph(nodes, initializers=(), outputs=("Y",), inputs=("X",), width=3, opset=17, ml=3):
+def graph(nodes, initializers=(), outputs=("Y",), inputs=("X",), width=3, opset=17, ml=3, functions=()):
     sources = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width]) for name in inputs]
     targets = [helper.make_empty_tensor_value_info(name) for name in outputs]
     made = helper.make_graph(nodes, "malformed", sources, targets, list(initializers))
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)]
-    return helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+    return helper.make_model(made, opset_imports=opsets, ir_version=8, functions=functions).SerializeToString(deterministic=True)
 
 
 def forest(change, op="TreeEnsembleRegressor"):
@@ -149,6 +149,7 @@ def cases():
     yield "too_many_inputs", graph([node("Sub", ["X", "X", "X"], ["Y"])]), "3 inputs, expected 2"
     yield from tensors()
     yield from more()
+    yield from inside()
 
 
 def ensemble(change):
@@ -255,6 +256,78 @@ def more():
         [node("Add", ["s", "x"], ["t"])], "body", [helper.make_empty_tensor_value_info(name) for name in "sx"],
         [helper.make_empty_tensor_value_info(name) for name in "tt"]))], long), "4194304 slices and"
     yield "scan_without_body", graph([node("Scan", ["X", "X"], ["a", "Y"], num_scan_inputs=1)]), "no attribute 'body'"
+
+
+def inside():
+    """Functions and graphs inside nodes."""
+    def calls(*functions, **attributes):
+        return graph([call(functions[0].name, ["X"], ["Y"], **attributes)], functions=functions)
+
+    def chain(length, each):
+        """Functions of which each calls the next one so often; the last one does nothing."""
+        for i in range(length):
+            names = ["x", *(f"t{k}" for k in range(each - 1)), "y"]
+            yield function(f"f{i}", ["x"], ["y"], [call(f"f{i + 1}", [a], [b]) for a, b in zip(names, names[1:])])
+        yield function(f"f{length}", ["x"], ["y"], [node("Identity", ["x"], ["y"])])
+
+    yield "function_missing", graph([call("f", ["X"], ["Y"])]), f"has the operator {LOCAL}.f"
+    yield "function_missing_inside", calls(function("f", ["x"], ["y"], [call("g", ["x"], ["y"])])), f"has the operator {LOCAL}.g"
+    yield "function_calls_itself", calls(function("f", ["x"], ["y"], [call("f", ["x"], ["y"])])), f"calls itself: {LOCAL}.f, {LOCAL}.f"
+    circle = [function("f", ["x"], ["y"], [call("g", ["x"], ["y"])]), function("g", ["x"], ["y"], [call("f", ["x"], ["y"])])]
+    yield "functions_in_a_circle", calls(*circle), f"calls itself: {LOCAL}.f, {LOCAL}.g, {LOCAL}.f"
+    truth = constant("B", True, "bool")
+    hidden = branch([call("f", ["x"], ["t"])], ["t"])
+    yield "function_calls_itself_in_a_graph", calls(function("f", ["x"], ["y"], [
+        node("Constant", [], ["b"], value=truth), node("If", ["b"], ["y"], then_branch=hidden, else_branch=hidden)])), "calls itself"
+    yield "functions_that_double", calls(*chain(30, 2)), "come to more than 16384 nodes"
+    nothing = [function(f"f{i}", ["x"], [], [call(f"f{i + 1}", ["x"], []) for _ in range(100)]) for i in range(9)] + [function("f9", ["x"], [], [])]
+    yield "functions_of_nothing", graph([call("f0", ["X"], []), node("Identity", ["X"], ["Y"])], functions=nothing), "come to more than 16384 nodes"
+    yield "functions_too_deep", calls(*chain(40, 1)), "inside each other"
+    large = node("Constant", [], ["c"], value=constant("v", [0.0] * 6000))
+    wide = [function("f", ["x"], ["y"], [call("g", ["x"], [f"t{i}"]) for i in range(3500)] + [node("Identity", ["x"], ["y"])]),
+            function("g", ["x"], ["y"], [large, node("Identity", ["x"], ["y"])])]
+    yield "functions_of_gigabytes", calls(*wide), "come to more than 67108864 bytes"
+    long = "x" * 50_000
+    named = function("f", ["x"], ["y"], [node("Sum", ["x"] * 2000, ["y"])])
+    yield "functions_of_long_names", graph([node("Identity", ["X"], [long]), call("f", [long], ["Y"])], functions=[named]), "come to more than 67108864 bytes"
+    one = function("f", ["x"], ["y"], [node("Abs", ["x"], ["y"])])
+    yield "function_twice", calls(one, one), f"two functions '{LOCAL}.f'"
+    yield "function_with_too_many_inputs", graph([call("f", ["X", "X"], ["Y"])], functions=[one]), "2 inputs, expected at most 1"
+    yield "function_with_too_many_outputs", graph([call("f", ["X"], ["Y", "Z"])], functions=[one]), "2 outputs, expected at most 1"
+    yield "function_without_its_input", graph([call("f", [], ["Y"])], functions=[one]), "input 0 is missing"
+    yield "function_with_an_attribute", calls(one, axis=1), "the attribute 'axis', which its function has not"
+    yield "function_without_an_attribute", calls(function("f", ["x"], ["y"], [refers("Softmax", ["x"], ["y"], "axis", "axis", 2)])), "which it has not"
+    yield "function_attribute_of_another_kind", calls(function("f", ["x"], ["y"], [refers("Softmax", ["x"], ["y"], "axis", "axis", 2)], ["axis"]), axis=0.5), "of kind 1"
+    yield "function_that_gives_nothing", calls(function("f", ["x"], ["y"], [node("Abs", ["x"], ["z"])])), "nothing in it gives the output 'Y'"
+    yield "function_that_passes_on", calls(function("f", ["x"], ["x"], [])), "nothing in it gives the output 'Y'"
+    yield "function_that_reads_around", calls(function("f", ["x"], ["y"], [node("Add", ["x", "X"], ["y"])])), "which no input or earlier node gives"
+    yield "function_of_an_old_operator_set", calls(function("f", ["x"], ["y"], [node("Abs", ["x"], ["y"])], opset=6)), "version 6 of the operator set ai.onnx"
+    yield "function_with_an_operator_missing", calls(function("f", ["x"], ["y"], [node("Conv", ["x", "x"], ["y"])])), "the supported ones are"
+
+    def choice(nodes, condition="B", then=None, otherwise=None, outputs=("Y",), initializers=()):
+        same = branch([node("Abs", ["X"], ["t"])], ["t"])
+        made = node("If", [condition], list(outputs), then_branch=then or same, else_branch=otherwise or same)
+        return graph([*nodes, made], [truth, *initializers])
+
+    asked = [node("ReduceMax", ["X"], ["M"], keepdims=0), node("Cast", ["M"], ["C"], to=TensorProto.BOOL)]
+    yield "if_without_a_branch", graph([node("If", ["B"], ["Y"], then_branch=branch([], ["X"]))], [truth]), "no attribute 'else_branch'"
+    yield "if_of_numbers", choice([], "X"), "a condition of type float32"
+    yield "if_of_several", choice([node("Cast", ["X"], ["C"], to=TensorProto.BOOL)], "C"), "expected one bool"
+    yield "if_without_a_condition", choice([], ""), "input 0 is missing"
+    yield "if_of_two_types", choice(asked, "C", branch([node("Cast", ["X"], ["t"], to=7)], ["t"])), "int64 or float32, expected one type"
+    yield "if_of_two_shapes", choice(asked, "C", branch([node("Concat", ["X", "X"], ["t"], axis=1)], ["t"])), "a shape that depends on the request"
+    yield "if_with_too_many_outputs", choice(asked, "C", outputs=("Y", "Z")), "0 inputs and 1 outputs, expected none and 2"
+    yield "if_with_inputs", choice([], then=helper.make_graph([node("Abs", ["q"], ["t"])], "branch", [helper.make_empty_tensor_value_info("q")],
+                                                               [helper.make_empty_tensor_value_info("t")])), "1 inputs and 1 outputs, expected none"
+    yield "if_that_gives_nothing", choice([], then=branch([], ["t"])), "it reads 't', which no input or earlier node gives"
+    yield "if_that_reads_nothing", choice([], then=branch([node("Abs", ["q"], ["t"])], ["t"])), "it reads 'q', which no input or earlier node gives"
+    yield "if_that_gives_again", choice([], then=branch([node("Abs", ["X"], ["X"])], ["X"])), "which is there already"
+    yield "if_with_an_operator_missing", choice([], then=branch([node("Conv", ["X", "X"], ["t"])], ["t"])), "the supported ones are"
+    sequence = branch([node("SequenceConstruct", ["X"], ["t"])], ["t"])
+    yield "if_of_sequences", choice(asked, "C", sequence, sequence), "a sequence or a map that depends on the request"
+
+    yield "late_output", graph([node("NonZero", ["X"], ["P"]), node("Cast", ["P"], ["Y"], to=1)]), "depends on the request"
+    yield "late_operator_missing", graph([node("NonZero", ["X"], ["P"]), node("Conv", ["P", "P"], ["U"]), node("ScatterElements", ["X", "P", "U"], ["Y"])]), "the supported ones are"
 
 
 def tensors():
