@@ -11,8 +11,8 @@ use foretold_core::model::manifest::Endpoint;
 
 use crate::commands::model::{ComponentOptions, Model};
 use crate::commands::progress::Progress;
+use crate::commands::rows::Rows;
 use crate::commands::rows::row::Row;
-use crate::commands::rows::{Others, Rows};
 use crate::commands::scoring::{Answers, Scoring};
 use crate::guest::contract::Settings;
 use crate::store::{Inventory, MemoryStore};
@@ -71,7 +71,7 @@ impl Check {
         let store: Arc<dyn Inventory> = Arc::new(MemoryStore::new(STORE_BYTES));
         let model = Model::load(&self.source, &self.component, Settings::default(), &store).await?;
         let endpoint = self.endpoint(&model)?;
-        let mut rows = Rows::open(&self.file, &model.manifest().features, Others::Keep)?;
+        let mut rows = Rows::open(&self.file, &model.manifest().features)?;
         let names = rows.names();
         if rows.is_csv() && !names.iter().any(|name| **name == *self.expected) {
             bail!(
