@@ -103,6 +103,12 @@ impl<'a> Rows<'a> {
         Ok(self.next.drain(..count.min(self.next.len())).collect())
     }
 
+    /// The same, which will be taken later.
+    pub(crate) fn peek(&mut self, count: usize) -> Result<impl Iterator<Item = &Row>> {
+        self.fill(count)?;
+        Ok(self.next.iter().take(count))
+    }
+
     fn fill(&mut self, count: usize) -> Result<()> {
         while self.next.len() < count {
             let row = match &mut self.format {
@@ -392,5 +398,18 @@ mod tests {
         assert_eq!(rows[0].request.as_deref(), Ok(r#"{"job":"a","new":true}"#));
         let error = Rows::new(input(b"age,new\n"), &features).err().unwrap();
         assert!(format!("{error:#}").contains("column \"job\" is missing"));
+    }
+
+    #[test]
+    fn what_was_looked_at_is_taken_later() {
+        let features = features();
+        let csv: &[u8] = b"age,job,new\n1,a,true\n2,a,true\n3,a,true\n";
+        let input = Input::new("test.csv".to_owned(), Box::new(csv)).unwrap();
+        let (mut rows, _) = Rows::new(input, &features).unwrap();
+        let lines = |rows: &[Row]| rows.iter().map(|row| row.line).collect::<Vec<_>>();
+        assert_eq!(rows.peek(2).unwrap().map(|row| row.line).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(lines(&rows.take(1).unwrap()), [2]);
+        assert_eq!(lines(&rows.take(5).unwrap()), [3, 4]);
+        assert!(rows.take(5).unwrap().is_empty());
     }
 }
