@@ -392,28 +392,40 @@ fn columns_of_several_inputs_have_their_input_and_their_column() {
 }
 
 /// A support vector machine with two classes says the second where its first score is larger, and
-/// with more it lets them vote, whatever their probabilities.
+/// with more it lets them vote, whatever their probabilities or scores. Of a linear model with two
+/// classes there may be one score.
 #[test]
 fn a_class_is_the_one_that_the_model_says() {
-    for (name, field) in [("svc_two_classes", "class"), ("svc_votes", "label")] {
+    for (name, votes, numbers) in [
+        ("svc_two_classes", false, &["/scores/yes", "/scores/no"][..]),
+        ("svc_votes", true, &["/probabilities/0", "/probabilities/1", "/probabilities/2"]),
+        (
+            "svc_votes_texts",
+            true,
+            &["/probabilities/high", "/probabilities/low", "/probabilities/middle"],
+        ),
+        ("svc_three_classes", true, &["/scores/high", "/scores/low", "/scores/middle"]),
+        ("ridge_two_classes", false, &["/scores"]),
+    ] {
         let report = root().join("tests/reports").join(name);
         let read = |file: &str| -> Vec<Json> {
             serde_json::from_str(&fs::read_to_string(report.join(file)).unwrap()).unwrap()
         };
         let folder = TempDir::new().unwrap();
         let said = new(&report.join("model.onnx"), folder.path(), &[]);
+        let manifest = manifest(folder.path());
+        let endpoints = tables(&manifest, "endpoint");
+        let paths: Vec<&str> = endpoints.iter().map(|it| text(it, "path")).collect();
+        let others: Vec<&str> = paths.iter().copied().filter(|it| *it != "/classes").collect();
+        assert!(others == numbers && paths.len() == numbers.len() + 1, "{name}: {paths:?}");
         let rows: Vec<String> = read("rows.json").iter().map(Json::to_string).collect();
         let answers = predict(folder.path(), &rows.join("\n"));
+        assert_eq!(answers.len(), rows.len());
         for (answer, label) in answers.iter().zip(read("labels.json")) {
-            let is_same = match &label {
-                Json::String(_) => answer[field] == label,
-                label => answer[field].as_f64() == label.as_f64(),
-            };
-            assert!(is_same, "{name}: {answer}: expected {label}");
+            let label = label.as_str().map_or_else(|| label.to_string(), str::to_owned);
+            assert_eq!(answer["class"], *label, "{name}: {answer}");
         }
-        let says_no_class = answers.iter().all(|answer| answer.get("class").is_none());
-        assert_eq!(says_no_class, field == "label", "{name}");
-        assert_eq!(said.contains("the model's class, which is not always"), says_no_class);
+        assert_eq!(said.contains("the model's class, which is not always"), votes, "{name}");
     }
 }
 

@@ -40,6 +40,13 @@ fn feature(feature: DraftFeature) -> wit::Feature {
 }
 
 fn output(output: DraftOutput) -> wit::Output {
-    let DraftOutput { tensor, columns, classes, are_probabilities, decides } = output;
-    wit::Output { tensor, columns: columns as u32, classes, are_probabilities, decides }
+    wit::Output {
+        tensor: output.tensor,
+        columns: output.columns as u32,
+        classes: output.classes,
+        are_probabilities: output.are_probabilities,
+        are_fractions: output.are_fractions,
+        decides: output.decides,
+        labels: output.labels,
+    }
 }

@@ -52,6 +52,7 @@ pub mod draft;
 mod error;
 mod graph;
 pub mod guest;
+mod labels;
 mod math;
 mod missing;
 mod model;
@@ -64,6 +65,7 @@ mod proto;
 mod run;
 mod tensor;
 mod unknown;
+mod upstream;
 mod width;
 mod wiring;
 

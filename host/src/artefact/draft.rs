@@ -84,13 +84,20 @@ pub(crate) struct DraftOutput {
     pub(crate) tensor: String,
     /// How many numbers there are for a row.
     pub(crate) columns: u32,
-    /// The class that each column is for; empty where the file does not say.
+    /// The class that each column is for, or of one column both: the second is the model's class where
+    /// it is above 0. Empty where the file does not say.
     pub(crate) classes: Vec<String>,
     /// Whether the columns are at least two and sum up to one.
     #[component(name = "are-probabilities")]
     pub(crate) are_probabilities: bool,
+    /// Whether the numbers of a few rows are from 0 to 1.
+    #[component(name = "are-fractions")]
+    pub(crate) are_fractions: bool,
     /// Whether the class is that of the largest column.
     pub(crate) decides: bool,
+    /// Where it is a class itself: each number that it may be, ascending, and the class that this stands
+    /// for.
+    pub(crate) labels: Vec<(i64, String)>,
 }
 
 /// The generic component, to ask about models.

@@ -201,9 +201,14 @@ def _scores(tensors: Mapping[str, Any], endpoint: Endpoint, outputs: Mapping[str
         places = [outputs[output] for output, _ in endpoint.classes]
         columns = [tensors[place.tensor][:, place.column] for place in places]
         return [label for _, label in endpoint.classes], numpy.stack(columns, axis=1).astype("float64")
-    above = outputs[endpoint.outputs[0]]
-    probability = tensors[above.tensor][:, above.column].astype("float64")
-    return list(endpoint.labels), numpy.stack([1.0 - probability, probability], axis=1)
+    place = outputs[endpoint.outputs[0]]
+    values = tensors[place.tensor][:, place.column]
+    if endpoint.threshold is None:
+        # The class that the file says itself.
+        said = numpy.array([str(value) for value in values.tolist()], dtype=object)
+        return list(endpoint.labels), numpy.stack([said == label for label in endpoint.labels], axis=1).astype("float64")
+    above = values.astype("float64")
+    return list(endpoint.labels), numpy.stack([2.0 * endpoint.threshold - above, above], axis=1)
 
 
 def _position(labels: Sequence[str], label: object) -> int:
