@@ -19,6 +19,8 @@ const LIMITS: BakeLimits = BakeLimits { memory_bytes: 4 << 30, time: Duration::f
 
 /// The function `draft`: the model and how many columns there may be, and the description.
 type Describe<'a> = TypedFunc<(&'a [u8], Option<u32>), (Result<Draft, String>,)>;
+/// The function `example`: the manifest and the model, and the outputs.
+type Example<'a> = TypedFunc<(&'a str, &'a [u8]), (Result<Vec<f32>, String>,)>;
 
 /// The record `description`: what a model's file says.
 #[derive(Clone, Debug, ComponentType, Lift)]
@@ -132,6 +134,18 @@ impl Drafter {
     pub(crate) async fn check(&self, model: &ModelDir) -> Result<()> {
         call_once(&self.program.component, &LIMITS, async |store, instance| {
             bake::load(&mut *store, instance, model).await
+        })
+        .await
+    }
+
+    /// What a model gives for the examples of a manifest: its outputs, which may be no numbers.
+    ///
+    /// # Errors
+    /// If the model cannot be run on them.
+    pub(crate) async fn example(&self, model: &ModelDir) -> Result<Vec<f32>> {
+        call_once(&self.program.component, &LIMITS, async |store, instance| {
+            let example: Example<'_> = bake::function(&mut *store, instance, INTERFACE, "example")?;
+            Ok(example.call_async(&mut *store, (&*model.manifest, &*model.model)).await?.0)
         })
         .await
     }
