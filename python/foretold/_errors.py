@@ -46,9 +46,13 @@ class InvalidRows(ValueError):
     def __init__(self, errors: Sequence[RowError]) -> None:
         self.errors = list(errors)
         lines = [error.detail if error.row is None else f"row {error.row}: {error.detail}" for error in self.errors]
-        more = len(lines) - _SHOWN
-        shown = "\n".join(lines[:_SHOWN])
-        super().__init__(f"{shown}\nand {more} more mistakes" if more > 0 else shown)
+        if len(lines) > _SHOWN:
+            # Not how many mistakes: of a request with many of them the service counts those that it does not
+            # describe, and of many rows it describes the first.
+            rows = len(dict.fromkeys(error.row for error in self.errors))
+            more = "and more mistakes" if rows == 1 else f"and more mistakes; {rows} rows have some"
+            lines = [*lines[:_SHOWN], more]
+        super().__init__("\n".join(lines))
 
 
 class DifferenceError(ValueError):

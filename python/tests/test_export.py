@@ -138,7 +138,20 @@ def test_models_without_probabilities(tmp_path: Path) -> None:
     frame = models.customers().drop(columns="contract")
     for i, model in enumerate((RidgeClassifier(), LinearSVC())):
         model.fit(frame.drop(columns="cancelled"), frame["cancelled"])
-        assert foretold.export(model, frame, tmp_path / str(i), "cancelled").differences == []
+        made = foretold.export(model, frame, tmp_path / str(i), "cancelled")
+        assert (made.differences, made.fields) == ([], ["score", "class"])
+
+
+def test_a_machine_whose_classes_vote(tmp_path: Path) -> None:
+    from sklearn.svm import SVC
+
+    frame = models.customers().drop(columns=["contract", "cancelled"])
+    frame["plan"] = np.array(["low", "middle", "high"])[(frame["monthly_fee"] // 40).clip(0, 2).astype(int)]
+    model = SVC().fit(frame.drop(columns="plan"), frame["plan"])
+    made = foretold.export(model, frame, tmp_path / "m", "plan")
+    assert (made.differences, made.fields) == ([], ["class", "score_high", "score_low", "score_middle"])
+    answers = foretold.Predictor(made.folder).predict(frame)
+    assert answers["class"].tolist() == model.predict(frame.drop(columns="plan")).tolist()
 
 
 @pytest.mark.parametrize("words", [["no", "yes"], [False, True], [0, 1]], ids=str)

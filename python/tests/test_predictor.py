@@ -89,6 +89,18 @@ def test_a_mistake_is_named_with_field_and_value(churn: Path) -> None:
         predictor.predict({**ROW, "months": {12}})
 
 
+def test_of_many_mistakes_it_is_said_how_many_rows_have_some(churn: Path) -> None:
+    predictor = foretold.Predictor(churn)
+    frame = models.customers().head(300).assign(months=99, contract="weekly")
+    with pytest.raises(foretold.InvalidRows) as caught:
+        predictor.predict(frame)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 6 and lines[-1] == "and more mistakes; 300 rows have some"
+    with pytest.raises(foretold.InvalidRows) as caught:
+        predictor.predict({**ROW, **{f"other {i}": 1 for i in range(100)}})
+    assert str(caught.value).splitlines()[-1] == "and more mistakes"
+
+
 def test_a_row_of_a_frame_is_a_row_and_an_array_is_none(churn: Path) -> None:
     predictor = foretold.Predictor(churn)
     frame = models.customers().head(2)

@@ -128,3 +128,30 @@ fn what_cannot_be_compared_is_named() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+/// Labels and numbers are never the same: where no endpoint is named, the one is compared that answers
+/// what the column has, and else the right one is said.
+#[test]
+fn labels_are_not_compared_with_numbers() {
+    let credit = credit();
+    let model = credit.to_str().unwrap();
+    let input = golden().join("\n");
+    let said = printed(&of_credit(model, &["p"]), input.as_bytes());
+    assert!(said.contains("rows compared in probability: 0 differ"), "{said}");
+    for (options, expected) in [
+        (
+            &["p", "--field", "decision"][..],
+            "and decision is one of \"ACCEPT\", \"DECLINE\"; compare it with --field probability",
+        ),
+        (
+            &["d", "--field", "probability"],
+            "column \"d\" has \"ACCEPT\", and probability is a number; compare it with --field decision",
+        ),
+        (&["foreign_worker"], "probability is a number, risk_category is one of "),
+        (&["foreign_worker"], "; no endpoint answers such"),
+    ] {
+        let output = run(&of_credit(model, options), input.as_bytes());
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}

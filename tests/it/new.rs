@@ -392,29 +392,118 @@ fn columns_of_several_inputs_have_their_input_and_their_column() {
 }
 
 /// A support vector machine with two classes says the second where its first score is larger, and
-/// with more it lets them vote, whatever their probabilities.
+/// with more it lets them vote, whatever their probabilities or scores. Of a linear model with two
+/// classes there may be one score.
 #[test]
 fn a_class_is_the_one_that_the_model_says() {
-    for (name, field) in [("svc_two_classes", "class"), ("svc_votes", "label")] {
+    for (name, votes, numbers) in [
+        ("svc_two_classes", false, &["/scores/yes", "/scores/no"][..]),
+        ("svc_votes", true, &["/probabilities/0", "/probabilities/1", "/probabilities/2"]),
+        (
+            "svc_votes_texts",
+            true,
+            &["/probabilities/high", "/probabilities/low", "/probabilities/middle"],
+        ),
+        ("svc_three_classes", true, &["/scores/high", "/scores/low", "/scores/middle"]),
+        ("ridge_two_classes", false, &["/scores"]),
+    ] {
         let report = root().join("tests/reports").join(name);
         let read = |file: &str| -> Vec<Json> {
             serde_json::from_str(&fs::read_to_string(report.join(file)).unwrap()).unwrap()
         };
         let folder = TempDir::new().unwrap();
         let said = new(&report.join("model.onnx"), folder.path(), &[]);
+        let manifest = manifest(folder.path());
+        let endpoints = tables(&manifest, "endpoint");
+        let paths: Vec<&str> = endpoints.iter().map(|it| text(it, "path")).collect();
+        let others: Vec<&str> = paths.iter().copied().filter(|it| *it != "/classes").collect();
+        assert!(others == numbers && paths.len() == numbers.len() + 1, "{name}: {paths:?}");
         let rows: Vec<String> = read("rows.json").iter().map(Json::to_string).collect();
         let answers = predict(folder.path(), &rows.join("\n"));
+        assert_eq!(answers.len(), rows.len());
         for (answer, label) in answers.iter().zip(read("labels.json")) {
-            let is_same = match &label {
-                Json::String(_) => answer[field] == label,
-                label => answer[field].as_f64() == label.as_f64(),
-            };
-            assert!(is_same, "{name}: {answer}: expected {label}");
+            let label = label.as_str().map_or_else(|| label.to_string(), str::to_owned);
+            assert_eq!(answer["class"], *label, "{name}: {answer}");
         }
-        let says_no_class = answers.iter().all(|answer| answer.get("class").is_none());
-        assert_eq!(says_no_class, field == "label", "{name}");
-        assert_eq!(said.contains("the model's class, which is not always"), says_no_class);
+        assert_eq!(said.contains("the model's class, which is not always"), votes, "{name}");
     }
+}
+
+/// What gives no number is served all the same, and said: the first request would fail.
+#[test]
+fn a_model_without_numbers_for_the_examples_is_named() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model.onnx");
+    fs::write(&model, onnx::logarithm()).unwrap();
+    let sample = folder.path().join("sample.csv");
+    let says = |csv: Option<&str>, name: &str| {
+        let served = folder.path().join(name);
+        let paths = [&model, &served, &sample].map(|it| it.to_str().unwrap());
+        let mut arguments = vec!["new", paths[0], "-o", paths[1]];
+        if let Some(csv) = csv {
+            fs::write(&sample, csv).unwrap();
+            arguments.extend(["--sample", paths[2]]);
+        }
+        let output = run(&arguments, b"");
+        assert!(output.status.success() && served.join("manifest.toml").exists());
+        stderr(&output)
+    };
+    let start = "warning: the model gives no number for the examples of the manifest, and a request \
+                 with them fails: ";
+    let said = says(None, "alone");
+    assert!(said.starts_with(&format!("{start}\"y\" is -inf")), "{said}");
+    assert!(said.contains("--sample FILE.csv"), "{said}");
+    let said = says(Some("x\n-2.5\n"), "negative");
+    assert!(said.starts_with(&format!("{start}\"y\" is NaN")), "{said}");
+    assert_eq!(says(Some("x\n2.5\n"), "positive"), "");
+}
+
+/// A sample has the vectors that `foretold predict` takes: columns of elements, or of arrays.
+#[test]
+fn a_sample_says_bounds_and_examples_of_vectors() {
+    let report = root().join("tests/reports/vector");
+    let folder = TempDir::new().unwrap();
+    let sample = folder.path().join("sample.csv");
+    for (i, csv) in [
+        "num[2],cat,num[0],num[1]\n3.5,a,1,-2\n0,b,0.25,4\n",
+        "cat,num\na,\"[1,-2, 3.5]\"\nb,\"[0.25,4,0]\"\n",
+        "num[0];num[1];num[2];cat\n1;-2;3.5;a\n0.25;4;0;b\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        fs::write(&sample, csv).unwrap();
+        let served = folder.path().join(i.to_string());
+        let said =
+            new(&report.join("model.onnx"), &served, &["--sample", sample.to_str().unwrap()]);
+        assert!(said.contains("2 features (1 vector, 1 category)"), "{said}");
+        let manifest = manifest(&served);
+        let vector = tables(&manifest, "feature").into_iter().find(|it| text(it, "name") == "num");
+        let vector = vector.unwrap();
+        assert_eq!((text(vector, "type"), text(vector, "elements")), ("vector", "number"));
+        assert_eq!(vector["length"].as_integer(), Some(3));
+        assert_eq!(
+            (vector["minimum"].as_integer(), vector["maximum"].as_integer()),
+            (Some(-2), Some(4))
+        );
+        assert_eq!(vector["step"].as_float(), Some(0.01));
+        let example = serde_json::to_value(&vector["example"]).unwrap();
+        assert_eq!(example, serde_json::json!([1, -2, 3.5]));
+        let scored = printed(
+            &["predict", served.to_str().unwrap(), sample.to_str().unwrap(), "--format", "jsonl"],
+            b"",
+        );
+        assert_eq!(
+            scored.lines().filter(|line| line.contains("\"value\":")).count(),
+            2,
+            "{scored}"
+        );
+    }
+    fs::write(&sample, "cat,num\na,\"[1,2,3]\"\nb,\"[1,2]\"\n").unwrap();
+    let sample = ["--sample", sample.to_str().unwrap()];
+    let error = refused(&report.join("model.onnx"), &folder.path().join("m"), &sample);
+    let expected = "line 3: num: expected an array of 3 numbers, as above it, got \"[1,2]\"";
+    assert!(error.contains(expected), "{error}");
 }
 
 /// A label alone is a number, if it is one that has a float of 32 bits.

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::harness::credit::{SAMPLE, aged, credit};
+use crate::harness::credit::{SAMPLE, aged, credit, root};
 use crate::harness::host::Host;
 use crate::harness::redis::Redis;
 use crate::harness::run::{failure, printed, run, stderr, stdout};
@@ -64,6 +64,59 @@ fn rows_come_back_with_their_answers_as_csv_or_json_lines() {
     let table = printed(&of_credit(model, &["--format", "csv"]), input.as_bytes());
     let expected = "0.25,30,yes,unemployed,male: single,ACCEPT,0.30381715,MEDIUM,";
     assert_eq!(table.lines().nth(2), Some(expected));
+}
+
+#[test]
+fn files_are_separated_as_their_first_line_is_and_written_as_the_name_ends() {
+    let credit = credit();
+    let model = credit.to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let commas = csv([30, 31]);
+    let expected = format!("{HEADER},decision,probability,risk_category,error");
+    let expected = [expected, format!("30,{REST},ACCEPT,0.30381715,MEDIUM,")].join("\n");
+    for separator in ["\t", ";"] {
+        let input = commas.replace(',', separator);
+        let table = printed(&of_credit(model, &[]), input.as_bytes());
+        assert!(table.starts_with(&expected.replace(',', separator)), "{table}");
+        let of_csv = if separator == ";" { ";" } else { "," };
+        for (name, separator) in [("a.tsv", "\t"), ("a.csv", of_csv), ("A.CSV", of_csv)] {
+            printed(&of_credit(model, &["-", "-o", &path(name)]), input.as_bytes());
+            let table = fs::read_to_string(path(name)).unwrap();
+            assert!(table.starts_with(&expected.replace(',', separator)), "{name}: {table}");
+        }
+    }
+    for name in ["a.jsonl", "a.ndjson"] {
+        printed(&of_credit(model, &["-", "-o", &path(name)]), commas.as_bytes());
+        assert_eq!(objects(&fs::read_to_string(path(name)).unwrap())[0]["decision"], "ACCEPT");
+    }
+    // An option wins, and another ending says nothing.
+    let options = ["-", "--format", "csv", "-o", &path("b.jsonl")];
+    printed(&of_credit(model, &options), commas.as_bytes());
+    assert!(fs::read_to_string(path("b.jsonl")).unwrap().starts_with(&expected));
+    printed(&of_credit(model, &["-", "-o", &path("b.txt")]), SAMPLE.as_bytes());
+    assert_eq!(objects(&fs::read_to_string(path("b.txt")).unwrap()).len(), 1);
+}
+
+/// As a line of JSON may leave it out.
+#[test]
+fn what_is_optional_needs_no_column_and_is_named() {
+    let model = root().join("tests/reports/nan_minmax_clip_hgb");
+    let model = model.to_str().unwrap();
+    let output = run(&["predict", model, "--format", "jsonl"], b"id,x0\n7,50\n");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let expected = "standard input has no column for what is optional: x1, x2";
+    assert_eq!(stderr(&output).lines().next(), Some(expected));
+    let answer = &objects(stdout(&output))[0];
+    let line = objects(&printed(&["predict", model], b"{\"x0\": 50}"));
+    assert!(line[0]["probability"].is_number());
+    assert_eq!(answer["probability"], line[0]["probability"]);
+    // As `foretold check` and `cache warm` take it.
+    let said = printed(
+        &["check", model, "-", "--expected", "p"],
+        format!("p,x0\n{},50\n", answer["probability"]).as_bytes(),
+    );
+    assert!(said.starts_with("1 rows compared in probability: 0 differ"), "{said}");
 }
 
 #[test]

@@ -68,6 +68,9 @@ fn an_input_of_several_columns_beside_another_takes_the_features_that_have_none(
 fn the_scores_of_support_vector_machines_are_served() {
     check("svc_two_classes");
     check("svc_votes");
+    check("svc_votes_texts");
+    check("svc_three_classes");
+    check("ridge_two_classes");
 }
 
 #[test]

@@ -304,6 +304,21 @@ fn a_python_services_entries_are_warmed_for_each_endpoint() {
     assert_eq!(redis.cli(&["--scan"]).len(), 20, "those of the other endpoints are left");
 }
 
+/// The files of `foretold predict` are those of `warm`.
+#[test]
+fn columns_and_members_that_are_no_features_count_for_nothing() {
+    let redis = Redis::start();
+    let rows = csv(18..20).replace('\n', ",x\n");
+    let lines = format!("{}\n", SAMPLE.replacen('{', "{\"id\": [1], ", 1));
+    for (file, expected) in [(&*rows, 2), (&rows.replace(',', ";"), 2), (&lines, 1)] {
+        let output = warm(&redis.url(), file, &[]);
+        assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+        let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&done["rows"], &done["refused"]), (&json!(expected), &json!(0)));
+    }
+    assert_eq!(redis.cli(&["--scan"]).len(), 3);
+}
+
 #[test]
 fn a_row_that_is_refused_is_named_and_others_go_on() {
     let redis = Redis::start();
@@ -424,7 +439,7 @@ fn what_cannot_be_reached_or_read_is_named() {
     let message = error("warm", &store, &with_model(&model, &["/nowhere.csv"]));
     assert!(message.contains("cannot read /nowhere.csv"), "{message}");
     let output = run("warm", &store, &with_model(&model, &["-"]), "age,job\n1,2\n");
-    let expected = "column \"age\" is not a feature of the model; expected installment_rate";
+    let expected = "column \"installment_rate_in_percentage_of_disposable_income\" is missing";
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 

@@ -144,7 +144,10 @@ def label_of(endpoint, outputs, row):
     if "threshold" in endpoint:
         output = outputs[endpoint["output"]]
         number = row[output["tensor"]][output["column"]]
-        labels, scores = [endpoint["otherwise"], endpoint["above"]], np.array([1 - number, number])
+        labels, scores = [endpoint["otherwise"], endpoint["above"]], np.array([2 * endpoint["threshold"] - number, number])
+    elif "bands" in endpoint:
+        output = outputs[endpoint["output"]]
+        return str(row[output["tensor"]][output["column"]]), False
     else:
         labels = [it["label"] for it in endpoint["classes"]]
         scores = np.array([row[outputs[it["output"]]["tensor"]][outputs[it["output"]]["column"]] for it in endpoint["classes"]])
@@ -161,6 +164,7 @@ def compared(manifest, answers, rows):
     largest, wrong, others, count = 0.0, [], 0, 0
     for i, (answer, row) in enumerate(zip(answers, rows)):
         shown = [row[it["tensor"]][it["column"]] for it in outputs.values()] if row else []
+        shown = [it for it in shown if not isinstance(it, str)]
         if not row or not np.isfinite(np.array(shown, dtype=float)).all():
             continue
         if "error" in answer:

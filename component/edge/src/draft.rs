@@ -1,5 +1,8 @@
 //! The export `draft`: what a model's file says by itself.
 
+use foretold_core::Model;
+use foretold_core::model::manifest::Manifest;
+use foretold_inference::OnnxModel;
 use foretold_inference::draft::{self, Draft, DraftFeature, DraftOutput};
 
 use crate::Component;
@@ -17,6 +20,12 @@ impl Guest for Component {
             outputs: outputs.into_iter().map(output).collect(),
             left_out,
         })
+    }
+
+    fn example(manifest: String, model: Vec<u8>) -> Result<Vec<f32>, String> {
+        let manifest = Manifest::parse(&manifest).map_err(|errors| errors.to_string())?;
+        let model = OnnxModel::load(&model, &manifest).map_err(|error| error.to_string())?;
+        model.predict(&manifest.example()).map_err(|error| error.0)
     }
 }
 
@@ -40,6 +49,13 @@ fn feature(feature: DraftFeature) -> wit::Feature {
 }
 
 fn output(output: DraftOutput) -> wit::Output {
-    let DraftOutput { tensor, columns, classes, are_probabilities, decides } = output;
-    wit::Output { tensor, columns: columns as u32, classes, are_probabilities, decides }
+    wit::Output {
+        tensor: output.tensor,
+        columns: output.columns as u32,
+        classes: output.classes,
+        are_probabilities: output.are_probabilities,
+        are_fractions: output.are_fractions,
+        decides: output.decides,
+        labels: output.labels,
+    }
 }

@@ -6,7 +6,6 @@
 mod classes;
 mod known;
 mod label;
-mod upstream;
 
 use std::collections::BTreeSet;
 
@@ -16,15 +15,16 @@ use foretold_core::model::manifest::{Cache, Manifest, Output};
 use tract_hir::internal::TypedModel;
 
 use crate::draft::known::Known;
-use crate::draft::label::Verdict;
-use crate::draft::upstream::Givers;
+use crate::draft::label::{Told, Verdict};
 use crate::error::LoadError;
 use crate::functions;
 use crate::graph;
+use crate::labels;
 use crate::missing;
 use crate::model::{OnnxModel, Parts};
 use crate::proto::{GraphProto, ValueInfoProto};
 use crate::tensor::Element;
+use crate::upstream::Givers;
 
 /// Widest input that is tried where the file leaves its width open.
 const MAX_TRIED_WIDTH: usize = 512;
@@ -89,20 +89,26 @@ pub struct DraftOutput {
     pub tensor: String,
     /// How many numbers there are for a row.
     pub columns: usize,
-    /// The class that each column is for; empty where the file does not say.
+    /// The class that each column is for, or of one column both: the second is the model's class where
+    /// it is above 0. Empty where the file does not say.
     pub classes: Vec<String>,
     /// Whether the columns are at least two and sum up to one.
     pub are_probabilities: bool,
+    /// Whether the numbers of a few rows are from 0 to 1.
+    pub are_fractions: bool,
     /// Whether the class is that of the largest column. A model that says a class itself may say
     /// another one.
     pub decides: bool,
+    /// Where it is a class itself: each number that it may be, ascending, and the class that this stands
+    /// for.
+    pub labels: Vec<(i64, String)>,
 }
 
 /// Reads what a model's file says.
 ///
 /// Where it leaves open how many columns its only input has, they are `width`, or else as few as it
-/// can be loaded with. Outputs of integers and truth values are left out where floats tell classes
-/// apart: then they are labels, which follow from those.
+/// can be loaded with. Outputs of other types are left out where floats tell classes apart: then they
+/// are labels, which follow from those.
 ///
 /// # Errors
 /// If the model cannot be run with any manifest.
@@ -110,9 +116,9 @@ pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
     let file = functions::read(model)?;
     let graph = file.graph.ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
     let producer = file.producer_name;
-    let (floats, integers) = (Candidates::of(&graph, false), Candidates::of(&graph, true));
-    if floats.tensors.is_empty() || floats.tensors == integers.tensors {
-        return describe(model, &graph, producer, integers, width);
+    let (floats, all) = (Candidates::of(&graph, false), Candidates::of(&graph, true));
+    if floats.tensors.is_empty() || floats.tensors == all.tensors {
+        return describe(model, &graph, producer, all, width);
     }
     let draft = describe(model, &graph, producer.clone(), floats, width)?;
     let tells_classes = |output: &DraftOutput| {
@@ -120,7 +126,7 @@ pub fn draft(model: &[u8], width: Option<usize>) -> Result<Draft, LoadError> {
     };
     match draft.outputs.iter().any(tells_classes) {
         true => Ok(draft),
-        false => describe(model, &graph, producer, integers, width),
+        false => describe(model, &graph, producer, all, width),
     }
 }
 
@@ -162,32 +168,44 @@ fn describe(
     let tried = Tried::new(model, manifest(inputs.features(Some(&known)), outputs(&found)))?;
     let takes_missing = tried.takes_missing(&inputs);
     let outputs = found.iter().enumerate().map(|(i, (tensor, columns))| {
+        let is_label = labels(graph).contains(tensor);
         let mut classes = classes::find(graph, &givers, tensor, *columns).unwrap_or_default();
+        if is_label {
+            classes.clear();
+        }
         let are_probabilities = tried.are_probabilities(&found, i);
         let told = match classes.is_empty() && are_probabilities {
             true => (0..*columns).map(|column| column.to_string()).collect(),
             false => classes.clone(),
         };
         let verdict = |label: String| {
+            let numbered = labels::numbered(graph, &givers, &label);
             let both = outputs(&[(tensor.clone(), 1), (label, 1)]);
             let manifest = manifest(inputs.features(Some(&known)), both);
+            let told = Told { classes: &told, are_probabilities, numbered: &numbered };
             label::judge(model, &manifest, &givers, &known, &told)
         };
-        let labels = labels(graph).into_iter().filter(|_| !told.is_empty());
+        let others = labels(graph).into_iter().filter(|_| !told.is_empty());
         // With several labels, one that disagrees may be another number's.
-        let verdict = labels.filter_map(verdict).min();
+        let verdict = others.filter_map(verdict).min();
         match verdict {
             Some(Verdict::Smallest) => classes = told.into_iter().rev().collect(),
+            Some(Verdict::Largest) => {}
+            // One number speaks for two classes only where that was seen.
+            _ if *columns == 1 => classes.clear(),
             // Then it is not known what they are for.
             Some(Verdict::Neither) if !are_probabilities => classes.clear(),
             _ => {}
         }
+        let numbered = || labels::numbered(graph, &givers, tensor);
         DraftOutput {
             tensor: tensor.clone(),
             columns: *columns,
             classes,
             are_probabilities,
-            decides: verdict != Some(Verdict::Neither),
+            are_fractions: tried.are_fractions(&found, i),
+            decides: !matches!(verdict, Some(Verdict::Mostly | Verdict::Neither)),
+            labels: if is_label && *columns == 1 { numbered() } else { Vec::new() },
         }
     });
     let outputs = outputs.collect();
@@ -204,9 +222,10 @@ struct Candidates {
 }
 
 impl Candidates {
-    /// Those of floats, and those of integers and truth values if they are asked for.
-    fn of(graph: &GraphProto, integers: bool) -> Candidates {
+    /// Those of floats, and those of integers, truth values and classes if they are asked for.
+    fn of(graph: &GraphProto, others: bool) -> Candidates {
         let mut candidates = Candidates { tensors: Vec::new(), left_out: Vec::new() };
+        let givers = Givers::of(graph);
         for output in &graph.output {
             let element = match graph::kind(output) {
                 graph::Kind::Tensor(tensor) => Element::from_onnx(tensor.elem_type).ok(),
@@ -214,8 +233,10 @@ impl Candidates {
             };
             let is_number = |element: Element| match element {
                 Element::F32 | Element::F64 => true,
-                Element::I32 | Element::I64 | Element::Bool => integers,
-                Element::Text => false,
+                Element::I32 | Element::I64 | Element::Bool => others,
+                Element::Text => {
+                    others && !labels::numbered(graph, &givers, &output.name).is_empty()
+                }
             };
             match element {
                 Some(element) if !is_number(element) => {
@@ -530,6 +551,22 @@ impl Tried {
 
     /// Whether the columns of a tensor sum up to one, for a few rows.
     fn are_probabilities(&self, found: &[(String, usize)], position: usize) -> bool {
+        let rows = self.few(found, position);
+        let is_one = |sum: f32| (sum - 1.0).abs() <= PROBABILITY_NOISE;
+        found[position].1 > 1
+            && !rows.is_empty()
+            && rows.iter().flatten().all(|it| *it >= -PROBABILITY_NOISE)
+            && rows.iter().all(|row| is_one(row.iter().sum()))
+    }
+
+    /// Whether the numbers of a tensor are from 0 to 1, for a few rows.
+    fn are_fractions(&self, found: &[(String, usize)], position: usize) -> bool {
+        let legal = -PROBABILITY_NOISE..=1.0 + PROBABILITY_NOISE;
+        self.few(found, position).iter().flatten().all(|it| legal.contains(it))
+    }
+
+    /// The numbers of a tensor for a few rows.
+    fn few(&self, found: &[(String, usize)], position: usize) -> Vec<Vec<f32>> {
         let first: usize = found[..position].iter().map(|(_, columns)| columns).sum();
         let columns = first..first + found[position].1;
         let example = self.manifest.example();
@@ -541,14 +578,7 @@ impl Tried {
             example.iter().map(shift).collect()
         };
         let rows = [0.0, 1.0, -2.5, 40.0].map(shifted);
-        let numbers: Vec<Vec<f32>> = rows.iter().filter_map(|row| self.numbers(row)).collect();
-        columns.len() > 1
-            && !numbers.is_empty()
-            && numbers.iter().all(|outputs| {
-                let outputs = &outputs[columns.clone()];
-                let sum: f32 = outputs.iter().sum();
-                outputs.iter().all(|it| *it >= -PROBABILITY_NOISE)
-                    && (sum - 1.0).abs() <= PROBABILITY_NOISE
-            })
+        let numbers = rows.iter().filter_map(|row| self.numbers(row));
+        numbers.map(|outputs| outputs[columns.clone()].to_vec()).collect()
     }
 }

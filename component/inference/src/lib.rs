@@ -53,6 +53,7 @@ mod error;
 mod functions;
 mod graph;
 pub mod guest;
+mod labels;
 mod late;
 mod math;
 mod missing;
@@ -67,6 +68,7 @@ mod proto;
 mod run;
 mod tensor;
 mod unknown;
+mod upstream;
 mod width;
 mod wiring;
 

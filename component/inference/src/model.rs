@@ -12,6 +12,7 @@ use crate::binding::Bindings;
 use crate::error::{LoadError, failed};
 use crate::functions;
 use crate::graph;
+use crate::labels;
 use crate::missing;
 use crate::output::{Outputs, wanted};
 use crate::program::Program;
@@ -63,6 +64,7 @@ impl Parts {
         let ModelProto { graph, opset_import, .. } = proto;
         let graph = graph.as_mut().ok_or_else(|| LoadError::NotOnnx("it has no graph".into()))?;
         let names = wanted(graph, &manifest.outputs)?;
+        labels::encode(graph, opset_import, &names);
         let needed = graph::prune(graph, &names)?;
         let (bindings, sources) = Bindings::new(graph, &needed, &manifest.features)?;
         let (typed, counts) = width::wire(graph, opset_import, &sources, &names)?;

@@ -19,6 +19,8 @@ const LIMITS: BakeLimits = BakeLimits { memory_bytes: 4 << 30, time: Duration::f
 
 /// The function `draft`: the model and how many columns there may be, and the description.
 type Describe<'a> = TypedFunc<(&'a [u8], Option<u32>), (Result<Draft, String>,)>;
+/// The function `example`: the manifest and the model, and the outputs.
+type Example<'a> = TypedFunc<(&'a str, &'a [u8]), (Result<Vec<f32>, String>,)>;
 
 /// The record `description`: what a model's file says.
 #[derive(Clone, Debug, ComponentType, Lift)]
@@ -84,13 +86,20 @@ pub(crate) struct DraftOutput {
     pub(crate) tensor: String,
     /// How many numbers there are for a row.
     pub(crate) columns: u32,
-    /// The class that each column is for; empty where the file does not say.
+    /// The class that each column is for, or of one column both: the second is the model's class where
+    /// it is above 0. Empty where the file does not say.
     pub(crate) classes: Vec<String>,
     /// Whether the columns are at least two and sum up to one.
     #[component(name = "are-probabilities")]
     pub(crate) are_probabilities: bool,
+    /// Whether the numbers of a few rows are from 0 to 1.
+    #[component(name = "are-fractions")]
+    pub(crate) are_fractions: bool,
     /// Whether the class is that of the largest column.
     pub(crate) decides: bool,
+    /// Where it is a class itself: each number that it may be, ascending, and the class that this stands
+    /// for.
+    pub(crate) labels: Vec<(i64, String)>,
 }
 
 /// The generic component, to ask about models.
@@ -125,6 +134,18 @@ impl Drafter {
     pub(crate) async fn check(&self, model: &ModelDir) -> Result<()> {
         call_once(&self.program.component, &LIMITS, async |store, instance| {
             bake::load(&mut *store, instance, model).await
+        })
+        .await
+    }
+
+    /// What a model gives for the examples of a manifest: its outputs, which may be no numbers.
+    ///
+    /// # Errors
+    /// If the model cannot be run on them.
+    pub(crate) async fn example(&self, model: &ModelDir) -> Result<Vec<f32>> {
+        call_once(&self.program.component, &LIMITS, async |store, instance| {
+            let example: Example<'_> = bake::function(&mut *store, instance, INTERFACE, "example")?;
+            Ok(example.call_async(&mut *store, (&*model.manifest, &*model.model)).await?.0)
         })
         .await
     }

@@ -1,5 +1,7 @@
 //! `foretold check`: compares the model's answers with what another program says of the same rows.
 
+mod choice;
+
 use std::cmp::Ordering;
 use std::io::{self, Write, stdout};
 use std::path::PathBuf;
@@ -11,14 +13,16 @@ use foretold_core::model::manifest::Endpoint;
 
 use crate::commands::model::{ComponentOptions, Model};
 use crate::commands::progress::Progress;
+use crate::commands::rows::Rows;
 use crate::commands::rows::row::Row;
-use crate::commands::rows::{Others, Rows};
 use crate::commands::scoring::{Answers, Scoring};
 use crate::guest::contract::Settings;
 use crate::store::{Inventory, MemoryStore};
 
 /// What a store takes that is not looked at.
 const STORE_BYTES: u64 = 64 << 20;
+/// Rows that tell whether labels or numbers are expected.
+const MAX_PEEKED: usize = 1000;
 
 /// Compares the answers to the rows of a file with one of its columns: with what the library says that
 /// trained the model.
@@ -41,7 +45,7 @@ pub(crate) struct Check {
     expected: String,
 
     /// What it is compared with: the field of an endpoint [default: the one of the column's name, or
-    /// else that of the manifest's first endpoint].
+    /// else that of the first endpoint that answers what the column has, labels or numbers].
     #[arg(long, value_name = "FIELD")]
     field: Option<String>,
 
@@ -70,8 +74,7 @@ impl Check {
     pub(crate) async fn run(&self) -> Result<()> {
         let store: Arc<dyn Inventory> = Arc::new(MemoryStore::new(STORE_BYTES));
         let model = Model::load(&self.source, &self.component, Settings::default(), &store).await?;
-        let endpoint = self.endpoint(&model)?;
-        let mut rows = Rows::open(&self.file, &model.manifest().features, Others::Keep)?;
+        let mut rows = Rows::open(&self.file, &model.manifest().features)?;
         let names = rows.names();
         if rows.is_csv() && !names.iter().any(|name| **name == *self.expected) {
             bail!(
@@ -81,6 +84,7 @@ impl Check {
                 names.join(", ")
             );
         }
+        let endpoint = self.endpoint(&model, &mut rows)?;
         let mut scoring = Scoring::new(&model, vec![endpoint.path.clone()], Progress::new());
         let mut comparison = Comparison::default();
         while let Some(batch) = scoring.next(&mut rows).await? {
@@ -96,16 +100,23 @@ impl Check {
     }
 
     /// The endpoint whose answers are compared.
-    fn endpoint<'m>(&self, model: &'m Model) -> Result<&'m Endpoint> {
+    fn endpoint<'m>(&self, model: &'m Model, rows: &mut Rows<'_>) -> Result<&'m Endpoint> {
         let endpoints = &model.manifest().endpoints;
         let find = |field: &str| endpoints.iter().find(|endpoint| endpoint.field == field);
-        match &self.field {
-            None => find(&self.expected).or(endpoints.first()).context("there is no endpoint"),
-            Some(field) => find(field).with_context(|| {
+        let named = match &self.field {
+            None => find(&self.expected),
+            Some(field) => Some(find(field).with_context(|| {
                 let known: Vec<&str> = endpoints.iter().map(|it| it.field.as_str()).collect();
                 format!("--field: {field:?} is not one of the fields {}", known.join(", "))
-            }),
-        }
+            })?),
+        };
+        let values = rows.peek(MAX_PEEKED)?.filter_map(|row| self.expected(row)).collect();
+        choice::endpoint(endpoints, named, &self.expected, values)
+    }
+
+    /// What is expected of a row.
+    fn expected(&self, row: &Row) -> Option<String> {
+        row.member(&self.expected).map(plain).filter(|text| !text.trim().is_empty())
     }
 
     /// Compares a row; the error says why that cannot be done.
@@ -119,7 +130,7 @@ impl Check {
         // It was refused, and that was said.
         let Ok(answers) = answers else { return Ok(()) };
         let column = &self.expected;
-        let expected = row.member(column).map(plain).filter(|text| !text.trim().is_empty());
+        let expected = self.expected(row);
         let expected = expected.ok_or_else(|| format!("{column}: expected a value, got none"))?;
         let found = answers.iter().find(|(field, _)| *field == endpoint.field);
         let found = found.map(|(_, value)| plain(value)).unwrap_or_default();
@@ -130,9 +141,8 @@ impl Check {
                 let difference = (expected - found).abs();
                 (difference, difference <= self.absolute + self.relative * expected.abs())
             }
-            // 1 and 1.0 are one label.
-            (false, numbers) => {
-                let is_same = expected == found || numbers.is_some_and(|(a, b)| a == b);
+            (false, _) => {
+                let is_same = is_same_label(&expected, &found);
                 (if is_same { 0.0 } else { f64::INFINITY }, is_same)
             }
         };
@@ -217,6 +227,11 @@ fn plain(json: &str) -> String {
         return String::new();
     }
     serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
+}
+
+/// 1 and 1.0 are one label.
+fn is_same_label(one: &str, other: &str) -> bool {
+    one == other || number(one).zip(number(other)).is_some_and(|(one, other)| one == other)
 }
 
 fn number(text: &str) -> Option<f64> {

@@ -17,8 +17,8 @@ use foretold_core::model::manifest::Manifest;
 use self::answers::Answers;
 use self::features::{Domain, Feature};
 use self::manifest::Contents;
-use self::sample::Sample;
-use crate::artefact::draft::{Draft, DraftFeature, Drafter};
+use self::sample::{Column, Element, Sample};
+use crate::artefact::draft::{Draft, DraftFeature, Drafter, Kind};
 use crate::artefact::model_dir::{MAX_MODEL_BYTES, ModelDir};
 use crate::commands::model::cache_folder;
 use crate::plain_file;
@@ -89,12 +89,49 @@ impl New {
             model.manifest = written(&features);
         }
         check(&drafter, &model).await?;
+        let given = drafter.example(&model).await;
         place.write(&model)?;
         let mut output = io::stdout().lock();
         for line in self.report(&draft, &features, &answers, &source) {
             writeln!(output, "{line}")?;
         }
+        if let Some(warning) = self.warning(given, &answers) {
+            eprintln!("warning: {warning}");
+        }
         Ok(())
+    }
+
+    /// What is to be said where the model gives no numbers for the examples: so it may be for all
+    /// requests.
+    fn warning(&self, given: Result<Vec<f32>>, answers: &Answers) -> Option<String> {
+        let found = match given {
+            Err(error) => format!("it cannot be run on them: {error:#}"),
+            Ok(numbers) => {
+                let outputs = answers.outputs.iter().zip(&numbers);
+                let wrong = outputs.filter(|(_, number)| !number.is_finite());
+                let shown: Vec<String> = wrong
+                    .map(|(output, number)| {
+                        format!("{} is {number}", literal::remark(&output.name))
+                    })
+                    .collect();
+                if shown.is_empty() {
+                    return None;
+                }
+                list(&shown.iter().map(String::as_str).collect::<Vec<_>>())
+            }
+        };
+        let advice = match &self.sample {
+            Some(_) => {
+                "they are from the sample, so see what the exporting library says of that row"
+            }
+            None => {
+                "they are made up, so give rows that the model was trained on with --sample FILE.csv"
+            }
+        };
+        Some(format!(
+            "the model gives no number for the examples of the manifest, and a request with them \
+             fails: {found}; {advice}"
+        ))
     }
 
     /// What was found and what to look at, in three lines.
@@ -234,12 +271,22 @@ fn features(draft: &Draft, sample: Option<&Sample>) -> Result<Vec<Feature>> {
         return Ok(features);
     };
     let columns = columns(draft, sample)?;
-    let fitted = draft.features.iter().zip(&columns);
-    let mut features: Vec<Feature> =
-        fitted.map(|(draft, i)| Feature::of_sample(draft, &sample.columns[*i])).collect();
+    let mut features: Vec<(Feature, &[usize])> = Vec::new();
+    let mut left = &columns[..];
+    while let [first, ..] = left {
+        let drafts = &draft.features[columns.len() - left.len()..];
+        let vector = elements(drafts, left, sample);
+        let feature = match vector {
+            None => Feature::of_sample(&drafts[0], &sample.columns[*first]),
+            Some(vector) => vector,
+        };
+        let (own, others) = left.split_at(feature.length.unwrap_or(1));
+        features.push((feature, own));
+        left = others;
+    }
     let examples = |row: &Vec<String>| -> Vec<Option<String>> {
-        let cells = columns.iter().zip(&features);
-        cells.map(|(i, feature)| feature.example_of(&row[*i])).collect()
+        let cells = |own: &[usize]| own.iter().map(|i| row[*i].as_str()).collect::<Vec<_>>();
+        features.iter().map(|(feature, own)| feature.example_of(&cells(own))).collect()
     };
     let mut chosen: Vec<Option<String>> = vec![None; features.len()];
     for row in &sample.examples {
@@ -250,14 +297,31 @@ fn features(draft: &Draft, sample: Option<&Sample>) -> Result<Vec<Feature>> {
         }
         chosen.iter_mut().zip(examples).for_each(|(chosen, it)| *chosen = chosen.take().or(it));
     }
-    for (feature, example) in features.iter_mut().zip(chosen) {
+    let with_example = |((mut feature, _), example): ((Feature, _), Option<String>)| {
         feature.example = example.unwrap_or_else(|| feature.any_example());
-    }
-    Ok(features)
+        feature
+    };
+    Ok(features.into_iter().zip(chosen).map(with_example).collect())
+}
+
+/// The feature that the first columns are, if they are all elements of a vector, of one input.
+fn elements(drafts: &[DraftFeature], columns: &[usize], sample: &Sample) -> Option<Feature> {
+    let columns: Vec<&Column> = columns.iter().map(|i| &sample.columns[*i]).collect();
+    let first = columns.first()?.element.as_ref()?;
+    let (drafts, columns) = (drafts.get(..first.length)?, columns.get(..first.length)?);
+    let input = |it: &DraftFeature| it.place.as_ref().map(|(input, _)| input.clone());
+    let is_next = |(i, (draft, column)): (usize, (&DraftFeature, &&Column))| {
+        let expected = Element { index: i, ..first.clone() };
+        let is_number = matches!(draft.kind, Kind::Number | Kind::Integer);
+        let is_one_input = draft.is_column && input(draft) == input(&drafts[0]);
+        column.element.as_ref() == Some(&expected) && is_number && is_one_input
+    };
+    let are_elements = drafts.iter().zip(columns).enumerate().all(is_next);
+    if are_elements { Feature::of_vector(drafts, columns) } else { None }
 }
 
 /// The column of the sample that each feature is: the one of its name, or of the columns of an input
-/// the next of those that are left.
+/// the elements of the vector that is called like the input, or the next of those that are left.
 fn columns(draft: &Draft, sample: &Sample) -> Result<Vec<usize>> {
     let names: Vec<&str> = sample.columns.iter().map(|column| column.name.as_str()).collect();
     let named: Vec<&str> =
@@ -270,10 +334,23 @@ fn columns(draft: &Draft, sample: &Sample) -> Result<Vec<usize>> {
             names.join(", ")
         );
     }
-    let mut left = left(draft, sample, &named)?.into_iter();
+    let left = left(draft, sample, &named)?;
     let position = |name: &str| names.iter().position(|known| *known == name);
+    let places = draft.features.iter().filter_map(|feature| feature.place.as_ref());
+    let inputs: Vec<&str> = places.map(|(input, _)| input.as_str()).collect();
+    let width = |input: &str| inputs.iter().filter(|it| **it == input).count();
+    let of_input = |i: &usize| {
+        let element = sample.columns[*i].element.as_ref();
+        element.filter(|it| width(&it.vector) == it.length).map(|it| (it.vector.as_str(), it.index))
+    };
+    let mut others = left.iter().filter(|i| of_input(i).is_none()).copied();
+    let mut next = |feature: &DraftFeature| {
+        let place = feature.place.as_ref().map(|(input, column)| (&**input, *column as usize));
+        let named = place.and_then(|place| left.iter().find(|i| of_input(i) == Some(place)));
+        named.copied().or_else(|| others.next())
+    };
     let columns = draft.features.iter().map(|feature| match feature.is_column {
-        true => left.next(),
+        true => next(feature),
         false => position(&feature.name),
     });
     columns.collect::<Option<Vec<usize>>>().context("a column is missing")

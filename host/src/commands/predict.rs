@@ -15,7 +15,7 @@ use crate::commands::options::settings::SettingsOptions;
 use crate::commands::options::store::StoreOptions;
 use crate::commands::output::Output;
 use crate::commands::progress::Progress;
-use crate::commands::rows::{Others, Rows};
+use crate::commands::rows::Rows;
 use crate::commands::scoring::{Counts, Scoring};
 
 /// The path that answers for all endpoints.
@@ -33,7 +33,8 @@ pub(crate) struct Predict {
     source: PathBuf,
 
     /// CSV, whose first line has the features' names in any order, or JSON Lines: it is that if it
-    /// begins with a brace. Other columns stay as they are. `-` is standard input.
+    /// begins with a brace. A first line without a comma is separated by its tabs or semicolons. Other
+    /// columns stay as they are; those of optional features may be left out. `-` is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 
@@ -41,7 +42,8 @@ pub(crate) struct Predict {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// How it is written [default: as the output's name ends, or else as the input].
+    /// How it is written [default: as the output's name ends, .csv, .tsv, .jsonl or .ndjson, or else
+    /// as the input].
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<FileFormat>,
 
@@ -62,7 +64,7 @@ impl Predict {
         self.settings.check_store(&url)?;
         let store = url.open().await.with_context(|| format!("cannot open the {url}"))?;
         let model = Model::load(&self.source, &self.component, settings, &store).await?;
-        let mut rows = Rows::open(&self.file, &model.manifest().features, Others::Keep)?;
+        let mut rows = Rows::open(&self.file, &model.manifest().features)?;
         let mut writer = self.writer(&model, &rows)?;
         let mut scoring = Scoring::new(&model, targets(&model), self.progress());
         while let Some(batch) = scoring.next(&mut rows).await? {
@@ -87,10 +89,19 @@ impl Predict {
             None => Output::stdout(),
         };
         let by_name = self.output.as_deref().and_then(FileFormat::of);
-        let as_input = if rows.is_csv() { FileFormat::Csv } else { FileFormat::Jsonl };
+        let as_input = match rows.separator() {
+            None => FileFormat::Jsonl,
+            Some(b'\t') => FileFormat::Tsv,
+            Some(_) => FileFormat::Csv,
+        };
         let format = self.format.or(by_name).unwrap_or(as_input);
+        let separator = match format {
+            FileFormat::Tsv => b'\t',
+            _ if rows.separator() == Some(b';') => b';',
+            _ => b',',
+        };
         let fields = model.manifest().endpoints.iter().map(|endpoint| endpoint.field.clone());
-        RowWriter::new(output, format, rows.names(), fields.collect())
+        RowWriter::new(output, format, separator, rows.names(), fields.collect())
     }
 
     /// Not where the rows go to the terminal, too.

@@ -6,7 +6,7 @@ pub(crate) mod input;
 pub(crate) mod json_lines;
 pub(crate) mod row;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,20 +18,13 @@ use self::input::Input;
 use self::json_lines::{JsonLines, Members};
 use self::row::{Row, object};
 
-/// What becomes of columns or members that are no features.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Others {
-    /// They are mistakes.
-    Refuse,
-    /// They stay in the row, and are not asked about.
-    Keep,
-}
-
-/// The rows of a file, one after the other.
+/// The rows of a file, one after the other. Columns or members that are no features stay in them, and
+/// are not asked about.
 pub(crate) struct Rows<'a> {
     format: Format<'a>,
     features: &'a [Feature],
-    others: Others,
+    /// Those that were looked at before.
+    next: VecDeque<Row>,
 }
 
 enum Format<'a> {
@@ -53,26 +46,45 @@ enum Cells<'a> {
 
 impl<'a> Rows<'a> {
     /// Opens a file, or standard input for `-`, and reads the first line of CSV. What begins with a
-    /// brace is JSON Lines.
-    pub(crate) fn open(path: &Path, features: &'a [Feature], others: Others) -> Result<Rows<'a>> {
-        Rows::new(Input::open(path)?, features, others)
+    /// brace is JSON Lines. Optional features without a column are named on standard error.
+    pub(crate) fn open(path: &Path, features: &'a [Feature]) -> Result<Rows<'a>> {
+        let (rows, absent) = Rows::new(Input::open(path)?, features)?;
+        if !absent.is_empty() {
+            let file = if path == Path::new("-") {
+                "standard input".into()
+            } else {
+                path.display().to_string()
+            };
+            eprintln!("{file} has no column for what is optional: {}", absent.join(", "));
+        }
+        Ok(rows)
     }
 
-    fn new(input: Input, features: &'a [Feature], others: Others) -> Result<Rows<'a>> {
+    /// The rows, and the optional features that have no column.
+    fn new(input: Input, features: &'a [Feature]) -> Result<(Rows<'a>, Vec<&'a str>)> {
         let Input { name, bytes, is_json } = input;
-        if is_json {
-            let format = Format::JsonLines(JsonLines::new(name, bytes));
-            return Ok(Rows { format, features, others });
+        let (format, absent) = if is_json {
+            (Format::JsonLines(JsonLines::new(name, bytes)), Vec::new())
+        } else {
+            let file = CsvFile::new(name.clone(), bytes)?;
+            let columns = columns(&file.names, features);
+            let (columns, absent) = columns.with_context(|| format!("{name}: line 1"))?;
+            (Format::Csv { file, columns }, absent)
+        };
+        Ok((Rows { format, features, next: VecDeque::new() }, absent))
+    }
+
+    /// What stands between the cells, if the file is CSV.
+    pub(crate) fn separator(&self) -> Option<u8> {
+        match &self.format {
+            Format::Csv { file, .. } => Some(file.separator),
+            Format::JsonLines(_) => None,
         }
-        let file = CsvFile::new(name.clone(), bytes)?;
-        let columns = columns(&file.names, features, others);
-        let columns = columns.with_context(|| format!("{name}: line 1"))?;
-        Ok(Rows { format: Format::Csv { file, columns }, features, others })
     }
 
     /// Whether the file is CSV.
     pub(crate) fn is_csv(&self) -> bool {
-        matches!(self.format, Format::Csv { .. })
+        self.separator().is_some()
     }
 
     /// The columns of the file; for JSON Lines, where each line may have others, the features.
@@ -87,31 +99,41 @@ impl<'a> Rows<'a> {
 
     /// The next rows, at most so many; none at the end.
     pub(crate) fn take(&mut self, count: usize) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        while rows.len() < count {
+        self.fill(count)?;
+        Ok(self.next.drain(..count.min(self.next.len())).collect())
+    }
+
+    /// The same, which will be taken later.
+    pub(crate) fn peek(&mut self, count: usize) -> Result<impl Iterator<Item = &Row>> {
+        self.fill(count)?;
+        Ok(self.next.iter().take(count))
+    }
+
+    fn fill(&mut self, count: usize) -> Result<()> {
+        while self.next.len() < count {
             let row = match &mut self.format {
                 Format::Csv { file, columns } => {
                     file.next()?.map(|record| of_record(record, columns))
                 }
-                Format::JsonLines(lines) => lines
-                    .next()?
-                    .map(|(line, members)| of_members(line, members, self.features, self.others)),
+                Format::JsonLines(lines) => {
+                    let line = lines.next()?;
+                    line.map(|(line, members)| of_members(line, members, self.features))
+                }
             };
             match row {
-                Some(row) => rows.push(row),
+                Some(row) => self.next.push_back(row),
                 None => break,
             }
         }
-        Ok(rows)
+        Ok(())
     }
 }
 
-/// What each column is for.
+/// What each column is for, and the optional features that have none.
 fn columns<'a>(
     names: &[String],
     features: &'a [Feature],
-    others: Others,
-) -> Result<Vec<Column<'a>>> {
+) -> Result<(Vec<Column<'a>>, Vec<&'a str>)> {
     let expected: Vec<&str> = feature::fields(features).map(|field| field.name).collect();
     let expected = expected.join(", ");
     let vectors = feature::fields(features).filter(|field| field.is_vector());
@@ -124,15 +146,13 @@ fn columns<'a>(
     let mut found: BTreeSet<&str> = BTreeSet::new();
     for name in names {
         let cells = known.get(&**name).copied();
-        if cells.is_none() && others == Others::Refuse {
-            bail!("column {name:?} is not a feature of the model; expected {expected}");
-        }
         if cells.is_some() && !found.insert(name) {
             bail!("column {name:?} is there twice");
         }
         columns.push((name.as_str().into(), cells));
     }
     let is_there = |name: &str| found.contains(name);
+    let mut absent = Vec::new();
     for field in feature::fields(features) {
         let has_elements = field.features.iter().any(|feature| is_there(&feature.name));
         match is_there(field.name) {
@@ -140,6 +160,7 @@ fn columns<'a>(
                 bail!("{:?} and its elements are columns; expected one of them", field.name);
             }
             true => {}
+            false if !has_elements && field.feature().optional => absent.push(field.name),
             false if !has_elements => {
                 let elements = match field.is_vector() {
                     true => format!(" as a JSON array, or {:?} and so on", field.feature().name),
@@ -154,7 +175,7 @@ fn columns<'a>(
             }
         }
     }
-    Ok(columns)
+    Ok((columns, absent))
 }
 
 fn of_record(record: Record, columns: &[Column<'_>]) -> Row {
@@ -204,19 +225,12 @@ fn of_cells(members: &[(Arc<str>, String)], columns: &[Column<'_>]) -> String {
     object(request)
 }
 
-fn of_members(
-    line: u64,
-    members: Result<Members, String>,
-    features: &[Feature],
-    others: Others,
-) -> Row {
+fn of_members(line: u64, members: Result<Members, String>, features: &[Feature]) -> Row {
     let (members, mistake) = match members {
         Ok(Members(members)) => (members, None),
         Err(mistake) => (Vec::new(), Some(mistake)),
     };
-    let is_asked = |name: &str| {
-        others == Others::Refuse || feature::fields(features).any(|field| field.name == name)
-    };
+    let is_asked = |name: &str| feature::fields(features).any(|field| field.name == name);
     let request = match mistake {
         Some(mistake) => Err(mistake),
         None => {
@@ -256,14 +270,10 @@ mod tests {
         ]
     }
 
-    fn read_with(file: &'static [u8], others: Others) -> Result<Vec<Row>> {
+    fn read(file: &'static [u8]) -> Result<Vec<Row>> {
         let features = features();
         let input = Input::new("test.csv".to_owned(), Box::new(file))?;
-        Rows::new(input, &features, others).and_then(|mut rows| rows.take(100))
-    }
-
-    fn read(csv: &'static [u8]) -> Result<Vec<Row>> {
-        read_with(csv, Others::Refuse)
+        Rows::new(input, &features).and_then(|(mut rows, _)| rows.take(100))
     }
 
     #[test]
@@ -312,10 +322,7 @@ mod tests {
     #[test]
     fn a_wrong_column_is_named_with_the_right_ones() {
         for (csv, expected) in [
-            (
-                &b"age,jop,new\n"[..],
-                "column \"jop\" is not a feature of the model; expected age, job, new",
-            ),
+            (&b"age,jop,new\n"[..], "column \"job\" is missing; expected age, job, new"),
             (b"age,new\n", "column \"job\" is missing; expected age, job, new"),
             (b"age,job,age,new\n", "column \"age\" is there twice"),
         ] {
@@ -339,8 +346,7 @@ mod tests {
     #[test]
     fn other_columns_stay_in_the_row_where_they_may() {
         let csv = b"id,job,new,age,id\nx7,a,true,30,\xff\n";
-        assert!(read(csv).is_err());
-        let rows = read_with(csv, Others::Keep).unwrap();
+        let rows = read(csv).unwrap();
         assert_eq!(rows[0].request.as_deref(), Ok(r#"{"job":"a","new":true,"age":30}"#));
         assert_eq!(rows[0].member("id"), Some("\"x7\""));
         assert_eq!(rows[0].members.len(), 5);
@@ -349,7 +355,7 @@ mod tests {
     #[test]
     fn lines_of_json_are_rows_too() {
         let file = b"\xef\xbb\xbf\n{\"id\": 1, \"age\": 1e1, \"job\": \"a\"}\r\n\n[1]\n{\"age\": 1} x\n\xff\n{\"age\":1,\"age\":2}";
-        let rows = read_with(file, Others::Keep).unwrap();
+        let rows = read(file).unwrap();
         let lines: Vec<u64> = rows.iter().map(|row| row.line).collect();
         assert_eq!(lines, [2, 4, 5, 6, 7]);
         assert_eq!(rows[0].request.as_deref(), Ok(r#"{"age":1e1,"job":"a"}"#));
@@ -361,7 +367,49 @@ mod tests {
         assert_eq!(rows[3].request, Err("expected UTF-8".to_owned()));
         // Which of the two is meant is for the component to ask.
         assert_eq!(rows[4].request.as_deref(), Ok(r#"{"age":1,"age":2}"#));
-        let strict = read_with(file, Others::Refuse).unwrap();
-        assert_eq!(strict[0].request.as_deref(), Ok(r#"{"id":1,"age":1e1,"job":"a"}"#));
+    }
+
+    #[test]
+    fn cells_are_separated_as_the_names_are() {
+        for csv in [
+            &b"age;job;new\n1;a,b;true\n"[..],
+            b"\xef\xbb\xbf\nage;job;new\n1;\"a,b\";true\n",
+            b"age\tjob\tnew\r\n1\ta,b\ttrue\r\n",
+            b"age,job,new\n1,\"a,b\",true\n",
+        ] {
+            let rows = read(csv);
+            let rows = rows.unwrap_or_else(|error| panic!("{error:#}"));
+            let request = rows[0].request.as_deref();
+            assert_eq!(request, Ok(r#"{"age":1,"job":"a,b","new":true}"#));
+        }
+        // With a comma in it, the line is one of commas.
+        let rows = read(b"age,job,new,x;y\n1,a;b,true,2\n").unwrap();
+        assert_eq!(rows[0].request.as_deref(), Ok(r#"{"age":1,"job":"a;b","new":true}"#));
+    }
+
+    #[test]
+    fn an_optional_feature_needs_no_column() {
+        let mut features = features();
+        features[0].optional = true;
+        let input = |csv: &'static [u8]| Input::new("test.csv".to_owned(), Box::new(csv)).unwrap();
+        let (mut rows, absent) = Rows::new(input(b"job,new\na,true\n"), &features).unwrap();
+        assert_eq!(absent, ["age"]);
+        let rows = rows.take(10).unwrap();
+        assert_eq!(rows[0].request.as_deref(), Ok(r#"{"job":"a","new":true}"#));
+        let error = Rows::new(input(b"age,new\n"), &features).err().unwrap();
+        assert!(format!("{error:#}").contains("column \"job\" is missing"));
+    }
+
+    #[test]
+    fn what_was_looked_at_is_taken_later() {
+        let features = features();
+        let csv: &[u8] = b"age,job,new\n1,a,true\n2,a,true\n3,a,true\n";
+        let input = Input::new("test.csv".to_owned(), Box::new(csv)).unwrap();
+        let (mut rows, _) = Rows::new(input, &features).unwrap();
+        let lines = |rows: &[Row]| rows.iter().map(|row| row.line).collect::<Vec<_>>();
+        assert_eq!(rows.peek(2).unwrap().map(|row| row.line).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(lines(&rows.take(1).unwrap()), [2]);
+        assert_eq!(lines(&rows.take(5).unwrap()), [3, 4]);
+        assert!(rows.take(5).unwrap().is_empty());
     }
 }

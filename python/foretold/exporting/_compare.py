@@ -191,7 +191,7 @@ def _labels(
         return
     likely = _scores(tensors, endpoint, outputs, lambda output: expected(said, tensors, output))
     classes, decided = _decided(said, tensors, endpoint, outputs)
-    if endpoint.threshold not in (None, 0.5) or decided is None and endpoint.threshold is not None:
+    if endpoint.threshold not in (None, 0.0, 0.5) or decided is None and endpoint.threshold is not None:
         # Not the library's own decision, but one by its number.
         decided = None if likely is None else likely.argmax(axis=1)
     labels = [label for _, label in endpoint.classes] or list(endpoint.labels)
@@ -233,7 +233,7 @@ def _decided(
         places_of_classes = numpy.array([labels.index(name) for name in classes])
     else:
         # They have other names in the manifest: the classes are in the order of the file's columns.
-        places_of_classes = numpy.argsort(columns, kind="stable") if endpoint.classes else numpy.arange(2)
+        places_of_classes = numpy.argsort(columns, kind="stable") if endpoint.classes else numpy.arange(len(labels))
     return [classes[each] for each in numpy.argsort(places_of_classes)], places_of_classes[decided]
 
 
@@ -248,7 +248,12 @@ def _scores(
         above = of(outputs[endpoint.outputs[0]])
         columns = [None if above is None else numpy.full(len(above), endpoint.threshold), above]
     else:
-        return None
+        # The class that the file says itself, if it does.
+        said = of(outputs[endpoint.outputs[0]])
+        if said is None or said.dtype.kind == "f":
+            return None
+        names = numpy.array([str(value) for value in said.tolist()], dtype=object)
+        columns = [names == label for label in endpoint.labels]
     return None if any(column is None for column in columns) else numpy.stack(columns, axis=1).astype("float64")
 
 

@@ -21,7 +21,7 @@ _TYPES = {
 
 
 def tensors(model: bytes, rows: pandas.DataFrame) -> dict[str, numpy.ndarray[Any, Any]]:
-    """The numbers that a model gives for rows as it takes them, by its outputs: a row and a column for each."""
+    """What a model gives for rows as it takes them, by its outputs: a row and a column for each."""
     runtime = need("onnxruntime", "sklearn")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
@@ -32,8 +32,8 @@ def tensors(model: bytes, rows: pandas.DataFrame) -> dict[str, numpy.ndarray[Any
     else:
         inputs = {each.name: _array(rows[[each.name]], each.type) for each in wanted}
     found = session.run(None, inputs)
-    numbers = {output.name: _numbers(values) for output, values in zip(session.get_outputs(), found)}
-    return {name: values for name, values in numbers.items() if values is not None}
+    matrices = {output.name: _matrix(values) for output, values in zip(session.get_outputs(), found)}
+    return {name: values for name, values in matrices.items() if values is not None}
 
 
 def _array(frame: pandas.DataFrame, tensor: str) -> numpy.ndarray[Any, Any]:
@@ -43,15 +43,15 @@ def _array(frame: pandas.DataFrame, tensor: str) -> numpy.ndarray[Any, Any]:
     return frame.astype("float64" if kind.startswith("float") else kind).to_numpy(dtype=kind)
 
 
-def _numbers(values: Any) -> numpy.ndarray[Any, Any] | None:
-    """An output as a matrix; none where it is not of numbers."""
+def _matrix(values: Any) -> numpy.ndarray[Any, Any] | None:
+    """An output as a matrix; none where it is neither of numbers nor of texts."""
     if isinstance(values, list) and values and hasattr(values[0], "ndim"):
         # A matrix for each of several labels.
         values = need("numpy", "sklearn").hstack(values)
     elif isinstance(values, list):
         # Maps from classes to probabilities, in the order of the classes.
         values = need("numpy", "sklearn").array([list(row.values()) for row in values])
-    if getattr(values, "dtype", None) is None or values.dtype.kind not in "fiub":
+    if getattr(values, "dtype", None) is None or values.dtype.kind not in "fiubOU":
         return None
     if values.ndim == 3:
         # The same in one tensor, the labels first.

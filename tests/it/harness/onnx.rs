@@ -188,6 +188,18 @@ pub(crate) fn numbers_and_codes() -> Vec<u8> {
     [number(1, 8), bytes(7, &graph.concat()), bytes(8, &number(2, 17))].concat()
 }
 
+/// A model that gives the logarithm of a number, which is none for zero and below.
+pub(crate) fn logarithm() -> Vec<u8> {
+    let node = [text(1, "x"), text(2, "y"), text(4, "Log")];
+    let graph = [
+        bytes(1, &node.concat()),
+        text(2, "graph"),
+        bytes(11, &column("x", 1)),
+        bytes(12, &column("y", 1)),
+    ];
+    [number(1, 8), bytes(7, &graph.concat()), bytes(8, &number(2, 17))].concat()
+}
+
 /// A model that gives a number without its fraction, as an integer.
 pub(crate) fn whole_part() -> Vec<u8> {
     let to_integer = bytes(5, &[text(1, "to"), number(3, 7), number(20, 2)].concat());

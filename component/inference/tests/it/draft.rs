@@ -97,6 +97,22 @@ fn the_largest_number_is_the_class_unless_the_model_says_another() {
     assert_eq!(tensors, ["label", "probabilities"]);
     let probabilities = votes.iter().find(|output| output.are_probabilities).expect("some");
     assert!(!probabilities.decides && probabilities.classes == ["0", "1", "2"]);
+    // The class itself is served then, also as a text, as a number that stands for it.
+    let numbered = |texts: [&str; 3]| (0..).zip(texts.map(String::from)).collect::<Vec<_>>();
+    let label = |name: &str| {
+        let outputs = report(name).outputs;
+        outputs.into_iter().find(|output| output.tensor == "label").expect("a label").labels
+    };
+    assert_eq!(label("svc_votes"), numbered(["0", "1", "2"]));
+    let texts = ["high", "low", "middle"];
+    assert_eq!(label("svc_votes_texts"), numbered(texts));
+    assert_eq!(label("svc_three_classes"), numbered(texts));
+    let scores = report("svc_three_classes").outputs;
+    let scores = scores.iter().find(|output| output.labels.is_empty()).expect("scores");
+    assert!(!scores.decides && !scores.are_fractions && scores.classes == texts);
+    let [score] = &report("ridge_two_classes").outputs[..] else { panic!("several outputs") };
+    assert!(score.decides && !score.are_fractions && score.classes == ["no", "yes"]);
+    assert_eq!((score.columns, &score.labels[..]), (1, &[][..]));
 }
 
 #[test]

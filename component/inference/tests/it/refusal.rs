@@ -192,8 +192,11 @@ fn features_and_outputs_that_do_not_fit_are_refused() {
     check("credit", &|it| it.outputs[0].column = 2, "expected a column below 2");
     check(
         "decision_tree_string_labels",
-        &|it| it.outputs[0].tensor = "label".into(),
-        "choose the tensor of probabilities",
+        &|it| {
+            it.outputs[0].tensor = "label".into();
+            it.outputs[0].column = 1;
+        },
+        "expected a column below 1",
     );
     check("credit", &|it| it.outputs[0].tensor = "p".into(), "the model has 'label' (int64, [?])");
     let misspelt = |position: usize| {

@@ -12,18 +12,17 @@ use crate::commands::model::{Model, SourceOptions};
 use crate::commands::options::settings::SettingsOptions;
 use crate::commands::options::store::StoreOptions;
 use crate::commands::progress::Progress;
-use crate::commands::rows::{Others, Rows};
+use crate::commands::rows::Rows;
 use crate::commands::scoring::{Counts, Scoring};
 
 /// Computes the predictions for the rows of a file and stores them, through the component itself, so
 /// that hosts find them.
 ///
-/// The first line of a CSV file names the features, in any order; an empty cell is null. A file that
-/// begins with a brace is JSON Lines. The options must be
-/// those of the hosts: keys, secrets and times to live.
+/// The file is one that `foretold predict` takes. The options must be those of the hosts: keys, secrets
+/// and times to live.
 #[derive(Args)]
 pub(super) struct Warm {
-    /// The file; `-` is standard input.
+    /// CSV or JSON Lines; columns that are no features count for nothing. `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -57,7 +56,7 @@ impl Warm {
                  nothing; name the model's folder with --source: its entries are the same"
             );
         }
-        let mut rows = Rows::open(&self.file, &model.manifest().features, Others::Refuse)?;
+        let mut rows = Rows::open(&self.file, &model.manifest().features)?;
         let mut scoring = Scoring::new(&model, targets(&model), Progress::new());
         while scoring.next(&mut rows).await?.is_some() {}
         let outcome = Outcome(scoring.finish());

@@ -10,6 +10,8 @@ const MAX_NUMBERS: usize = 20;
 /// Names of tensors that say nothing.
 const GENERIC: [&str; 8] =
     ["variable", "output", "outputs", "prediction", "predictions", "docs", "healthz", "readyz"];
+/// How names of tensors begin that say what their numbers may not be: skl2onnx calls scores so, too.
+const PROBABILITIES: &str = "probabilit";
 
 /// One number of a tensor.
 pub(super) struct Output {
@@ -28,11 +30,18 @@ pub(super) struct Endpoint {
 /// What an answer is made of, by the names of outputs.
 pub(super) enum Rule {
     Number(String),
-    /// One of two classes: the first unless the probability of the second is larger.
+    /// One of two classes: the first unless the probability or the score of the second is larger.
     Threshold {
         output: String,
+        threshold: f64,
         above: String,
         otherwise: String,
+    },
+    /// The class that a number stands for: bounds that it is below, each with a class, and the last.
+    Bands {
+        output: String,
+        bands: Vec<(f64, String)>,
+        last: String,
     },
     /// Of each class its output and its label.
     Classes(Vec<(String, String)>),
@@ -54,6 +63,8 @@ impl Answers {
         for output in &draft.outputs {
             let columns = output.columns as usize;
             match classes(output) {
+                _ if !output.labels.is_empty() => answers.label(output),
+                Some(classes) if columns == 1 => answers.one_score(output, &classes),
                 Some(classes) if columns == 2 && output.are_probabilities && output.decides => {
                     answers.one_of_two(output, &classes);
                 }
@@ -70,11 +81,37 @@ impl Answers {
         self.output(&name, tensor, 1);
         let path = self.unlike("/probabilities");
         self.number(path, name.clone(), name.clone());
-        let (path, field) = (self.unlike("/classes"), self.unlike("class"));
-        let (otherwise, above) = (classes[0].clone(), classes[1].clone());
+        self.threshold(name, 0.5, classes);
         self.notes.push("the threshold 0.5".to_owned());
-        let rule = Rule::Threshold { output: name, above, otherwise };
-        self.endpoints.push(Endpoint { path, field, rule });
+    }
+
+    /// The score for the second class against the first, and which of both it is.
+    fn one_score(&mut self, tensor: &DraftOutput, classes: &[String]) {
+        let name = self.unlike("score");
+        self.output(&name, tensor, 0);
+        let path = self.unlike("/scores");
+        self.number(path, name.clone(), name.clone());
+        self.threshold(name, 0.0, classes);
+    }
+
+    fn threshold(&mut self, output: String, threshold: f64, classes: &[String]) {
+        let (otherwise, above) = (classes[0].clone(), classes[1].clone());
+        self.class(Rule::Threshold { output, threshold, above, otherwise });
+    }
+
+    /// The class that the model says itself, as a number.
+    fn label(&mut self, tensor: &DraftOutput) {
+        let [first @ .., (_, last)] = &tensor.labels[..] else { return };
+        let slug = literal::slug(&tensor.tensor);
+        let output = self.unlike(if slug.is_empty() { "label" } else { &slug });
+        self.output(&output, tensor, 0);
+        let next = tensor.labels.iter().skip(1);
+        let between = first.iter().zip(next).map(|((number, class), (next, _))| {
+            let middle = (*number as f64 + *next as f64) / 2.0;
+            (middle, class.clone())
+        });
+        let (bands, last) = (between.collect(), last.clone());
+        self.class(Rule::Bands { output, bands, last });
     }
 
     /// The likeliest class, and the probability or score of each. The model itself may say another
@@ -91,8 +128,7 @@ impl Answers {
             labels.push((name, class.clone()));
         }
         if tensor.decides {
-            let (path, field) = (self.unlike("/classes"), self.unlike("class"));
-            self.endpoints.push(Endpoint { path, field, rule: Rule::Classes(labels.clone()) });
+            self.class(Rule::Classes(labels.clone()));
         } else {
             let name = literal::remark(&tensor.tensor);
             self.notes
@@ -110,8 +146,12 @@ impl Answers {
         let slug = literal::slug(&tensor.tensor);
         let is_generic =
             slug.is_empty() || GENERIC.contains(&slug.as_str()) || slug.starts_with("v2");
-        let name = if is_generic { "value".to_owned() } else { slug };
-        let path = if is_generic { "/values".to_owned() } else { format!("/{name}") };
+        let is_misnamed = slug.starts_with(PROBABILITIES) && !tensor.are_fractions;
+        let (name, path) = match () {
+            () if is_generic => ("value".to_owned(), "/values".to_owned()),
+            () if is_misnamed => ("score".to_owned(), "/scores".to_owned()),
+            () => (slug.clone(), format!("/{slug}")),
+        };
         let columns = tensor.columns as usize;
         if columns == 1 {
             let (name, path) = (self.unlike(&name), self.unlike(&path));
@@ -136,6 +176,11 @@ impl Answers {
     fn output(&mut self, name: &str, tensor: &DraftOutput, column: usize) {
         let tensor = tensor.tensor.clone();
         self.outputs.push(Output { name: name.to_owned(), tensor, column });
+    }
+
+    fn class(&mut self, rule: Rule) {
+        let (path, field) = (self.unlike("/classes"), self.unlike("class"));
+        self.endpoints.push(Endpoint { path, field, rule });
     }
 
     fn number(&mut self, path: String, field: String, output: String) {

@@ -4,7 +4,7 @@ use foretold_core::model::step::Step;
 
 use crate::artefact::draft::{DraftFeature, Kind};
 use crate::commands::new::literal;
-use crate::commands::new::sample::{Column, Numbers};
+use crate::commands::new::sample::{Column, Element, Numbers};
 use crate::commands::rows::cell;
 
 /// Digits behind the point that are taken for a grid; more look like measurements.
@@ -110,6 +110,22 @@ impl Feature {
         feature
     }
 
+    /// A feature of which a sample has a vector: the columns of an input that its elements are.
+    pub(super) fn of_vector(drafts: &[DraftFeature], columns: &[&Column]) -> Option<Feature> {
+        let ([first, others @ ..], [column, ..]) = (drafts, columns) else { return None };
+        let Element { vector, .. } = column.element.as_ref()?;
+        let mut whole = first.clone();
+        for other in others {
+            whole.takes_missing &= other.takes_missing;
+            let both = whole.bounds.zip(other.bounds);
+            whole.bounds = both.map(|((low, high), (a, b))| (low.min(a), high.max(b)));
+        }
+        whole.place = first.place.clone().filter(|(input, column)| input != vector || *column > 0);
+        let mut feature = Feature::of_sample(&whole, &Column::of_elements(vector, columns));
+        feature.length = Some(columns.len());
+        Some(feature)
+    }
+
     fn new(name: &str, draft: &DraftFeature, domain: Domain) -> Feature {
         Feature {
             name: name.to_owned(),
@@ -173,8 +189,17 @@ impl Feature {
         }
     }
 
-    /// A cell as an example, if it is a value of the feature.
-    pub(super) fn example_of(&self, text: &str) -> Option<String> {
+    /// The cells of a row as an example, if they are a value of the feature.
+    pub(super) fn example_of(&self, cells: &[&str]) -> Option<String> {
+        let values: Option<Vec<String>> = cells.iter().map(|cell| self.value(cell)).collect();
+        match self.length {
+            Some(_) => values.map(|values| format!("[{}]", values.join(", "))),
+            None => values?.into_iter().next(),
+        }
+    }
+
+    /// A cell as TOML, if it is a value of the feature or of an element of it.
+    fn value(&self, text: &str) -> Option<String> {
         match &self.domain {
             Domain::Number { bounds, .. } => {
                 let number: f64 = cell::number(text)?.parse().ok()?;

@@ -143,11 +143,25 @@ impl Lines {
         self.add(format!("field = {}", literal::text(&endpoint.field)));
         match &endpoint.rule {
             Rule::Number(output) => self.add(format!("output = {}", literal::text(output))),
-            Rule::Threshold { output, above, otherwise } => {
+            Rule::Threshold { output, threshold, above, otherwise } => {
                 self.add(format!("output = {}", literal::text(output)));
-                self.add("threshold = 0.5  # strictly above it `above`, else `otherwise`");
+                let threshold = literal::number(*threshold);
+                self.add(format!(
+                    "threshold = {threshold}  # strictly above it `above`, else `otherwise`"
+                ));
                 self.add(format!("above = {}", literal::text(above)));
                 self.add(format!("otherwise = {}", literal::text(otherwise)));
+            }
+            Rule::Bands { output, bands, last } => {
+                self.add(format!("output = {}", literal::text(output)));
+                self.add("# Each number stands for a class, the one that the model says.");
+                self.add("bands = [");
+                for (below, label) in bands {
+                    let (below, label) = (literal::number(*below), literal::text(label));
+                    self.add(format!("  {{ below = {below}, label = {label} }},"));
+                }
+                self.add(format!("  {{ label = {} }},", literal::text(last)));
+                self.add("]");
             }
             Rule::Classes(classes) => {
                 self.add("classes = [");

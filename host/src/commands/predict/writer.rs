@@ -19,8 +19,10 @@ const ERROR: &str = "error";
 /// How rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FileFormat {
-    /// A line of names, and a line per row
+    /// A line of names, and a line per row, with semicolons where the input has them
     Csv,
+    /// The same with tabs
+    Tsv,
     /// A JSON object per row
     Jsonl,
 }
@@ -30,6 +32,7 @@ impl FileFormat {
     pub(super) fn of(path: &Path) -> Option<FileFormat> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(FileFormat::Csv),
+            "tsv" => Some(FileFormat::Tsv),
             "jsonl" | "ndjson" => Some(FileFormat::Jsonl),
             _ => None,
         }
@@ -40,6 +43,8 @@ impl FileFormat {
 pub(super) struct RowWriter {
     output: Output,
     format: FileFormat,
+    /// What stands between cells.
+    separator: u8,
     /// The columns of the input.
     names: Vec<Arc<str>>,
     /// What each endpoint's answer is called.
@@ -51,16 +56,17 @@ impl RowWriter {
     pub(super) fn new(
         output: Output,
         format: FileFormat,
+        separator: u8,
         names: Vec<Arc<str>>,
         fields: Vec<String>,
     ) -> Result<RowWriter> {
-        let mut writer = RowWriter { output, format, names, fields };
-        if format == FileFormat::Csv {
+        let mut writer = RowWriter { output, format, separator, names, fields };
+        if format != FileFormat::Jsonl {
             let taken: BTreeSet<&str> = writer.names.iter().map(|name| &**name).collect();
             let answers = writer.fields.iter().map(String::as_str).chain([ERROR]);
             let answers = answers.map(|field| unlike(&taken, field));
             let header = writer.names.iter().map(|name| name.to_string()).chain(answers);
-            let header = record(header)?;
+            let header = record(separator, header)?;
             writer.output.write_all(&header)?;
         }
         Ok(writer)
@@ -69,7 +75,7 @@ impl RowWriter {
     /// Writes a row.
     pub(super) fn write(&mut self, row: &Row, answers: &Answers) -> Result<()> {
         let line = match self.format {
-            FileFormat::Csv => self.record(row, answers)?,
+            FileFormat::Csv | FileFormat::Tsv => self.record(row, answers)?,
             FileFormat::Jsonl => self.object(row, answers).into_bytes(),
         };
         self.output.write_all(&line)?;
@@ -97,7 +103,7 @@ impl RowWriter {
             Err(_) => String::new(),
         });
         let error = answers.as_ref().err().cloned().unwrap_or_default();
-        record(given.chain(answered).chain([error]))
+        record(self.separator, given.chain(answered).chain([error]))
     }
 
     fn object(&self, row: &Row, answers: &Answers) -> String {
@@ -135,8 +141,8 @@ fn text(json: &str) -> String {
 }
 
 /// A line of CSV.
-fn record(cells: impl Iterator<Item = String>) -> Result<Vec<u8>> {
-    let mut writer = WriterBuilder::new().from_writer(Vec::new());
+fn record(separator: u8, cells: impl Iterator<Item = String>) -> Result<Vec<u8>> {
+    let mut writer = WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
     writer.write_record(cells)?;
     writer.into_inner().context("memory can be written to")
 }

@@ -1,6 +1,9 @@
 //! A CSV file: a line of names, and records.
+//!
+//! What stands between the cells is a comma, a semicolon or a tab. The line of names tells: one without
+//! a comma that has tabs or semicolons is separated by these.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Cursor, Read};
 
 use anyhow::{Context, Result};
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -11,6 +14,8 @@ pub(crate) struct CsvFile {
     record: ByteRecord,
     /// What the first line has.
     pub(crate) names: Vec<String>,
+    /// What stands between cells.
+    pub(crate) separator: u8,
     name: String,
 }
 
@@ -18,16 +23,27 @@ pub(crate) struct CsvFile {
 pub(crate) struct Record {
     /// The line on which it begins, from 1.
     pub(crate) line: u64,
-    /// What stands between the commas.
+    /// What stands between the separators.
     pub(crate) cells: Vec<Vec<u8>>,
 }
 
 impl CsvFile {
     /// Reads the first line. `name` is the file's, for messages.
     pub(crate) fn new(name: String, input: Box<dyn Read>) -> Result<CsvFile> {
+        let mut input = BufReader::new(input);
+        let mut start = Vec::new();
+        // Until a line that is not empty.
+        while start.trim_ascii().is_empty() {
+            let read = input.read_until(b'\n', &mut start);
+            if read.with_context(|| format!("cannot read {name}"))? == 0 {
+                break;
+            }
+        }
+        let separator = separator(&start);
         // So that every row ends with a line feed, and its line can be told.
-        let input: Box<dyn Read> = Box::new(input.chain(&b"\n"[..]));
+        let input: Box<dyn Read> = Box::new(Cursor::new(start).chain(input).chain(&b"\n"[..]));
         let mut reader = ReaderBuilder::new()
+            .delimiter(separator)
             // A row of another length is refused by itself, not with the whole file.
             .flexible(true)
             // With CRLF the reader counts lines wrongly.
@@ -36,7 +52,7 @@ impl CsvFile {
         let header = reader.byte_headers().with_context(|| format!("cannot read {name}"))?;
         let names = cells(header).into_iter();
         let names = names.map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect();
-        Ok(CsvFile { reader, record: ByteRecord::new(), names, name })
+        Ok(CsvFile { reader, record: ByteRecord::new(), names, separator, name })
     }
 
     /// The next record; none at the end.
@@ -60,6 +76,13 @@ impl CsvFile {
         let breaks = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         self.reader.position().line().saturating_sub(breaks + 1)
     }
+}
+
+/// What stands between the names of a line.
+fn separator(line: &[u8]) -> u8 {
+    let separators = [b',', b'\t', b';'].into_iter();
+    let mut found = separators.filter(|separator| line.contains(separator));
+    found.next().unwrap_or(b',')
 }
 
 /// The cells of a record that ends with a line feed, after a carriage return or not.

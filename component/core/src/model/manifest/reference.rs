@@ -244,7 +244,7 @@ pub(super) static OUTPUT: [Key; 4] = [
         "text",
         None,
         &[],
-        "The name of the ONNX model's output: floats, integers up to 2^24, or truth values, which are 0 and 1.",
+        "The name of the ONNX model's output: floats, integers up to 2^24, truth values, which are 0 and 1, or the class of a classifier as a text, which is its position among the classes that the file lists, from 0: `bands` make the text of it again.",
     ),
     key(
         "column",

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::proto::{GraphProto, NodeProto};
 
 /// The node that gives each tensor.
-pub(super) struct Givers<'a>(BTreeMap<&'a str, &'a NodeProto>);
+pub(crate) struct Givers<'a>(BTreeMap<&'a str, &'a NodeProto>);
 
 impl<'a> Givers<'a> {
-    pub(super) fn of(graph: &'a GraphProto) -> Givers<'a> {
+    pub(crate) fn of(graph: &'a GraphProto) -> Givers<'a> {
         let outputs =
             graph.node.iter().flat_map(|node| node.output.iter().map(move |it| (it, node)));
         let named = outputs.filter(|(name, _)| !name.is_empty());
@@ -16,7 +16,7 @@ impl<'a> Givers<'a> {
     }
 
     /// The nodes that a tensor depends on, the nearest first.
-    pub(super) fn nodes(&self, tensor: &str) -> Vec<&'a NodeProto> {
+    pub(crate) fn nodes(&self, tensor: &str) -> Vec<&'a NodeProto> {
         let mut nodes: Vec<&NodeProto> = Vec::new();
         let mut seen = BTreeSet::from([tensor]);
         let mut known: BTreeSet<*const NodeProto> = BTreeSet::new();
@@ -37,7 +37,7 @@ impl<'a> Givers<'a> {
     }
 
     /// The node that computes a tensor, before what only changes its type or shape.
-    pub(super) fn origin(&self, tensor: &str) -> Option<&'a NodeProto> {
+    pub(crate) fn origin(&self, tensor: &str) -> Option<&'a NodeProto> {
         const CHANGES: [&str; 5] = ["Cast", "Identity", "Reshape", "Squeeze", "Flatten"];
         let mut node = self.0.get(tensor).copied()?;
         // A damaged file may have a circle.
@@ -51,7 +51,7 @@ impl<'a> Givers<'a> {
     }
 
     /// The names of the tensors that some depend on, themselves among them.
-    pub(super) fn reached(&self, tensors: &[String]) -> BTreeSet<&'a str> {
+    pub(crate) fn reached(&self, tensors: &[String]) -> BTreeSet<&'a str> {
         let nodes = tensors.iter().flat_map(|tensor| self.nodes(tensor));
         nodes.flat_map(|node| node.input.iter().map(String::as_str)).collect()
     }
