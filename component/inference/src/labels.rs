@@ -113,6 +113,7 @@ fn encoder(text: &str, output: &str, classes: Vec<String>) -> NodeProto {
         op_type: "LabelEncoder".into(),
         attribute: vec![strings, default],
         domain: ops::ML.into(),
+        ..NodeProto::default()
     }
 }
 

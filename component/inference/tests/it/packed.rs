@@ -50,7 +50,7 @@ fn a_packed_graph_answers_as_its_file_does() {
             .map(|model| OnnxModel::load(model, &case.manifest).expect("a model"));
         for row in &case.rows {
             let [expected, found] = [&file, &small].map(|model| {
-                let outputs = model.predict(row).map_err(|error| error.to_string());
+                let outputs = model.predict(row).map_err(|error| error.0);
                 outputs.map(|outputs| outputs.into_iter().map(f32::to_bits).collect::<Vec<_>>())
             });
             assert_eq!(found, expected, "{}", case.name);
