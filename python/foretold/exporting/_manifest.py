@@ -73,9 +73,10 @@ def _with_name(text: str, column: Column) -> str:
 def _with_vector(text: str, column: Column, example: Any) -> str:
     """With one feature for all elements. It has no bounds: those of a sample would refuse the next embedding."""
     blocks = re.findall(r"\[\[feature\]\]\n(?:(?!\[\[|#).+\n)+\n?", text)
-    elements = {_quoted(element) for element in column.elements}
-    mine = [block for block in blocks if (re.search(rf"^name = ({_TEXT})$", block, re.MULTILINE) or [0, 0])[1] in elements]
-    if len(mine) != column.length:
+    named = {(re.search(rf"^name = ({_TEXT})$", block, re.MULTILINE) or [0, ""])[1]: block for block in blocks}
+    # The command makes one of the columns itself, with bounds, where the file does not name them.
+    mine = [named[name] for name in [_quoted(column.name), *map(_quoted, column.elements)] if name in named]
+    if len(mine) not in (1, column.length):
         return text
     lines = ["[[feature]]", f"name = {_quoted(column.name)}", 'type = "vector"', f"length = {column.length}"]
     if column.is_whole:
