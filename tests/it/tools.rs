@@ -84,6 +84,15 @@ fn stores(redis: &Redis, folder: &TempDir) -> Vec<String> {
     layouts().into_iter().map(url).chain([file]).collect()
 }
 
+/// One of 64 does.
+#[test]
+fn an_id_may_begin_with_a_hyphen() {
+    let redis = Redis::start();
+    assert_eq!(text("ls", &redis.url(), &["--model", "-8_abcdefghijkA"]), "");
+    let purged = json("purge", &redis.url(), &["--model", "-8_abcdefghijkA"]);
+    assert_eq!(purged["removed"], 0, "{purged}");
+}
+
 #[test]
 fn entries_are_counted_listed_and_shown_in_every_store() {
     let (redis, folder, model) = (Redis::start(), TempDir::new().unwrap(), model());

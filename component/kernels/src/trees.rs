@@ -87,11 +87,6 @@ const MISSING_BIT: u32 = 31;
 /// Walks at once.
 const LANES: usize = complete::ROWS;
 
-/// Steps of walks through deep trees until it is asked whether all are at their leaves: of many rows,
-/// and of one row through several trees, where the next walks begin while these end.
-const STEPS_OF_ROWS: u32 = 4;
-const STEPS_OF_TREES: u32 = 2;
-
 /// Depth of the trees in which most walks are about as long as the longest.
 const SHALLOW: u32 = 8;
 
@@ -287,8 +282,7 @@ impl Trees {
         for (&root, &depth) in self.roots.iter().zip(&self.depths) {
             let blocks = rows.chunks_exact(LANES * self.features);
             for (sums, rows) in sums.iter_mut().zip(blocks) {
-                let leaves =
-                    self.walk::<LANES, STEPS_OF_ROWS>([root; LANES], depth, rows, self.features);
+                let leaves = self.walk([root; LANES], depth, rows, self.features);
                 for (sum, leaf) in sums.iter_mut().zip(leaves) {
                     *sum += f32::from_bits(leaf);
                 }
@@ -327,28 +321,24 @@ impl Trees {
         let (several_depths, rest_depths) = depths.as_chunks::<LANES>();
         for (roots, depths) in several.iter().zip(several_depths) {
             let depth = depths.iter().copied().fold(0, u32::max);
-            self.walk::<LANES, STEPS_OF_TREES>(*roots, depth, row, 0)
-                .into_iter()
-                .for_each(&mut visit);
+            self.walk(*roots, depth, row, 0).into_iter().for_each(&mut visit);
         }
         // One walk waits for each of its steps; more than one take as long together.
         if let [first, _, ..] = *rest {
             let mut roots = [first; LANES];
             roots[..rest.len()].copy_from_slice(rest);
             let depth = rest_depths.iter().copied().fold(0, u32::max);
-            let found = self.walk::<LANES, STEPS_OF_TREES>(roots, depth, row, 0);
+            let found = self.walk(roots, depth, row, 0);
             found.into_iter().take(rest.len()).for_each(&mut visit);
         } else if let ([root], [depth]) = (rest, rest_depths) {
-            self.walk::<1, STEPS_OF_TREES>([*root], *depth, row, 0)
-                .into_iter()
-                .for_each(&mut visit);
+            self.walk([*root], *depth, row, 0).into_iter().for_each(&mut visit);
         }
     }
 
     /// What several walks find, from these nodes on; they read rows that start `stride` apart. No
     /// tree is deeper than `depth`.
     #[inline(always)]
-    fn walk<const COUNT: usize, const STEPS: u32>(
+    fn walk<const COUNT: usize>(
         &self,
         at: [u32; COUNT],
         depth: u32,
@@ -357,15 +347,15 @@ impl Trees {
     ) -> [u32; COUNT] {
         assert!(rows.len() >= (COUNT - 1) * stride + self.features, "features of the rows");
         let at = if self.missing {
-            self.walk_to::<COUNT, STEPS, true>(at, depth, rows, stride)
+            self.walk_to::<COUNT, true>(at, depth, rows, stride)
         } else {
-            self.walk_to::<COUNT, STEPS, false>(at, depth, rows, stride)
+            self.walk_to::<COUNT, false>(at, depth, rows, stride)
         };
         at.map(|leaf| self.leaves[leaf as usize])
     }
 
     #[inline(always)]
-    fn walk_to<const COUNT: usize, const STEPS: u32, const MISSING: bool>(
+    fn walk_to<const COUNT: usize, const MISSING: bool>(
         &self,
         mut at: [u32; COUNT],
         depth: u32,
@@ -378,14 +368,8 @@ impl Trees {
             }
             return at;
         }
-        loop {
-            for _ in 1..STEPS {
-                self.step::<COUNT, MISSING>(&mut at, rows, stride);
-            }
-            if !self.step::<COUNT, MISSING>(&mut at, rows, stride) {
-                return at;
-            }
-        }
+        while self.step::<COUNT, MISSING>(&mut at, rows, stride) {}
+        at
     }
 
     /// Goes on to a child of each node, and says whether any was none of a leaf.

@@ -31,7 +31,7 @@ pub(super) struct Ls {
     source: SourceOptions,
 
     /// Only the entries of the model with this id, as it stands in the keys.
-    #[arg(long, value_name = "ID", conflicts_with = "prefix")]
+    #[arg(long, value_name = "ID", conflicts_with = "prefix", allow_hyphen_values = true)]
     model: Option<ModelId>,
 
     /// The entries whose keys begin so, instead of those with a model in their key:

@@ -52,7 +52,7 @@ struct What {
     all: bool,
 
     /// The entries of one model: its id, as it stands in the keys, or the path that hosts serve.
-    #[arg(long, value_name = "ID|PATH")]
+    #[arg(long, value_name = "ID|PATH", allow_hyphen_values = true)]
     model: Option<String>,
 
     /// One entry, by its key.

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use serde_json::Value;
+
 use crate::guest::contract::{Description, Report};
 use crate::near::answers::Answers;
 use crate::near::writes::WriteQueue;
@@ -126,6 +128,11 @@ impl Metrics {
     /// The name and the id of the model.
     pub(crate) fn model(&self) -> (&str, &str) {
         (&self.model, &self.model_id)
+    }
+
+    /// The statistics of the model, as the Open Inference Protocol has them.
+    pub(crate) fn statistics(&self) -> Value {
+        self.lock().statistics.document(&self.model, &self.model_id)
     }
 
     /// Counts a request and its response.

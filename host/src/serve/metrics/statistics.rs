@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::guest::contract::Report;
 use crate::serve::metrics::counters::predictions;
-use crate::serve::metrics::counts::Metrics;
 
 /// What all requests for predictions of a model add up to, whatever endpoint they ask.
 #[derive(Debug, Default)]
@@ -70,19 +69,15 @@ impl Statistics {
             self.failed.add(took);
         }
     }
-}
 
-impl Metrics {
-    /// The statistics of the model, as the protocol has them.
-    pub(crate) fn statistics(&self) -> Value {
-        let counts = self.lock();
-        let Statistics { last_unix_ms, rows, succeeded, failed, runs, hits, misses } =
-            &counts.statistics;
+    /// As the protocol has them.
+    pub(super) fn document(&self, model: &str, version: &str) -> Value {
+        let Statistics { last_unix_ms, rows, succeeded, failed, runs, hits, misses } = self;
         // Nothing waits in a queue, and bodies are read and written outside of what is timed.
         let none = Times::default().json();
         json!({ "model_stats": [{
-            "name": self.model,
-            "version": self.model_id,
+            "name": model,
+            "version": version,
             "last_inference": last_unix_ms,
             "inference_count": rows,
             "execution_count": runs.count,
