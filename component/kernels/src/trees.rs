@@ -6,7 +6,7 @@
 //! the tree is deep, in deep ones until none has moved.
 //!
 //! For many rows, small trees are not walked: all their tests are made, of shallow ones as in
-//! [`complete`], of deep ones as in [`masks`].
+//! `complete`, of deep ones as in `masks`.
 
 mod complete;
 mod masks;

@@ -27,7 +27,8 @@ pub(crate) struct ServeOptions {
 
     /// What clients may ask of the cache, and see of it: a list of `no-cache`, `no-store`,
     /// `max-age` and `only-if-cached` (the directives of a request's Cache-Control), `cache-status`
-    /// (responses tell a hit from a miss, and `/v2/models/…/stats` how many there were) and `query` (the method QUERY); or `all`, or `none`.
+    /// (responses tell a hit from a miss, and `/v2/models/…/stats` how many there were) and `query`
+    /// (the method QUERY); or `all`, or `none`.
     #[arg(long, value_name = "LIST", value_parser = Allowed::parse, default_value = "all")]
     allow: Allowed,
 
