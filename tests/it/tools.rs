@@ -88,7 +88,8 @@ fn stores(redis: &Redis, folder: &TempDir) -> Vec<String> {
 #[test]
 fn an_id_may_begin_with_a_hyphen() {
     let redis = Redis::start();
-    assert_eq!(text("ls", &redis.url(), &["--model", "-8_abcdefghijkA"]), "");
+    let listed = json_lines("ls", &redis.url(), &["--model", "-8_abcdefghijkA"]);
+    assert!(listed.is_empty(), "{listed:?}");
     let purged = json("purge", &redis.url(), &["--model", "-8_abcdefghijkA"]);
     assert_eq!(purged["removed"], 0, "{purged}");
 }
