@@ -215,8 +215,8 @@ fn statistics_of_the_open_inference_protocol_are_those_of_the_metrics() {
         assert_eq!(host.post(path, body).status, 200);
     }
     assert_eq!(host.post("/decisions", "{}").status, 422);
-    let server: Value = serde_json::from_str(&get(&host, "/v2").body).unwrap();
-    assert!(server["extensions"].as_array().unwrap().contains(&"statistics".into()), "{server}");
+    // Where it is announced, perf_analyzer takes versions for integers.
+    assert!(!get(&host, "/v2").body.contains("statistics"));
     let model: Value = serde_json::from_str(&get(&host, "/v2/models/credit").body).unwrap();
     let version = model["versions"][0].as_str().unwrap();
     let of_version = format!("/v2/models/credit/versions/{version}/stats");
@@ -241,5 +241,4 @@ fn statistics_of_the_open_inference_protocol_are_those_of_the_metrics() {
 fn who_may_not_tell_hits_from_misses_gets_no_statistics() {
     let host = Host::credit(&["--allow", "query"]);
     assert_eq!(get(&host, "/v2/models/credit/stats").status, 404);
-    assert!(!get(&host, "/v2").body.contains("statistics"));
 }

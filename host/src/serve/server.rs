@@ -361,10 +361,7 @@ impl Service {
             bypass_store: bypass.is_some(),
         };
         let called = mount.pool.call(request).await.map_err(|error| self.failure(error, head))?;
-        let Called { mut response, ended } = called;
-        if self.config.shows_statistics {
-            statistics::announce(target, &mut response);
-        }
+        let Called { response, ended } = called;
         let mut report = response.report;
         if ended.is_queued {
             // The component takes it for stored; the queue counts what becomes of it.

@@ -86,11 +86,6 @@ pub(crate) fn is_v2(target: &str) -> bool {
     below(&resolved(of(target)), V2).is_some()
 }
 
-/// Whether a target is what says what the server is, in the Open Inference Protocol.
-pub fn is_v2_server(target: &str) -> bool {
-    resolved(of(target)) == V2
-}
-
 /// Whether a target is the statistics of a model in the Open Inference Protocol, or those of all.
 pub fn is_v2_statistics(target: &str, name: &str, version: &str) -> bool {
     let path = resolved(of(target));
@@ -135,7 +130,6 @@ mod tests {
         ] {
             assert_eq!(is_v2_statistics(target, "credit", "1a"), expected, "{target}");
         }
-        assert!(is_v2_server("/v2?x") && !is_v2_server("/v2/health/live"));
     }
 
     #[test]
