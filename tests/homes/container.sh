@@ -7,6 +7,8 @@
 # buildah stands for any engine: it needs neither a service nor a base image. As root only, since the root
 # file system is mounted read-only; without root or buildah it says so and does nothing.
 set -euo pipefail
+# shellcheck source=tests/homes/ask.sh
+source "$(dirname "${BASH_SOURCE[0]}")/ask.sh"
 [ $# = 2 ] || { echo "usage: $0 FORETOLD MODEL_DIR" >&2; exit 2; }
 foretold=$1 model=$2
 repository=$(cd "$(dirname "$0")/../.." && pwd)
@@ -43,7 +45,6 @@ clean_up() {
 trap clean_up EXIT
 # The newest process with this command line: the engine's own have it, too.
 of_the_image() { pgrep --full --newest "serve /model.wasm --listen 127.0.0.1:$port"; }
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 "$repository/deploy/rootfs" "$foretold" "$model" "$work/files" >"$work/bake.log" 2>&1 || fail "the files"
 engine build --file "$repository/deploy/Containerfile.scratch" --tag foretold "$work/files" >"$work/build.log" 2>&1 ||
@@ -73,17 +74,9 @@ engine run --isolation chroot --user "$user" --cap-drop all \
     "$container" -- "${options[@]}" >"$work/run.log" 2>&1 &
 service=$!
 
-ask() {
-    curl --silent --show-error --dump-header - --output /dev/null --header 'content-type: application/json' \
-        --data "@$model/sample.json" "http://127.0.0.1:$port/decisions" | tr -d '\r' | sed -n 's/^cache-status: //p'
-}
-for _ in $(seq 600); do
-    ! curl --silent --output /dev/null "http://127.0.0.1:$port/healthz" || break
-    kill -0 "$service" 2>/dev/null || fail "it ended"
-    sleep 0.1
-done
-first=$(ask) || fail "no answer"
-second=$(ask) || fail "no answer"
+until_it_answers "$port" "$service"
+first=$(ask "$model" "$port") || fail "no answer"
+second=$(ask "$model" "$port") || fail "no answer"
 [[ $first == "foretold; fwd=miss; detail=write-queued"* ]] || fail "the first answer: $first"
 [[ $second == "foretold; hit"* ]] || fail "the second answer: $second"
 # Nobody waits for the write.

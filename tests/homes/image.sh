@@ -7,6 +7,8 @@
 # As root only, since the root file system is mounted read-only; without root or buildah it says so and does
 # nothing.
 set -euo pipefail
+# shellcheck source=tests/homes/ask.sh
+source "$(dirname "${BASH_SOURCE[0]}")/ask.sh"
 [ $# = 2 ] || { echo "usage: $0 ARCHIVE MODEL_DIR" >&2; exit 2; }
 archive=$1 model=$(cd "$2" && pwd)
 
@@ -45,7 +47,7 @@ field() { engine inspect --format "{{range .OCIv1.Config.$1}}{{println .}}{{end}
 mapfile -t line < <(field Entrypoint && field Cmd)
 user=$(engine inspect --format '{{.OCIv1.Config.User}}' "$container")
 [ "$user" = 65532:65532 ] || fail "the image's user is $user"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 # There is no network of its own, and the image's port may be taken.
 mount --bind "$root" "$root"
 mounted=$root
@@ -55,17 +57,9 @@ engine run --isolation chroot --user "$user" --cap-drop all \
     --mount type=tmpfs,destination=/cache,tmpfs-size=64m,tmpfs-mode=1777 \
     "$container" -- "${line[@]/0.0.0.0:8080/127.0.0.1:$port}" >"$work/log" 2>&1 &
 service=$!
-ask() {
-    curl --silent --show-error --dump-header - --output /dev/null --header 'content-type: application/json' \
-        --data "@$model/sample.json" "http://127.0.0.1:$port/decisions" | tr -d '\r' | sed -n 's/^cache-status: //p'
-}
-for _ in $(seq 600); do
-    ! curl --silent --output /dev/null "http://127.0.0.1:$port/healthz" || break
-    kill -0 "$service" 2>/dev/null || fail "it ended"
-    sleep 0.1
-done
-first=$(ask) || fail "no answer"
-second=$(ask) || fail "no answer"
+until_it_answers "$port" "$service"
+first=$(ask "$model" "$port") || fail "no answer"
+second=$(ask "$model" "$port") || fail "no answer"
 [[ $first == "foretold; fwd=miss"* ]] || fail "the first answer: $first"
 [[ $second == "foretold; hit"* ]] || fail "the second answer: $second"
 process=$(of_the_image)
