@@ -80,6 +80,15 @@ impl Small {
     }
 }
 
+impl Node {
+    /// The feature that it tests; with `missing` the bit above says whether the test holds for NaN.
+    #[inline(always)]
+    fn feature(self, missing: bool) -> u32 {
+        let bits = if missing { self.next & !(1 << MISSING_BIT) } else { self.next };
+        bits >> CHILD_BITS
+    }
+}
+
 const CHILD_BITS: u32 = 24;
 const CHILD: u32 = (1 << CHILD_BITS) - 1;
 const MISSING_BIT: u32 = 31;
@@ -198,10 +207,11 @@ impl Trees {
         let mut trees = Trees { nodes, leaves, roots, depths, features, missing, small };
         for at in 0..count {
             let (threshold, next) = (f32::from_bits(number()?), number()?);
-            trees.nodes.push(Node { threshold, next });
+            let node = Node { threshold, next };
+            trees.nodes.push(node);
             let is_leaf = trees.is_leaf(at as usize);
             trees.leaves.push(if is_leaf { number()? } else { 0 });
-            let feature = if missing { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
+            let feature = node.feature(missing);
             let child = next & CHILD;
             // A branch leads on, so that walks end.
             let is_branch = child > at && child + 1 < count && (feature as usize) < features;
@@ -384,8 +394,8 @@ impl Trees {
         for (lane, at) in at.iter_mut().enumerate() {
             // SAFETY: `new` makes no node whose children, or whose root, is not there: each has the
             // room that it is given.
-            let Node { threshold, next } = unsafe { *self.nodes.get_unchecked(*at as usize) };
-            let feature = if MISSING { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
+            let node = unsafe { *self.nodes.get_unchecked(*at as usize) };
+            let (Node { threshold, next }, feature) = (node, node.feature(MISSING));
             // SAFETY: `new` refuses features from `self.features` on, and `walk` rows that are
             // shorter than those.
             let x = unsafe { *rows.get_unchecked(lane * stride + feature as usize) };

@@ -7,7 +7,7 @@
 
 use wide::f32x4;
 
-use crate::trees::{CHILD, CHILD_BITS, LANES, MISSING_BIT, Node, Trees};
+use crate::trees::{CHILD, LANES, MISSING_BIT, Node, Trees};
 
 /// Most leaves of a tree: the bits of a number.
 const MAX_LEAVES: usize = u32::BITS as usize;
@@ -56,7 +56,8 @@ impl Masks {
 
     /// Appends what is below a node, from left to right; `first` is where the tree's leaves begin.
     fn add(&mut self, trees: &Trees, at: u32, first: usize, depth: usize) -> Option<()> {
-        let Node { threshold, next } = *trees.nodes.get(at as usize)?;
+        let node = *trees.nodes.get(at as usize)?;
+        let Node { threshold, next } = node;
         let begin = self.leaves.len() - first;
         if trees.is_leaf(at as usize) {
             self.leaves.push(f32::from_bits(trees.leaves[at as usize]));
@@ -67,11 +68,10 @@ impl Masks {
             return None;
         }
         let holds_for_nan = self.missing && next >> MISSING_BIT == 1;
-        let feature = if self.missing { next & !(1 << MISSING_BIT) } else { next } >> CHILD_BITS;
         self.add(trees, next & CHILD, first, depth + 1)?;
         let end = self.leaves.len() - first;
         let ruled_out = (u64::MAX << begin) & !(u64::MAX << end);
-        let feature = feature << 1 | u32::from(holds_for_nan);
+        let feature = node.feature(self.missing) << 1 | u32::from(holds_for_nan);
         self.tests.push(Test { threshold, feature, left: !(ruled_out as u32) });
         self.add(trees, (next & CHILD) + 1, first, depth + 1)
     }
