@@ -19,7 +19,7 @@ const VECTORS: usize = LANES / 4;
 #[derive(Clone, Copy, Debug)]
 struct Test {
     threshold: f32,
-    /// The feature, and in the bit above, whether the test holds for NaN.
+    /// The feature, and in the lowest bit, below it, whether the test holds for NaN.
     feature: u32,
     /// The leaves that are left where it does not hold.
     left: u32,
