@@ -11,6 +11,9 @@ use foretold_inference::draft::draft;
 use foretold_inference::pack::pack;
 use libfuzzer_sys::fuzz_target;
 
+/// More than kernels take in a turn.
+const SEVERAL: usize = 9;
+
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, model)) = input.split_first() else { return };
     drop(draft(model, Some(3)));
@@ -29,6 +32,9 @@ fuzz_target!(|input: &[u8]| {
         }
         let again = model.predict(&row).expect("it ran before");
         assert_eq!(bits(&outputs), bits(&again));
+        // Several rows at once go other ways through the kernels.
+        let several = model.predict(&row.repeat(SEVERAL)).expect("it ran before");
+        assert_eq!(bits(&outputs.repeat(SEVERAL)), bits(&several));
     }
 });
 

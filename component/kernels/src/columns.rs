@@ -5,6 +5,7 @@ use foretold_core::model::feature::Value;
 /// What numbers become.
 trait Float: Copy {
     fn of(value: Value) -> Option<Self>;
+    fn of_number(number: f64) -> Self;
 }
 
 /// As numpy converts them to the type.
@@ -12,9 +13,14 @@ macro_rules! float {
     ($float:ty) => {
         impl Float for $float {
             #[inline(always)]
+            fn of_number(number: f64) -> $float {
+                number as $float
+            }
+
+            #[inline(always)]
             fn of(value: Value) -> Option<$float> {
                 match value {
-                    Value::Number(number) => Some(number as $float),
+                    Value::Number(number) => Some(<$float>::of_number(number)),
                     Value::Integer(integer) => Some(integer as $float),
                     Value::Boolean(truth) => Some(u8::from(truth).into()),
                     Value::Missing => Some(<$float>::NAN),
@@ -75,35 +81,43 @@ fn read<T: Float>(
         let (turns, rest) = target.as_chunks_mut::<TURN>();
         let (first, last) = rows.split_at(turns.len() * TURN * width);
         for (turn, rows) in turns.iter_mut().zip(first.chunks_exact(TURN * width)) {
-            write(turn, std::array::from_fn(|i| rows[i * width + feature]))?;
+            let at = |row: usize| &rows[row * width + feature];
+            turn_of(turn, [at(0), at(1), at(2), at(3)])?;
         }
         for (place, row) in rest.iter_mut().zip(last.chunks_exact(width)) {
-            write(std::array::from_mut(place), [row[feature]])?;
+            *place = any(&row[feature])?;
         }
         return Ok(());
     }
     let (turns, rest) = features.as_chunks::<TURN>();
     for (target, row) in target.chunks_exact_mut(features.len()).zip(rows.chunks_exact(width)) {
         let (places, last) = target.as_chunks_mut::<TURN>();
-        for (place, features) in places.iter_mut().zip(turns) {
-            write(place, features.map(|feature| row[feature]))?;
+        for (place, &[a, b, c, d]) in places.iter_mut().zip(turns) {
+            turn_of(place, [&row[a], &row[b], &row[c], &row[d]])?;
         }
         for (place, &feature) in last.iter_mut().zip(rest) {
-            write(std::array::from_mut(place), [row[feature]])?;
+            *place = any(&row[feature])?;
         }
     }
     Ok(())
 }
 
+/// The numbers of a turn. Not in a loop, which the host's time limit would check in each of its turns.
 #[inline(always)]
-fn write<T: Float, const COUNT: usize>(
-    places: &mut [T; COUNT],
-    values: [Value; COUNT],
-) -> Result<(), Value> {
-    for (place, value) in places.iter_mut().zip(values) {
-        *place = T::of(value).ok_or(value)?;
-    }
+fn turn_of<T: Float>(places: &mut [T; TURN], values: [&Value; TURN]) -> Result<(), Value> {
+    use Value::Number;
+    *places = if let [Number(a), Number(b), Number(c), Number(d)] = values {
+        [*a, *b, *c, *d].map(T::of_number)
+    } else {
+        let [a, b, c, d] = values;
+        [any(a)?, any(b)?, any(c)?, any(d)?]
+    };
     Ok(())
+}
+
+#[inline(always)]
+fn any<T: Float>(value: &Value) -> Result<T, Value> {
+    T::of(*value).ok_or(*value)
 }
 
 /// Copies a column of rows of `width` numbers to a column of rows of `target_width`.
@@ -121,9 +135,12 @@ pub fn copy_column(
     let mut sources = source.chunks_exact(TURN * width);
     let mut targets = target.chunks_exact_mut(TURN * target_width);
     for (source, target) in sources.by_ref().zip(targets.by_ref()) {
-        for i in 0..TURN {
-            target[i * target_width + target_column] = source[i * width + column];
-        }
+        let at = |row: usize| source[row * width + column];
+        let numbers: [f32; TURN] = [at(0), at(1), at(2), at(3)];
+        target[target_column] = numbers[0];
+        target[target_width + target_column] = numbers[1];
+        target[2 * target_width + target_column] = numbers[2];
+        target[3 * target_width + target_column] = numbers[3];
     }
     let rest = sources.remainder().chunks_exact(width);
     for (source, target) in rest.zip(targets.into_remainder().chunks_exact_mut(target_width)) {

@@ -10,5 +10,6 @@
 //! parts, so its bits are those of a loop that does one after the other.
 
 pub mod columns;
+pub mod elements;
 pub mod product;
 pub mod trees;

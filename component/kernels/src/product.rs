@@ -1,10 +1,17 @@
 //! The product of rows with a matrix of weights.
 
+use std::array;
+use std::ops::Range;
+
 use wide::f32x4;
+
+use crate::elements::{self, Operation};
 
 /// Numbers in a vector.
 const LANES: usize = 4;
-/// Steps of a sum in a turn of the loop.
+/// Rows whose sums are made at once.
+const ROWS: usize = 4;
+/// Vectors in a turn of the loop.
 const UNROLLED: usize = 4;
 /// Products that are added to a sum of their own, which then is added to the whole: a sum of hundreds
 /// of float32 loses fewer digits so, and onnxruntime's does likewise.
@@ -33,17 +40,23 @@ pub fn of_f32(
 ) {
     assert!(stride >= columns, "rows of the result that overlap");
     let whole = columns - columns % LANES;
-    let rows = x.len() / inner;
-    let mut row = 0;
-    while row < rows && whole > 0 {
-        let (x, y) = (&x[row * inner..], &mut y[row * stride..]);
-        row += match rows - row {
-            4.. => vectors::<4, 2>(x, inner, weights, columns, y, stride),
-            _ => vectors::<1, 8>(x, inner, weights, columns, y, stride),
-        };
+    if whole > 0 {
+        let mut sums = if inner > BLOCK { vec![0.0; ROWS * whole] } else { Vec::new() };
+        let several = x.len() / inner / ROWS * ROWS;
+        for row in (0..several).step_by(ROWS) {
+            let (x, y) = (&x[row * inner..], &mut y[row * stride..]);
+            vectors::<ROWS>(x, inner, weights, columns, y, stride, &mut sums);
+        }
+        for row in several..x.len() / inner {
+            let (x, y) = (&x[row * inner..], &mut y[row * stride..]);
+            vectors::<1>(x, inner, weights, columns, y, stride, &mut sums);
+        }
     }
     singles(x, inner, weights, columns, whole, y, stride);
     for (x, y) in x.chunks_exact(inner).zip(y.chunks_mut(stride)) {
+        if are_finite(&y[..whole]) {
+            continue;
+        }
         for (column, y) in y[..whole].iter_mut().enumerate() {
             if !y.is_finite() {
                 single::<f32, 1>(x, inner, &weights[column..], columns, std::slice::from_mut(y), 1);
@@ -110,79 +123,128 @@ impl Real for f64 {
     }
 }
 
-/// All columns of some rows that fill vectors, several at once and then one by one; gives how many
-/// rows that were.
+/// The columns of some rows that fill vectors. `sums` has room for them where there is more than a
+/// block.
 #[inline(always)]
-fn vectors<const ROWS: usize, const VECTORS: usize>(
+fn vectors<const COUNT: usize>(
     x: &[f32],
     inner: usize,
     weights: &[f32],
     columns: usize,
     y: &mut [f32],
     stride: usize,
-) -> usize {
-    let mut column = 0;
-    while column + VECTORS * LANES <= columns {
-        let (weights, y) = (&weights[column..], &mut y[column..]);
-        tile::<ROWS, VECTORS>(x, inner, weights, columns, y, stride);
-        column += VECTORS * LANES;
-    }
-    while column + LANES <= columns {
-        let (weights, y) = (&weights[column..], &mut y[column..]);
-        tile::<ROWS, 1>(x, inner, weights, columns, y, stride);
-        column += LANES;
-    }
-    ROWS
-}
-
-#[inline(always)]
-fn tile<const ROWS: usize, const VECTORS: usize>(
-    x: &[f32],
-    inner: usize,
-    weights: &[f32],
-    columns: usize,
-    y: &mut [f32],
-    stride: usize,
+    sums: &mut [f32],
 ) {
-    assert!(inner > 0 && x.len() >= ROWS * inner, "rows that are too short");
-    assert!(weights.len() >= (inner - 1) * columns + VECTORS * LANES, "too few weights");
-    let mut wholes = [[f32x4::default(); VECTORS]; ROWS];
+    let whole = columns - columns % LANES;
     for first in (0..inner).step_by(BLOCK) {
         let end = inner.min(first + BLOCK);
-        let mut sums = [[f32x4::default(); VECTORS]; ROWS];
-        let mut step = |i: usize| {
-            let weights: [f32x4; VECTORS] = std::array::from_fn(|vector| {
-                // SAFETY: `i` is less than `inner`, so this row of weights has so many columns.
-                let at = unsafe { weights.as_ptr().add(i * columns + vector * LANES) };
-                // SAFETY: as above; an array needs no other alignment than its elements.
-                f32x4::from(unsafe { *at.cast::<[f32; LANES]>() })
-            });
-            for (row, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `i` is less than `inner`, and there are so many rows.
-                let x = f32x4::splat(unsafe { *x.get_unchecked(row * inner + i) });
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum += x * weight;
-                }
+        if first == 0 {
+            block::<COUNT>(x, inner, 0..end, weights, columns, y, stride);
+        } else {
+            block::<COUNT>(x, inner, first..end, weights, columns, sums, whole);
+            for (y, sums) in y.chunks_mut(stride).zip(sums.chunks_exact(whole)).take(COUNT) {
+                elements::combine(Operation::Add, &mut y[..whole], sums);
             }
+        }
+    }
+}
+
+/// Makes sums of some products, for some rows.
+#[inline(always)]
+fn block<const COUNT: usize>(
+    x: &[f32],
+    inner: usize,
+    products: Range<usize>,
+    weights: &[f32],
+    columns: usize,
+    sums: &mut [f32],
+    stride: usize,
+) {
+    let mut i = products.start;
+    let mut step = |i: usize, steps: usize| {
+        let (x, weights, is_first) = (&x[i..], &weights[i * columns..], i == products.start);
+        match steps {
+            8 => add::<COUNT, 8>(x, inner, weights, columns, sums, stride, is_first),
+            4 => add::<COUNT, 4>(x, inner, weights, columns, sums, stride, is_first),
+            _ => add::<COUNT, 1>(x, inner, weights, columns, sums, stride, is_first),
+        }
+    };
+    while i < products.end {
+        let steps = match products.end - i {
+            8.. if COUNT == 1 => 8,
+            4.. => 4,
+            _ => 1,
         };
-        let mut i = first;
-        while i + UNROLLED <= end {
-            for next in 0..UNROLLED {
-                step(i + next);
+        step(i, steps);
+        i += steps;
+    }
+}
+
+/// Adds the next products to the sums of some rows, or to +0 if they are the first, column by column: the factors of the rows stay in
+/// registers, and what is read and written between lets the host's compiler keep the order. Tiles whose
+/// sums stay in registers are slower there: it reads all weights of a turn before it uses the first,
+/// and has no registers left for them.
+#[inline(always)]
+fn add<const COUNT: usize, const STEPS: usize>(
+    x: &[f32],
+    inner: usize,
+    weights: &[f32],
+    columns: usize,
+    sums: &mut [f32],
+    stride: usize,
+    is_first: bool,
+) {
+    let whole = columns - columns % LANES;
+    assert!(x.len() >= (COUNT - 1) * inner + STEPS, "rows that are too short");
+    assert!(weights.len() >= (STEPS - 1) * columns + whole, "too few weights");
+    assert!(sums.len() >= (COUNT - 1) * stride + whole, "too few sums");
+    let x: [[f32x4; STEPS]; COUNT] =
+        array::from_fn(|row| array::from_fn(|step| f32x4::splat(x[row * inner + step])));
+    let weights: [*const f32; STEPS] =
+        // SAFETY: there is a row of weights for each step.
+        array::from_fn(|step| unsafe { weights.as_ptr().add(step * columns) });
+    let sums: [*mut f32; COUNT] =
+        // SAFETY: there are sums for each row.
+        array::from_fn(|row| unsafe { sums.as_mut_ptr().add(row * stride) });
+    let kept = f32x4::splat(f32::from_bits(if is_first { 0 } else { u32::MAX }));
+    let add = |column: usize| {
+        // SAFETY: callers give a column from which on there are `LANES` in each row of weights.
+        let weights =
+            weights.map(|row| f32x4::from(unsafe { *row.add(column).cast::<[f32; LANES]>() }));
+        for (sums, x) in sums.iter().zip(&x) {
+            // SAFETY: as above, in each row of sums; an array needs no other alignment than its
+            // elements.
+            let place = unsafe { &mut *sums.add(column).cast::<[f32; LANES]>() };
+            let mut sum = f32x4::from(*place) & kept;
+            for (x, weight) in x.iter().zip(weights) {
+                sum += *x * weight;
             }
-            i += UNROLLED;
+            *place = sum.to_array();
         }
-        (i..end).for_each(step);
-        for (whole, sum) in wholes.iter_mut().flatten().zip(sums.iter().flatten()) {
-            *whole += *sum;
-        }
+    };
+    let mut column = 0;
+    while column + UNROLLED * LANES <= whole {
+        (0..UNROLLED).for_each(|vector| add(column + vector * LANES));
+        column += UNROLLED * LANES;
     }
-    for (row, wholes) in wholes.iter().enumerate() {
-        let (y, _) = y[row * stride..][..VECTORS * LANES].as_chunks_mut();
-        for (y, whole) in y.iter_mut().zip(wholes) {
-            *y = whole.to_array();
-        }
+    while column < whole {
+        add(column);
+        column += LANES;
     }
+}
+
+/// Whether all of so many numbers as fill vectors are finite.
+#[inline(always)]
+fn are_finite(numbers: &[f32]) -> bool {
+    // Zero, or NaN if one is not finite.
+    let bits = |numbers: &[f32; LANES]| f32x4::from(*numbers) * f32x4::default();
+    let (turns, rest) = numbers.as_chunks::<{ UNROLLED * LANES }>();
+    let turns = turns.iter().fold(f32x4::default(), |all, turn| {
+        let (vectors, _) = turn.as_chunks::<LANES>();
+        all | bits(&vectors[0]) | bits(&vectors[1]) | bits(&vectors[2]) | bits(&vectors[3])
+    });
+    let bits = rest.as_chunks::<LANES>().0.iter().fold(turns, |all, it| all | bits(it));
+    bits.to_array().iter().all(|it| *it == 0.0)
 }
 
 /// The columns from `first` on, one after the other, of several rows at once.

@@ -16,6 +16,9 @@ const MAX_TESTS: usize = 1 << 18;
 /// Vectors for the rows of one of the caller's sums.
 const VECTORS: usize = LANES / 4;
 
+/// Tests in a turn of the loop.
+const TURN: usize = 2;
+
 #[derive(Clone, Copy, Debug)]
 struct Test {
     threshold: f32,
@@ -110,7 +113,7 @@ impl Masks {
             (tests, leaves) = (after, rest);
             for (sums, columns) in blocks.iter_mut().zip(columns.chunks_exact(self.features)) {
                 let mut left = [f32x4::splat(f32::from_bits(u32::MAX)); COUNT];
-                for test in of_tree {
+                let mut make = |test: &Test| {
                     // SAFETY: the features of tests are those of `Trees`, which has so many columns.
                     let x = unsafe { columns.get_unchecked((test.feature >> 1) as usize) };
                     let threshold = f32x4::splat(test.threshold);
@@ -122,7 +125,12 @@ impl Masks {
                         };
                         *left &= holds | otherwise;
                     }
+                };
+                let (turns, rest) = of_tree.as_chunks::<TURN>();
+                for tests in turns {
+                    tests.iter().for_each(&mut make);
                 }
+                rest.iter().for_each(make);
                 for (sums, left) in sums.iter_mut().zip(left) {
                     for (sum, left) in sums.iter_mut().zip(left.to_array()) {
                         // A test rules out what is below one of its ways, so a leaf is left.

@@ -2,6 +2,8 @@
 //!
 //! All of it follows IEEE 754, so that NaN stays NaN, as in onnxruntime; integers wrap around.
 
+use foretold_kernels::elements;
+
 use crate::math::Float;
 use crate::node::{Node, Operand};
 use crate::ops::array::cast::truncated;
@@ -63,6 +65,21 @@ macro_rules! integers {
     };
 }
 
+impl Operation {
+    /// The loop that there is for float32.
+    fn of_singles(self) -> Option<elements::Operation> {
+        match self {
+            Operation::Add => Some(elements::Operation::Add),
+            Operation::Sub => Some(elements::Operation::Sub),
+            Operation::Mul => Some(elements::Operation::Mul),
+            Operation::Div => Some(elements::Operation::Div),
+            Operation::Max => Some(elements::Operation::Max),
+            Operation::Min => Some(elements::Operation::Min),
+            Operation::Mod | Operation::Remainder => None,
+        }
+    }
+}
+
 /// An operation over all inputs, from left to right.
 #[derive(Debug)]
 struct Fold {
@@ -109,6 +126,41 @@ impl Fold {
             size: elements(shape)?,
         })
     }
+
+    /// Of float32, where most are: by loops that are compiled for speed, if they are stretched by
+    /// repetition alone.
+    fn singles(&self, inputs: &[View<'_>], y: &mut [f32]) {
+        for (position, (input, operand)) in inputs.iter().zip(&self.operands).enumerate() {
+            let View::F32(x) = input else {
+                unreachable!("element types are fixed when a graph is loaded")
+            };
+            let is_repeated = matches!(operand.0, Stretch::Same) || x.len() == 1;
+            match self.operation.of_singles() {
+                _ if y.is_empty() => {}
+                Some(_) if is_repeated && position == 0 => elements::repeat(x, y),
+                Some(operation) if is_repeated => elements::combine(operation, y, x),
+                _ => self.each(operand, x, y, |x, y| {
+                    *y = if position == 0 { x } else { self.operation.floats(*y, x) };
+                }),
+            }
+        }
+    }
+
+    /// Calls a function with each element of an input and the place that it is stretched to.
+    fn each<T: Copy>(
+        &self,
+        (stretch, length): &(Stretch, usize),
+        x: &[T],
+        y: &mut [T],
+        mut function: impl FnMut(T, &mut T),
+    ) {
+        for (row, y) in y.chunks_exact_mut(self.size.max(1)).enumerate() {
+            // Of a constant there is one for all rows.
+            let first = if x.len() > *length { row * length } else { 0 };
+            let x = &x[first..first + length];
+            y.iter_mut().enumerate().for_each(|(place, y)| function(x[stretch.at(place)], y));
+        }
+    }
 }
 
 impl Kernel for Fold {
@@ -119,26 +171,20 @@ impl Kernel for Fold {
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         macro_rules! fold {
             ($type:ident, $y:expr, |$a:ident, $b:ident| $result:expr) => {
-                for (row, y) in $y.chunks_exact_mut(self.size.max(1)).enumerate() {
-                    let operands = inputs.iter().zip(&self.operands).enumerate();
-                    for (position, (input, (stretch, length))) in operands {
-                        let View::$type(x) = input else {
-                            unreachable!("element types are fixed when a graph is loaded")
-                        };
-                        // Of a constant there is one for all rows.
-                        let first = if x.len() > *length { row * length } else { 0 };
-                        let x = &x[first..first + length];
-                        for (place, y) in y.iter_mut().enumerate() {
-                            let ($a, $b) = (*y, x[stretch.at(place)]);
-                            *y = if position == 0 { $b } else { $result };
-                        }
-                    }
+                for (position, (input, operand)) in inputs.iter().zip(&self.operands).enumerate() {
+                    let View::$type(x) = input else {
+                        unreachable!("element types are fixed when a graph is loaded")
+                    };
+                    self.each(operand, x, $y, |$b, y| {
+                        let $a = *y;
+                        *y = if position == 0 { $b } else { $result };
+                    });
                 }
             };
         }
         let operation = self.operation;
         match &mut outputs[0] {
-            ViewMut::F32(y) => fold!(F32, y, |a, b| operation.floats(a, b)),
+            ViewMut::F32(y) => self.singles(inputs, y),
             ViewMut::F64(y) => fold!(F64, y, |a, b| operation.floats(a, b)),
             ViewMut::I32(y) => fold!(I32, y, |a, b| integers!(operation, a, b)),
             ViewMut::I64(y) => fold!(I64, y, |a, b| integers!(operation, a, b)),

@@ -3,6 +3,7 @@
 //! Own, because tract picks its kernels by processor, and they differ in the last bits. Here each
 //! sum is made in the order of the file, so an answer has the same bits everywhere.
 
+use foretold_kernels::elements::{self, Operation};
 use foretold_kernels::product;
 use tract_hir::internal::Tensor;
 
@@ -13,8 +14,34 @@ use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::broadcast::{Stretch, broadcast, each};
 use crate::tensor::{Fact, View, ViewMut, elements};
 
-/// [`product::of_f32`] or [`product::of_f64`].
-type OfRows<T> = fn(&[T], usize, &[T], usize, &mut [T], usize);
+/// float32 or float64, with the loops that there are for it.
+trait Factor: Float {
+    /// The product of rows with weights.
+    fn of_rows(x: &[Self], inner: usize, weights: &[Self], columns: usize, y: &mut [Self]);
+
+    /// Adds numbers, of which there are some, repeated.
+    fn add_repeated(y: &mut [Self], c: &[Self]);
+}
+
+impl Factor for f32 {
+    fn of_rows(x: &[f32], inner: usize, weights: &[f32], columns: usize, y: &mut [f32]) {
+        product::of_f32(x, inner, weights, columns, y, columns);
+    }
+
+    fn add_repeated(y: &mut [f32], c: &[f32]) {
+        elements::combine(Operation::Add, y, c);
+    }
+}
+
+impl Factor for f64 {
+    fn of_rows(x: &[f64], inner: usize, weights: &[f64], columns: usize, y: &mut [f64]) {
+        product::of_f64(x, inner, weights, columns, y, columns);
+    }
+
+    fn add_repeated(y: &mut [f64], c: &[f64]) {
+        y.iter_mut().zip(c.iter().cycle()).for_each(|(y, c)| *y += c);
+    }
+}
 
 /// alpha · A · B + beta · C, for each of several A and B.
 #[derive(Debug)]
@@ -157,9 +184,9 @@ impl Product {
             && self.c_is_constant
     }
 
-    fn of<T: Float>(&self, a: &[T], b: &[T], c: &[T], y: &mut [T], of_rows: OfRows<T>) {
+    fn of<T: Factor>(&self, a: &[T], b: &[T], c: &[T], y: &mut [T]) {
         if self.is_of_rows() {
-            of_rows(a, self.inner, b, self.columns, y, self.columns);
+            T::of_rows(a, self.inner, b, self.columns, y);
         } else {
             self.multiply(a, b, y);
         }
@@ -167,6 +194,10 @@ impl Product {
             y.iter_mut().for_each(|y| *y = T::from_f64(self.alpha.into()) * *y);
         }
         if let Some(stretch) = &self.c {
+            let is_repeated = matches!(stretch, Stretch::Same) || c.len() == 1;
+            if self.beta == 1.0 && is_repeated && !c.is_empty() {
+                return T::add_repeated(y, c);
+            }
             let beta = T::from_f64(self.beta.into());
             for y in y.chunks_exact_mut((self.rows * self.columns).max(1)) {
                 for (place, y) in y.iter_mut().enumerate() {
@@ -223,19 +254,17 @@ impl Kernel for Product {
             (None, []) => return Err("an input is missing".into()),
         };
         macro_rules! product {
-            ($type:ident, $y:expr, $of_rows:expr) => {
+            ($type:ident, $y:expr) => {
                 match (a, b, rest.first()) {
-                    (View::$type(a), View::$type(b), None) => self.of(a, b, &[], $y, $of_rows),
-                    (View::$type(a), View::$type(b), Some(View::$type(c))) => {
-                        self.of(a, b, c, $y, $of_rows)
-                    }
+                    (View::$type(a), View::$type(b), None) => self.of(a, b, &[], $y),
+                    (View::$type(a), View::$type(b), Some(View::$type(c))) => self.of(a, b, c, $y),
                     _ => unreachable!("element types are fixed when a graph is loaded"),
                 }
             };
         }
         match &mut outputs[0] {
-            ViewMut::F32(y) => product!(F32, y, product::of_f32),
-            ViewMut::F64(y) => product!(F64, y, product::of_f64),
+            ViewMut::F32(y) => product!(F32, y),
+            ViewMut::F64(y) => product!(F64, y),
             _ => unreachable!("element types are fixed when a graph is loaded"),
         }
         Ok(())

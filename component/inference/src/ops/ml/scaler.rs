@@ -1,5 +1,7 @@
 //! `ai.onnx.ml.Scaler`: (x - offset) · scale, per column.
 
+use foretold_kernels::elements::{self, Operation};
+
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Rows};
@@ -7,8 +9,9 @@ use crate::tensor::{Element, Fact, View, ViewMut};
 
 #[derive(Debug)]
 struct Scaler {
-    /// Offset and scale of each column.
-    columns: Vec<(f32, f32)>,
+    /// Of each column, or one.
+    offsets: Vec<f32>,
+    scales: Vec<f32>,
 }
 
 pub(crate) fn scaler(node: &Node<'_>) -> Result<Built, String> {
@@ -23,8 +26,8 @@ pub(crate) fn scaler(node: &Node<'_>) -> Result<Built, String> {
             scale.len()
         ));
     }
-    let columns = offset.iter().copied().zip(scale.iter().copied()).collect();
-    Ok(Built::map(Scaler { columns }, Fact::new(Element::F32, input.fact.shape.clone())))
+    let scaler = Scaler { offsets: offset.to_vec(), scales: scale.to_vec() };
+    Ok(Built::map(scaler, Fact::new(Element::F32, input.fact.shape.clone())))
 }
 
 impl Kernel for Scaler {
@@ -33,13 +36,21 @@ impl Kernel for Scaler {
     }
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let source = &inputs[0];
-        let columns = self.columns.iter().cycle();
-        for ((i, y), &(offset, scale)) in outputs[0].singles().iter_mut().enumerate().zip(columns) {
-            *y = match source {
-                View::F64(source) => ((source[i] - f64::from(offset)) * f64::from(scale)) as f32,
-                source => (source.single(i) - offset) * scale,
-            };
+        let y = outputs[0].singles();
+        if let View::F64(x) = inputs[0] {
+            let columns = self.offsets.iter().zip(&self.scales).cycle();
+            for ((y, &x), (&offset, &scale)) in y.iter_mut().zip(x).zip(columns) {
+                *y = ((x - f64::from(offset)) * f64::from(scale)) as f32;
+            }
+            return Ok(());
+        }
+        match inputs[0] {
+            View::F32(x) => y.copy_from_slice(x),
+            x => y.iter_mut().enumerate().for_each(|(i, y)| *y = x.single(i)),
+        }
+        if !y.is_empty() {
+            elements::combine(Operation::Sub, y, &self.offsets);
+            elements::combine(Operation::Mul, y, &self.scales);
         }
         Ok(())
     }
