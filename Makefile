@@ -40,7 +40,7 @@ help:
 	@echo 'make wheels       the same for x86-64 and arm64 and older systems; make test-wheels tests the latter, emulated'
 	@echo 'make test-native  the examples in C and Go'
 	@echo 'make gallery      the pictures of docs/gallery.md, by the scripts of examples/gallery'
-	@echo 'make dist         a release, into dist/release: archive, Debian package, wheels, image, SBOM; make test-dist tests it'
+	@echo 'make dist         a release, into dist/release: archive, Debian package, wheels, image, npm package, SBOM; make test-dist tests it'
 	@echo 'make package      the crates for Rust programs, built from what their packages have'
 	@echo 'make zoo          models of all kinds, by new and predict, against onnxruntime, into models/README.md'
 	@echo 'make test-homes   the same requests under wasmtime serve'
@@ -284,12 +284,13 @@ dist: .venv-python/installed
 	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,buildah); }
 	deploy/dist $(DIST_TARGET) $(abspath $(TARGET))-dist
 
-# The release on a Debian with nothing else. Needs root, which installs mmdebstrap and lintian; else it
+# The release on a Debian with nothing else. Needs root, which installs mmdebstrap and the like; else it
 # says so and does nothing.
 test-dist:
-	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,lintian); $(call need,mmdebstrap); }
+	@[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call need,lintian); $(call need,mmdebstrap); $(call need,systemd-container,systemd-nspawn); }
 	tests/homes/debian.sh dist/release
 	for image in $(wildcard dist/release/*-image-*.tar); do tests/homes/image.sh $$image models/credit || exit 1; done
+	for package in $(wildcard dist/release/*.tgz); do tests/homes/npm.sh $$package || exit 1; done
 
 # The crates that a Rust program needs, as a registry would have them: built from the packed files alone,
 # to see whether that can be done.

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Looks at a release, as `make dist` makes it: digests, paths in what was compiled, lintian's opinion of
-# the Debian package. Then installs package and archive in a plain Debian and asks the command that the
-# unit starts: the sample is a miss, then a hit.
+# the Debian package. Then installs package and archive in a plain Debian, starts its systemd, and asks
+# the service: the sample is a miss, then a hit. It is killed, and is there again; it stops well.
 #
 #     tests/homes/debian.sh RELEASE
 #
 # As root only, for the Debian is a folder of packages of this machine's release (mmdebstrap); without
 # root or what it needs it says so and does nothing.
 set -euo pipefail
+# shellcheck source=tests/homes/ask.sh
+source "$(dirname "${BASH_SOURCE[0]}")/ask.sh"
 [ $# = 1 ] || { echo "usage: $0 RELEASE" >&2; exit 2; }
 release=$(cd "$1" && pwd)
 repository=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,17 +19,18 @@ skip() {
     exit 0
 }
 [ "$(id -u)" = 0 ] || skip "only root may install packages"
-for program in mmdebstrap lintian curl python3; do
+for program in mmdebstrap lintian curl python3 systemd-nspawn; do
     command -v "$program" >/dev/null || skip "there is no $program on PATH"
 done
 # shellcheck disable=SC1091
 [ "$(. /etc/os-release && echo "$ID")" = debian ] || skip "this is no Debian, whose packages could be taken"
 
 work=$(mktemp -d)
-root=$work/root service=''
+root=$work/root machine=''
 # shellcheck disable=SC2317
 clean_up() {
-    [ -z "$service" ] || { kill "$service" && wait "$service"; } 2>/dev/null || true
+    # As if its power were cut: it is thrown away.
+    [ -z "$machine" ] || { kill -s KILL "$init" && wait "$machine"; } 2>/dev/null || true
     for mounted in proc dev/null; do umount "$root/$mounted" 2>/dev/null || true; done
     rm -rf --one-file-system "$work"
 }
@@ -69,7 +72,7 @@ for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
     [ ! -s "$file" ] || sources+=("$file")
 done
 # shellcheck disable=SC1091
-mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include=systemd "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" \
+mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include=systemd-sysv,dbus "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" \
     "${sources[@]}" >"$work/log" 2>&1 || fail "no Debian"
 inside() { chroot "$root" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
 mount -t proc proc "$root/proc"
@@ -89,35 +92,45 @@ for page in foretold foretold-serve foretold-cache-purge; do
 done
 inside bash -c 'source /usr/share/bash-completion/completions/foretold && complete -p foretold' >/dev/null || fail "completions"
 
-# As the operator does, and then the command of the unit: as its user, without capabilities.
+# As the operator does.
 mkdir "$root/etc/foretold"
 inside foretold bake /usr/share/doc/foretold/examples/credit -o /etc/foretold/model.wasm
-inside install -d -m 0700 -o foretold -g foretold /var/cache/foretold
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-line=$(sed -n 's/^ExecStart=//p' "$root/usr/lib/systemd/system/foretold.service")
-line=${line//%C//var/cache} line=${line/127.0.0.1:8080/127.0.0.1:$port} line=${line/'$FORETOLD_OPTIONS'/--log warn}
-user=$(inside id -u foretold)
-# shellcheck disable=SC2086
-chroot "$root" /usr/bin/env -i setpriv --reuid "$user" --regid "$(inside id -g foretold)" --clear-groups \
-    --inh-caps=-all --bounding-set=-all --no-new-privs $line >"$work/log" 2>&1 &
-service=$!
-ask() {
-    curl --silent --show-error --dump-header - --output /dev/null --header 'content-type: application/json' \
-        --data "@$repository/models/credit/sample.json" "http://127.0.0.1:$port/decisions" |
-        tr -d '\r' | sed -n 's/^cache-status: //p'
-}
+inside systemctl enable foretold >"$work/log" 2>&1 || fail "systemctl enable"
+for mounted in proc dev/null; do umount "$root/$mounted"; done
+systemd-nspawn --quiet --directory "$root" --boot --register=no --keep-unit --private-network --console=pipe \
+    >"$work/log" 2>&1 &
+machine=$!
 for _ in $(seq 600); do
-    ! curl --silent --output /dev/null "http://127.0.0.1:$port/healthz" || break
-    kill -0 "$service" 2>/dev/null || fail "it ended"
+    init=$(pgrep --parent "$machine" --full '^/[a-z/]*systemd$' || true)
+    [ -z "$init" ] || ! booted=$(nsenter --target "$init" --all systemctl is-system-running --wait 2>/dev/null) || break
     sleep 0.1
 done
-first=$(ask)
-second=$(ask)
+within() { nsenter --target "$init" --all "$@"; }
+[ "${booted:-}" = running ] || { within systemctl --failed >>"$work/log" || true; fail "systemd: ${booted:-it did not start}"; }
+curl=(nsenter --target "$init" --net curl)
+now() { within systemctl show --value --property "$1" foretold; }
+until_it_answers 8080 "$machine"
+first=$(ask "$repository/models/credit" 8080) || fail "no answer"
+second=$(ask "$repository/models/credit" 8080) || fail "no answer"
 [[ $first == "foretold; fwd=miss"* ]] || fail "the first answer: $first"
 [[ $second == "foretold; hit"* ]] || fail "the second answer: $second"
-[ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "/proc/$service/status")" = "$user" ] || fail "it is another user's"
-kill "$service" && wait "$service" || fail "it did not end well"
-service=''
+[ "$(within stat --format %U "/proc/$(now MainPID)")" = foretold ] || fail "it is another user's"
+within systemctl kill --signal KILL foretold
+for _ in $(seq 100); do
+    [ "$(now NRestarts)" != 1 ] || break
+    sleep 0.1
+done
+until_it_answers 8080 "$machine"
+third=$(ask "$repository/models/credit" 8080) || fail "no answer after it was killed"
+[[ $third == "foretold; fwd=miss"* ]] || fail "the answer after it was killed: $third"
+within systemctl stop foretold || fail "systemctl stop"
+[ "$(now Result) $(now ExecMainStatus)" = "success 0" ] || fail "it did not end well"
+# It may be gone before it has said so.
+within systemctl poweroff 2>/dev/null || true
+wait "$machine" || fail "systemd did not end well"
+machine=''
+mount -t proc proc "$root/proc"
+mount --bind /dev/null "$root/dev/null"
 
 echo 'FORETOLD_OPTIONS=--ttl 60' >>"$root/etc/default/foretold"
 inside dpkg --remove foretold >"$work/log" 2>&1 || fail "dpkg --remove"
