@@ -233,6 +233,40 @@ impl Trees {
         leaves.filter(|(at, _)| self.is_leaf(*at)).map(|(_, &leaf)| leaf)
     }
 
+    /// Whether they are so small that of many rows all their tests are made.
+    #[must_use]
+    pub fn are_small(&self) -> bool {
+        self.small.is_some()
+    }
+
+    /// Appends the nodes of a tree, as [`Trees::new`] takes them, and gives the position of its root.
+    ///
+    /// # Panics
+    /// If there is no such tree.
+    pub fn copy_tree(&self, tree: usize, nodes: &mut Vec<Source>) -> u32 {
+        let root = nodes.len();
+        nodes.push(Source::Leaf(0));
+        let mut open = vec![(self.roots[tree] as usize, root)];
+        while let Some((at, place)) = open.pop() {
+            let node = self.nodes[at];
+            nodes[place] = if self.is_leaf(at) {
+                Source::Leaf(self.leaves[at])
+            } else {
+                let (child, yes) = ((node.next & CHILD) as usize, nodes.len());
+                nodes.extend([Source::Leaf(0); 2]);
+                open.extend([(child, yes), (child + 1, yes + 1)]);
+                Source::Branch {
+                    feature: node.feature(self.missing) as usize,
+                    threshold: node.threshold,
+                    missing: self.missing && node.next >> MISSING_BIT == 1,
+                    yes,
+                    no: yes + 1,
+                }
+            };
+        }
+        root as u32
+    }
+
     /// How many features the rows have.
     #[must_use]
     pub fn features(&self) -> usize {
@@ -510,6 +544,12 @@ mod tests {
                 Some(Small::Masks(_)) => masks += 1,
                 None => walked += 1,
             }
+            let (mut copied, mut copies) = (Vec::new(), Vec::new());
+            for tree in 0..trees.len() {
+                copies.push(trees.copy_tree(tree, &mut copied));
+            }
+            let copy = Trees::new(&copied, &copies, features).expect("trees");
+            assert_eq!(format!("{copy:?}"), format!("{trees:?}"), "round {round}");
             let count = random.below(70);
             let rows: Vec<f32> = (0..count * features).map(|_| number(&mut random)).collect();
             let mut sums = vec![0.0; count];

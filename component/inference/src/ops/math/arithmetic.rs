@@ -2,7 +2,7 @@
 //!
 //! All of it follows IEEE 754, so that NaN stays NaN, as in onnxruntime; integers wrap around.
 
-use foretold_kernels::elements;
+use foretold_kernels::elements::{self, Operation as Basic};
 
 use crate::math::Float;
 use crate::node::{Node, Operand};
@@ -16,12 +16,7 @@ use crate::tensor::{Fact, View, ViewMut, elements};
 /// A function of two numbers.
 #[derive(Clone, Copy, Debug)]
 enum Operation {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Max,
-    Min,
+    Basic(Basic),
     /// With the sign of the divisor; of integers only.
     Mod,
     /// With the sign of the dividend.
@@ -31,13 +26,13 @@ enum Operation {
 impl Operation {
     fn floats<T: Float>(self, a: T, b: T) -> T {
         match self {
-            Operation::Add => a + b,
-            Operation::Sub => a - b,
-            Operation::Mul => a * b,
-            Operation::Div => a / b,
-            Operation::Max if a.is_nan() || a > b => a,
-            Operation::Min if a.is_nan() || a < b => a,
-            Operation::Max | Operation::Min => b,
+            Operation::Basic(Basic::Add) => a + b,
+            Operation::Basic(Basic::Sub) => a - b,
+            Operation::Basic(Basic::Mul) => a * b,
+            Operation::Basic(Basic::Div) => a / b,
+            Operation::Basic(Basic::Max) if a.is_nan() || a > b => a,
+            Operation::Basic(Basic::Min) if a.is_nan() || a < b => a,
+            Operation::Basic(Basic::Max | Basic::Min) => b,
             Operation::Mod | Operation::Remainder => {
                 T::from_f64(libm::fmod(a.to_f64(), b.to_f64()))
             }
@@ -48,13 +43,13 @@ impl Operation {
 macro_rules! integers {
     ($operation:expr, $a:expr, $b:expr) => {
         match $operation {
-            Operation::Add => $a.wrapping_add($b),
-            Operation::Sub => $a.wrapping_sub($b),
-            Operation::Mul => $a.wrapping_mul($b),
+            Operation::Basic(Basic::Add) => $a.wrapping_add($b),
+            Operation::Basic(Basic::Sub) => $a.wrapping_sub($b),
+            Operation::Basic(Basic::Mul) => $a.wrapping_mul($b),
             // By constants other than 0 only.
-            Operation::Div => $a.wrapping_div($b),
-            Operation::Max => $a.max($b),
-            Operation::Min => $a.min($b),
+            Operation::Basic(Basic::Div) => $a.wrapping_div($b),
+            Operation::Basic(Basic::Max) => $a.max($b),
+            Operation::Basic(Basic::Min) => $a.min($b),
             Operation::Remainder => $a.wrapping_rem($b),
             Operation::Mod => {
                 let rest = $a.wrapping_rem($b);
@@ -63,21 +58,6 @@ macro_rules! integers {
             }
         }
     };
-}
-
-impl Operation {
-    /// The loop that there is for float32.
-    fn of_singles(self) -> Option<elements::Operation> {
-        match self {
-            Operation::Add => Some(elements::Operation::Add),
-            Operation::Sub => Some(elements::Operation::Sub),
-            Operation::Mul => Some(elements::Operation::Mul),
-            Operation::Div => Some(elements::Operation::Div),
-            Operation::Max => Some(elements::Operation::Max),
-            Operation::Min => Some(elements::Operation::Min),
-            Operation::Mod | Operation::Remainder => None,
-        }
-    }
 }
 
 /// An operation over all inputs, from left to right.
@@ -135,10 +115,10 @@ impl Fold {
                 unreachable!("element types are fixed when a graph is loaded")
             };
             let is_repeated = matches!(operand.0, Stretch::Same) || x.len() == 1;
-            match self.operation.of_singles() {
+            match self.operation {
                 _ if y.is_empty() => {}
-                Some(_) if is_repeated && position == 0 => elements::repeat(x, y),
-                Some(operation) if is_repeated => elements::combine(operation, y, x),
+                Operation::Basic(_) if is_repeated && position == 0 => elements::repeat(x, y),
+                Operation::Basic(basic) if is_repeated => elements::combine(basic, y, x),
                 _ => self.each(operand, x, y, |x, y| {
                     *y = if position == 0 { x } else { self.operation.floats(*y, x) };
                 }),
@@ -198,23 +178,23 @@ impl Kernel for Fold {
 
 pub(crate) fn add(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
-    fold(node, Operation::Add)
+    fold(node, Operation::Basic(Basic::Add))
 }
 
 pub(crate) fn sub(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
-    fold(node, Operation::Sub)
+    fold(node, Operation::Basic(Basic::Sub))
 }
 
 pub(crate) fn mul(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
-    fold(node, Operation::Mul)
+    fold(node, Operation::Basic(Basic::Mul))
 }
 
 pub(crate) fn div(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(2)?;
     refuse_zero(node)?;
-    fold(node, Operation::Div)
+    fold(node, Operation::Basic(Basic::Div))
 }
 
 /// Refuses integers to divide by that could be 0.
@@ -254,7 +234,7 @@ pub(crate) fn mean(node: &Node<'_>) -> Result<Built, String> {
     operands[0].float()?;
     let (shape, stretches) = stretched(node, &operands)?;
     let count = operands.len();
-    let sum = Fold::new(Operation::Add, &operands, stretches, &shape)?;
+    let sum = Fold::new(Operation::Basic(Basic::Add), &operands, stretches, &shape)?;
     let mean = Mean { sum, count };
     Ok(Built::kernel(mean, (0..count).collect(), vec![Fact::new(element, shape)]))
 }
@@ -272,15 +252,15 @@ impl Kernel for Mean {
 }
 
 pub(crate) fn sum(node: &Node<'_>) -> Result<Built, String> {
-    fold(node, Operation::Add)
+    fold(node, Operation::Basic(Basic::Add))
 }
 
 pub(crate) fn max(node: &Node<'_>) -> Result<Built, String> {
-    fold(node, Operation::Max)
+    fold(node, Operation::Basic(Basic::Max))
 }
 
 pub(crate) fn min(node: &Node<'_>) -> Result<Built, String> {
-    fold(node, Operation::Min)
+    fold(node, Operation::Basic(Basic::Min))
 }
 
 /// Numbers to powers that may have a type of their own; integers through float64, as in onnxruntime.

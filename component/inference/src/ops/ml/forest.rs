@@ -4,6 +4,8 @@
 //! what a visit needs, and a leaf holds its first vote in the place of the threshold. Most forests
 //! of float32 become [`Trees`] of 8 bytes a node, which walk several rows or trees at once.
 
+use std::collections::BTreeMap;
+
 use foretold_kernels::trees::{Source, Trees, take_number};
 
 use crate::math::Float;
@@ -35,6 +37,10 @@ pub(crate) const MODES: [&str; 6] =
 
 /// Rows whose sums are made at once.
 pub(crate) const BLOCK: usize = 64;
+/// Rows from which on [`Trees`] make all tests of small trees.
+const SEVERAL: usize = 8;
+/// Most leaves of trees that are kept twice.
+const MANY_LEAVES: usize = 1 << 15;
 
 /// A sum for each class of a row; of a few classes without an allocation.
 pub(crate) struct Sums<T> {
@@ -81,6 +87,8 @@ pub(crate) struct Forest<T> {
     tree_count: usize,
     /// The target that every leaf has its one and only vote for.
     pub(crate) only_target: Option<usize>,
+    /// For many rows at once small trees once more: of each target those that have votes for it.
+    by_target: Option<Vec<Option<Trees>>>,
 }
 
 #[derive(Debug)]
@@ -245,7 +253,20 @@ impl<T: Row> Forest<T> {
                 }
                 None => Walk::Nodes { nodes, roots, votes, plain },
             };
-        Ok(Forest { walk, tree_count, only_target })
+        Ok(Forest::of_walk(walk, tree_count, only_target, targets))
+    }
+
+    fn of_walk(
+        walk: Walk<T>,
+        tree_count: usize,
+        only_target: Option<usize>,
+        targets: usize,
+    ) -> Forest<T> {
+        let by_target = match &walk {
+            Walk::Leaves { trees, leaves, votes } => by_target(trees, leaves, votes, targets),
+            Walk::Nodes { .. } | Walk::Weights(_) => None,
+        };
+        Forest { walk, tree_count, only_target, by_target }
     }
 
     /// Visits the leaf of each tree that a row comes to, in the file's order. Of several targets all
@@ -289,6 +310,27 @@ impl<T: Row> Forest<T> {
             *sum = T::default();
             self.each_leaf(&rows[i * features..(i + 1) * features], |leaf| *sum += leaf.weight);
         }
+    }
+
+    /// For each target the sums of several rows, one target after the other; `false` if that must be
+    /// done row by row.
+    pub(crate) fn sums_by_target(&self, rows: &[T], features: usize, sums: &mut Vec<T>) -> bool {
+        let Some(by_target) = &self.by_target else { return false };
+        let count = rows.len() / features;
+        if count < SEVERAL {
+            return false;
+        }
+        sums.resize(count * by_target.len(), T::default());
+        let (Some(rows), Some(sums)) = (T::singles(rows), T::singles_mut(sums)) else {
+            return false;
+        };
+        for (trees, sums) in by_target.iter().zip(sums.chunks_exact_mut(count)) {
+            match trees {
+                Some(trees) => trees.sum(rows, sums),
+                None => sums.fill(0.0),
+            }
+        }
+        true
     }
 
     pub(crate) fn tree_count(&self) -> usize {
@@ -376,7 +418,85 @@ impl<T: Row> Forest<T> {
             }
             _ => return None,
         };
-        rest.is_empty().then_some(Forest { walk, tree_count, only_target })
+        rest.is_empty().then(|| Forest::of_walk(walk, tree_count, only_target, targets))
+    }
+}
+
+/// Trees whose leaves hold the weights of their votes for a target, for each target.
+///
+/// `None` where the same trees are not small or have many leaves, where these would be more than twice
+/// as many, and where a leaf has two votes for a target.
+fn by_target<T: Row>(
+    trees: &Trees,
+    leaves: &[LeafVotes<T>],
+    votes: &[Vote<T>],
+    targets: usize,
+) -> Option<Vec<Option<Trees>>> {
+    #[derive(Clone, Default)]
+    struct Part {
+        nodes: Vec<Source>,
+        roots: Vec<u32>,
+    }
+    /// A tree's copy for a target.
+    struct Copied {
+        /// Where its nodes begin.
+        first: usize,
+        /// The last leaf that had a vote for the target.
+        last: usize,
+    }
+    let most = 2 * trees.len();
+    if !trees.are_small() || leaves.len() > MANY_LEAVES || targets > most {
+        return None;
+    }
+    let mut parts = vec![Part::default(); targets];
+    let (mut nodes, mut count) = (Vec::new(), 0);
+    for tree in 0..trees.len() {
+        nodes.clear();
+        trees.copy_tree(tree, &mut nodes);
+        let found = nodes.iter().enumerate().filter_map(|(at, node)| match *node {
+            Source::Leaf(leaf) => Some((at, &leaves[leaf as usize])),
+            Source::Branch { .. } => None,
+        });
+        let found: Vec<(usize, &[Vote<T>])> = found
+            .map(|(at, leaf)| (at, &votes[leaf.start as usize..][..leaf.count as usize]))
+            .collect();
+        let mut copies: BTreeMap<usize, Copied> = BTreeMap::new();
+        for (at, votes) in &found {
+            for vote in *votes {
+                let part = &mut parts[vote.target];
+                let copy = copies.entry(vote.target).or_insert_with(|| {
+                    let first = part.nodes.len();
+                    part.roots.push(first as u32);
+                    part.nodes.extend(nodes.iter().map(|node| moved(node, first)));
+                    Copied { first, last: usize::MAX }
+                });
+                if std::mem::replace(&mut copy.last, *at) == *at {
+                    return None;
+                }
+                let weight = vote.weight.to_f64() as f32;
+                part.nodes[copy.first + at] = Source::Leaf(weight.to_bits());
+            }
+        }
+        count += copies.len();
+        if count > most {
+            return None;
+        }
+    }
+    let part = |part: Part| match part.roots.is_empty() {
+        true => Some(None),
+        false => Trees::new(&part.nodes, &part.roots, trees.features()).map(Some),
+    };
+    parts.into_iter().map(part).collect()
+}
+
+/// A node of a tree that begins at `first` instead of 0; what a leaf holds becomes 0, which changes no
+/// sum: none is -0.
+fn moved(node: &Source, first: usize) -> Source {
+    match *node {
+        Source::Branch { feature, threshold, missing, yes, no } => {
+            Source::Branch { feature, threshold, missing, yes: yes + first, no: no + first }
+        }
+        Source::Leaf(_) => Source::Leaf(0.0_f32.to_bits()),
     }
 }
 

@@ -138,6 +138,7 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
         let mut buffer = Vec::new();
         let rows = T::rows(&inputs[0], &mut buffer);
         let mut many = Sums::new(classes);
+        let mut of_classes = Vec::new();
         let mut first = 0;
         for block in scores.singles().chunks_mut(BLOCK * classes) {
             let count = block.len() / classes;
@@ -145,10 +146,14 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
                 |i: usize| &rows[(first + i) * self.features..(first + i + 1) * self.features];
             let mut sums = [T::default(); BLOCK];
             let only = self.forest.only_target.filter(|_| classes == 2);
+            let of_block = &rows[first * self.features..(first + count) * self.features];
+            let mut are_made = false;
             if only.is_some() {
-                let rows = &rows[first * self.features..(first + count) * self.features];
-                self.forest.sums(rows, self.features, &mut sums[..count]);
+                self.forest.sums(of_block, self.features, &mut sums[..count]);
+            } else {
+                are_made = self.forest.sums_by_target(of_block, self.features, &mut of_classes);
             }
+            let sums_of = |i: usize| of_classes.iter().skip(i).step_by(count).copied();
             for (i, scores) in block.chunks_exact_mut(classes).enumerate() {
                 let class = if classes == 2 {
                     let mut pair = [T::default(); 2];
@@ -156,6 +161,10 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
                     if let Some(target) = only {
                         pair[target] = sums[i];
                         voted[target] = true;
+                    } else if are_made && sums_of(i).all(|sum| sum != T::default()) {
+                        sums_of(i).zip(&mut pair).for_each(|(sum, score)| *score = sum);
+                        // A sum of no votes is 0.
+                        voted = [true; 2];
                     } else {
                         self.forest.each_leaf(row(i), |leaf| {
                             for vote in leaf.votes {
@@ -167,11 +176,15 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
                     self.finish_two(pair, voted, scores)
                 } else {
                     let many = many.zeros();
-                    self.forest.each_leaf(row(i), |leaf| {
-                        for vote in leaf.votes {
-                            many[vote.target] += vote.weight;
-                        }
-                    });
+                    if are_made {
+                        sums_of(i).zip(many.iter_mut()).for_each(|(sum, score)| *score = sum);
+                    } else {
+                        self.forest.each_leaf(row(i), |leaf| {
+                            for vote in leaf.votes {
+                                many[vote.target] += vote.weight;
+                            }
+                        });
+                    }
                     self.finish_many(many, scores)
                 };
                 self.labels.put(class, label, first + i);

@@ -117,9 +117,23 @@ impl<T: Row> TreeEnsembleRegressor<T> {
             return;
         }
         let mut joined: Vec<Option<T>> = Vec::new();
+        let count = y.len() / targets;
+        let mut sums = Vec::new();
+        let are_made = targets > 1
+            && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average)
+            && self.forest.sums_by_target(rows, self.features, &mut sums);
         for (i, scores) in y.chunks_exact_mut(targets).enumerate() {
             let row = &rows[i * self.features..(i + 1) * self.features];
             joined.clear();
+            if are_made {
+                joined.extend(sums.iter().skip(i).step_by(count).map(|&sum| Some(sum)));
+                // A sum of no votes is 0.
+                if joined.iter().all(|sum| *sum != Some(T::default())) {
+                    self.finish(&joined, scores);
+                    continue;
+                }
+                joined.clear();
+            }
             joined.resize(targets, None);
             self.forest.each_leaf(row, |leaf| {
                 if targets == 1 {
