@@ -2,6 +2,8 @@
 
 #![no_main]
 
+use std::time::{Duration, Instant};
+
 use foretold_core::Model;
 use foretold_core::model::feature::{Domain, Feature, Value};
 use foretold_core::model::manifest::{Cache, Manifest, Output};
@@ -30,11 +32,14 @@ fuzz_target!(|input: &[u8]| {
             let packed = OnnxModel::load(&packed.model, &manifest).expect("it loads");
             assert_eq!(bits(&outputs), bits(&packed.predict(&row).expect("the file answers")));
         }
+        let start = Instant::now();
         let again = model.predict(&row).expect("it ran before");
         assert_eq!(bits(&outputs), bits(&again));
-        // Several rows at once go other ways through the kernels.
-        let several = model.predict(&row.repeat(SEVERAL)).expect("it ran before");
-        assert_eq!(bits(&outputs.repeat(SEVERAL)), bits(&several));
+        // Several rows at once go other ways through the kernels. Not of a model that takes long for one.
+        if start.elapsed() < Duration::from_millis(100) {
+            let several = model.predict(&row.repeat(SEVERAL)).expect("it ran before");
+            assert_eq!(bits(&outputs.repeat(SEVERAL)), bits(&several));
+        }
     }
 });
 
