@@ -24,6 +24,14 @@ class UnsupportedModel(TypeError):
     """A model or a column that cannot be exported; the message says why, and what to do."""
 
 
+class MissingColumn(KeyError):
+    """A frame lacks a column; the message says which."""
+
+    def __str__(self) -> str:
+        # A KeyError shows its message as a text in quotes.
+        return str(self.args[0])
+
+
 @dataclass(frozen=True)
 class RowError:
     """One mistake in one row."""

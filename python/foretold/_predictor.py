@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+import warnings
 from collections.abc import Hashable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, Union, cast, overload
 
 from foretold import _rows
-from foretold._errors import InvalidRows, RowError
+from foretold._errors import InvalidRows, MissingColumn, RowError
 from foretold._native import Model
 from foretold._progress import batches
 from foretold._stores import Store, store_of
@@ -188,15 +189,17 @@ class Predictor:
     ) -> pandas.DataFrame | Answer | list[dict[str, Value | None]]:
         """The answers of all endpoints to some rows, by the endpoints' fields.
 
-        Of a DataFrame, or of a row of one, the columns are taken that are features, whatever others there are; a vector is a column of
-        lists or arrays, or columns `NAME[0]`, `NAME[1]` and so on. The answer is a
-        DataFrame with the same index and a column for each field. One mapping gives one answer, several give a
-        list. None, NaN and pandas' NA are missing values.
+        Of a DataFrame, or of a row of one, the columns are taken that are features, whatever others there are and
+        whether their names are texts or not; a vector is a column of lists or arrays, or columns `NAME[0]`,
+        `NAME[1]` and so on. The answer is a DataFrame with the same index and a column for each field. One mapping
+        gives one answer, several give a list. None, NaN and pandas' NA are missing values.
+
+        A column of a feature that is optional may be left out, which is warned of: it is missing in every row then.
 
         Rows that are refused raise InvalidRows with every field that is wrong; with `errors="coerce"` they get
         None (NaN among numbers) instead. Raises TypeError for a value that no row can have, KeyError where a
-        frame lacks a column, RuntimeError if the component broke down or took longer than a minute for a
-        thousand rows. From 10 000 rows on tqdm shows a bar, where it is installed and `progress` is not False.
+        frame lacks a column, ValueError where it has one twice, RuntimeError if the component broke down or took
+        longer than a minute for a thousand rows. From 10 000 rows on tqdm shows a bar, where it is installed and `progress` is not False.
 
         >>> predictor.predict(customers)
              probability class
@@ -210,7 +213,7 @@ class Predictor:
         if _is_series(rows):
             names = {feature.name for feature in self.features}
             row = cast("dict[Any, Any]", cast("Any", rows).to_dict())
-            return self._predict_one({name: value for name, value in row.items() if name in names})
+            return self._predict_one({str(name): value for name, value in row.items() if str(name) in names})
         frame = _frame(rows)
         if frame is not None:
             found, refused = self.answers(frame, progress)
@@ -242,10 +245,15 @@ class Predictor:
         rows, found_names = _rows.of_frame(frame, widths)
         for feature in self.features:
             if not feature.optional and feature.name not in found_names:
-                raise KeyError(
+                raise MissingColumn(
                     f"the frame has no column {feature.name!r}; expected {', '.join(widths)}, "
                     f"got {', '.join(map(str, frame.columns))}"
                 )
+        left_out = [name for name in widths if name not in found_names]
+        if left_out:
+            warnings.warn(
+                f"the frame has no column {', '.join(map(repr, left_out))}, which may be missing, and is in every row", stacklevel=3
+            )
         found, refused = self._predict_many(rows, list(frame.index), progress)
         columns = {field: [answer[field] for answer in found] for field in self.fields}
         return pandas.DataFrame(columns, index=frame.index), refused

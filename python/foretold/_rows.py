@@ -30,12 +30,20 @@ def of_frame(frame: pandas.DataFrame, widths: Mapping[str, int | None]) -> tuple
     A name with a width is a vector, which may be as many columns `NAME[INDEX]` instead.
     """
     columns: dict[str, list[Any]] = {}
+    # As `export` names them.
+    names = [str(name) for name in frame.columns]
+
+    def column(name: str) -> list[Any]:
+        if names.count(name) > 1:
+            raise ValueError(f"the frame has the column {name!r} twice; expected each once")
+        return _column(name, frame.iloc[:, names.index(name)])
+
     for name, width in widths.items():
         elements = [f"{name}[{index}]" for index in range(width or 0)]
-        if name in frame.columns:
-            columns[name] = _column(name, frame[name])
-        elif elements and all(element in frame.columns for element in elements):
-            columns[name] = [list(row) for row in zip(*(_column(each, frame[each]) for each in elements))]
+        if name in names:
+            columns[name] = column(name)
+        elif elements and all(element in names for element in elements):
+            columns[name] = [list(row) for row in zip(*map(column, elements))]
     rows = [dict(zip(columns, values)) for values in zip(*columns.values())] or [{} for _ in range(len(frame))]
     return rows, set(columns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from foretold.exporting import _columns
 from foretold.exporting._columns import Column
 from foretold.exporting._estimators import kind, package, parts
 
@@ -58,6 +59,12 @@ def _of_part(part: Any, has_missing: bool) -> Iterator[str]:
             f"{name}(probability=True): it decides by its scores, which may disagree with its probabilities; serve the "
             'probabilities, with on_difference="warn", or use CalibratedClassifierCV'
         )
+    if name == "CalibratedClassifierCV" and part.method == "isotonic":
+        yield f'{name}(method="isotonic"): the file takes the nearest step where the library draws a line; use method="sigmoid"'
+    if name == "VotingClassifier" and part.voting == "hard" and not all(hasattr(it, "predict_proba") for it in part.estimators_):
+        yield f'{name}(voting="hard") over models without probabilities: use others, or voting="soft"'
+    if name.startswith("KNeighbors") and part.weights == "distance":
+        yield f'{name}(weights="distance"): in the file all neighbours weigh the same; use weights="uniform"'
     if name == "TunedThresholdClassifierCV":
         yield (
             f"{name} decides at {getattr(part, 'best_threshold_', 'a threshold of its own')}, and the manifest at 0.5: export "
@@ -85,6 +92,13 @@ def _of_precision(rows: pandas.DataFrame, columns: Sequence[Column], names: set[
     is_rounded = bool(((exact.astype("float32").astype("float64") != exact) & exact.notna()).any(axis=None))
     scaled = any("Scaler" in name or "Transformer" in name and name != "ColumnTransformer" for name in names)
     if is_rounded or scaled:
+        large = _columns.large(rows, columns)
+        if large:
+            yield (
+                f"column {large[0]!r} has integers beyond 2^24, which the file's 32 bits round: subtract a constant before fit, "
+                "or leave out what only identifies a row"
+            )
+            return
         yield (
             "the library computes in 64 bits and the file in 32: a number that lies on a split of a tree can fall to the "
             'other side; use frame.astype("float32") for the numbers before fit, and no scaler in front of trees'

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from foretold._errors import UnsupportedModel
+from foretold._errors import MissingColumn, UnsupportedModel
 from foretold.exporting._estimators import kind, parts
 from foretold.exporting._packages import need
 
@@ -21,6 +21,8 @@ Kind = Literal["number", "integer", "boolean", "text", "vector"]
 _PLAIN = re.compile(r"(?!(label|probabilities|scores|variable)$)[^\W\d]\w*")
 
 _SHOWN = 60
+# Up to this each integer has a float32 of its own.
+_EXACT = 2**24
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,13 @@ def names(model: Any, frame: pandas.DataFrame, targets: Collection[str]) -> list
     """
     for target in targets:
         if target not in frame.columns:
-            raise KeyError(f"target: the frame has no column {target!r}; it has {_list(frame.columns)}")
+            raise MissingColumn(f"target: the frame has no column {target!r}; it has {_list(frame.columns)}")
     others = [name for name in frame.columns if name not in targets]
     known = trained(model)
     if known is not None:
         missing = [name for name in known if name not in others]
         if missing:
-            raise KeyError(f"the model was trained on {_list(missing)}, and the frame has {_list(others)}")
+            raise MissingColumn(f"the model was trained on {_list(missing)}, and the frame has {_list(others)}")
         return known
     width = getattr(model, "n_features_in_", None)
     widths = {name: _width(frame[name]) for name in others}
@@ -141,6 +143,26 @@ def flat(frame: pandas.DataFrame, columns: Sequence[Column]) -> pandas.DataFrame
     return joined
 
 
+def large(frame: pandas.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """The columns with integers that 32 bits round."""
+    whole = [column.name for column in columns if column.kind == "integer"]
+    return [name for name in whole if bool((frame[name].abs() > _EXACT).any())]
+
+
+def gaps(model: Any, columns: Sequence[Column]) -> dict[str, list[int]]:
+    """The columns of integers of which an encoder knows some between others only, and refuses the rest: what it knows."""
+    whole = {column.name for column in columns if column.kind == "integer"}
+    found: dict[str, list[int]] = {}
+    for part in parts(model):
+        if kind(part) not in ("OneHotEncoder", "OrdinalEncoder") or part.handle_unknown != "error":
+            continue
+        for name, known in zip(map(str, getattr(part, "feature_names_in_", [])), part.categories_):
+            numbers = sorted(int(each) for each in known) if name in whole and known.dtype.kind in "iu" else []
+            if numbers and len(numbers) <= numbers[-1] - numbers[0]:
+                found[name] = numbers
+    return found
+
+
 def text_imputers(model: Any) -> list[Any]:
     """The imputers that fill in texts."""
     found = [part for part in parts(model) if kind(part) == "SimpleImputer"]
@@ -205,6 +227,13 @@ def _read(series: pandas.Series[Any], name: str, made: str, filled: Mapping[str,
     missing = series.isna()
     has_missing = bool(missing.any())
     found = series.dtype
+    present = series[~missing]
+    if has_missing and (types.is_bool_dtype(found) or len(present) > 0 and all(isinstance(value, bool) for value in present)):
+        raise UnsupportedModel(
+            f"column {name!r}: {int(missing.sum())} rows have no truth value, row {missing[missing].index[0]} is the first; a "
+            f'truth value cannot be missing: use frame.astype({{{name!r}: "float64"}}) before fit, and here, which makes numbers '
+            "of them"
+        )
     if types.is_bool_dtype(found):
         return Column(name, "boolean", has_missing, made)
     if types.is_integer_dtype(found):
@@ -213,14 +242,14 @@ def _read(series: pandas.Series[Any], name: str, made: str, filled: Mapping[str,
         return Column(name, "number", has_missing, made)
     if any(_is_array(value) for value in series):
         return _vector(series, name, made)
-    wrong = [(row, value) for row, value in series[~missing].items() if not isinstance(value, (str, bool))]
+    wrong = [(row, value) for row, value in present.items() if not isinstance(value, (str, bool))]
     if wrong or not (types.is_object_dtype(found) or types.is_string_dtype(found) or str(found) == "category"):
         row, value = wrong[0] if wrong else (series.index[0], series.iloc[0])
         raise UnsupportedModel(
             f"column {name!r} is of the type {found}, with {value!r} in row {row}; expected numbers, truth values, texts or "
             "arrays of numbers"
         )
-    if all(isinstance(value, bool) for value in series[~missing]):
+    if all(isinstance(value, bool) for value in present):
         return Column(name, "boolean", has_missing, made)
     if has_missing:
         raise UnsupportedModel(

@@ -84,13 +84,18 @@ def _numeric(columns: Sequence[Column], name: str) -> None:
     texts = [column.name for column in columns if column.kind == "text"]
     if texts:
         raise UnsupportedModel(
-            f"column {texts[0]!r} has texts, which the file of a {name} model cannot have: put an encoder and the model "
+            f"column {texts[0]!r} has texts, which a file of {name} cannot have: put an encoder and the model "
             "into a Pipeline of scikit-learn, fit and export that"
         )
 
 
 def _sklearn(model: Any, columns: Sequence[Column], plan: Plan) -> Any:
     _finite_splits(model)
+    if any(kind(part) == "SimpleImputer" and part.add_indicator for part in parts(model)):
+        raise UnsupportedModel(
+            "SimpleImputer(add_indicator=True): skl2onnx does not write the indicators; take it out, and give the model columns "
+            'like frame["…"].isna() instead'
+        )
     to_onnx = need("skl2onnx", "sklearn").to_onnx
     last = final(model)
     inputs = _inputs(model, columns, plan)

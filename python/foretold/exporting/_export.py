@@ -9,12 +9,12 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from foretold._errors import DifferenceError, UnsupportedModel
+from foretold._errors import DifferenceError, MissingColumn, UnsupportedModel
 from foretold._predictor import Predictor
 from foretold._rows import plain
 from foretold.exporting import _causes, _columns, _library, _manifest, _runtime
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 GOLDEN = "golden.csv"
 _GOLDEN_ROWS = 100
 _SHOWN = 5
+_SHOWN_NUMBERS = 10
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,12 @@ def export(
         raise TypeError(f"frame: expected a pandas DataFrame, got a {type(frame).__name__}; {use}")
     if len(frame) == 0:
         raise ValueError("the frame has no rows; expected some that the model was trained on")
+    targets = _targets(target, frame)
     # Names of features are texts.
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     destination = Path(folder)
     _check_free(destination, overwrite, keep_manifest)
     how = exporter(model)
-    targets = [target] if isinstance(target, str) else [str(each) for each in target or []]
     trained = _columns.names(model, frame, targets)
     names = _columns.selected(model, trained)
     columns = _columns.read(model, frame, names)
@@ -142,7 +143,17 @@ def export(
     named = _is_named(model)
     said = _library.ask(model, sample[trained] if named else _columns.flat(sample, columns), targets, named=named)
     tolerance = Tolerance(absolute, relative)
-    onnx, tensors, said = _convert(how, model, columns, _columns.flat(sample, columns), said, tolerance)
+    large = _columns.large(frame, columns)
+    onnx, tensors, said = _convert(how, model, columns, _columns.flat(sample, columns), said, tolerance, bool(large))
+    columns, singles = _columns_of_file(columns, onnx)
+    rounded = [column.name for column in columns if column.name in large and column.input in singles]
+    if rounded and how.name != "XGBoost":
+        warnings.warn(
+            f"column {rounded[0]!r} has integers beyond 2^24, which the file rounds to 32 bits and {how.name} does not: rows that "
+            "are not in the frame may get the answer of a neighbouring number; subtract a constant before fit, or leave out "
+            "what only identifies a row",
+            stacklevel=2,
+        )
     numbers = next((name for name, values in tensors.items() if values is matching(said, tensors)), "")
 
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -158,6 +169,11 @@ def export(
             report = f"kept {destination / MANIFEST}: {', '.join(endpoint.path for endpoint in predictor.endpoints)}"
         else:
             report = _manifest.write(made, destination, frame, columns, said, numbers)
+            for name, known in _columns.gaps(model, columns).items():
+                report += (
+                    f"\nlook at {name!r}: the model's encoder knows {_some(known)} only, and the manifest takes each integer "
+                    f"from {known[0]} to {known[-1]}; others get an answer, or status 500, where the library raises an error"
+                )
             predictor = Predictor(made)
         if not is_comparable(said, tensors, predictor.endpoints):
             raise UnsupportedModel(
@@ -179,6 +195,41 @@ def export(
     return Export(destination, fields, len(sample), len(frame), found.largest, found.differences, report)
 
 
+def _targets(target: Any, frame: pandas.DataFrame) -> list[str]:
+    """The names of the columns that are predicted, as texts."""
+    if target is None:
+        return []
+    names: list[Any] = list(frame.columns)
+    if isinstance(target, (str, int)) or isinstance(target, tuple) and target in names:
+        return [str(target)]
+    if hasattr(target, "dtype") or hasattr(target, "columns") or not isinstance(target, Sequence):
+        raise TypeError(
+            f"target: expected the name of a column of the frame, or several, got a {type(target).__name__}; leave it out where "
+            "the frame has nothing but what the model was trained on"
+        )
+    return [str(each) for each in target]
+
+
+def _columns_of_file(columns: list[Column], file: bytes) -> tuple[list[Column], set[str]]:
+    """The columns, and the inputs of those that the file has in 32 bits.
+
+    One column alone has the name of the file's input, which the command takes for the feature's.
+    """
+    onnx = need("onnx", "sklearn")
+    found = onnx.load_from_string(file).graph.input
+    if len(columns) == 1 and columns[0].kind != "vector":
+        columns = [replace(columns[0], input=found[0].name)]
+    singles = {each.name for each in found if each.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    # One matrix has the columns in their order.
+    is_matrix = len(found) == 1 < len(columns)
+    return columns, {column.input for column in columns} if is_matrix and singles else singles
+
+
+def _some(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_SHOWN_NUMBERS]))
+    return shown if len(numbers) <= _SHOWN_NUMBERS else f"{shown} and {len(numbers) - _SHOWN_NUMBERS} more"
+
+
 def _under_its_manifest(made: Path, destination: Path, frame: pandas.DataFrame) -> Predictor:
     """A model under a manifest that was written for another."""
     try:
@@ -190,7 +241,7 @@ def _under_its_manifest(made: Path, destination: Path, frame: pandas.DataFrame) 
         ) from error
     for feature in predictor.features:
         if feature.name not in frame.columns and not feature.optional:
-            raise KeyError(
+            raise MissingColumn(
                 f"the manifest has the feature {feature.name!r}, and the frame no such column: add it, with "
                 f"frame.assign(**{{{feature.name!r}: …}})"
             )
@@ -267,11 +318,15 @@ def _convert(
     rows: pandas.DataFrame,
     said: _library.Said,
     tolerance: Tolerance,
+    are_large: bool,
 ) -> tuple[bytes, Any, _library.Said]:
-    """The file of the first plan that agrees with the library, or else of the one that differs least."""
+    """The file of the first plan that agrees with the library, or else of the one that differs least.
+
+    Integers that 32 bits round go in 64 bits, where that can be: rows that agree say nothing of those between them.
+    """
     best: tuple[int, bytes, Any, _library.Said] | None = None
     first_error: Exception | None = None
-    for plan in how.plans:
+    for plan in reversed(how.plans) if are_large else how.plans:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -294,6 +349,16 @@ def _convert(
     return best[1:]
 
 
+# What to do, by a part of what an exporter says.
+_HINTS = {
+    "flatten_transform": "use VotingClassifier(flatten_transform=False)",
+    "'list' object has no attribute 'sum'": "give weights as numpy.array([…])",
+    "at most 1 input(s)": "it takes one matrix: put an OneHotEncoder and the model into a Pipeline instead of giving it categories",
+    "FunctionTransformer": "compute what it does before the model",
+    "cannot convert float NaN to integer": "an encoder knows NaN as a category: fill in what is missing before fit",
+}
+
+
 def _why(model: Any, said: _library.Said, error: Exception) -> str:
     """Why an exporter fails, and what to do where that is known."""
     unknown = re.search(r"Unable to find a shape calculator for type '<class '([\w.]+)'>'", str(error))
@@ -308,6 +373,9 @@ def _why(model: Any, said: _library.Said, error: Exception) -> str:
             if is_text
             else "it may write none: use MultiOutputClassifier, or fit and export a model for each label"
         )
+    for part, hint in _HINTS.items():
+        if part in text:
+            text += f"; {hint}"
     if "missing values are string" in text:
         text += "; a SimpleImputer fills in texts where it cannot be left out: take it out, and use frame.fillna before fit"
     return text
