@@ -3,6 +3,8 @@
 //! A float is compared without its fraction; NaN, and what no integer holds, counts as the smallest
 //! integer, as in onnxruntime on x86-64.
 
+use std::fmt::Debug;
+
 use crate::node::Node;
 use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
@@ -59,6 +61,30 @@ fn sorted<T: Ord>(categories: impl IntoIterator<Item = T>) -> Vec<(T, usize)> {
     pairs
 }
 
+impl OneHotEncoder {
+    /// Why it fails on an element.
+    fn unknown(&self, source: &View<'_>, at: usize) -> String {
+        let (value, known) = match (&self.categories, source) {
+            (Categories::Text(pairs), View::Text(source)) => {
+                (format!("{:?}", source[at]), shown(pairs.iter().map(|(text, _)| text)))
+            }
+            (Categories::Integer(pairs), source) => {
+                (source.number(at).to_string(), shown(pairs.iter().map(|(number, _)| number)))
+            }
+            _ => unreachable!("element types are fixed when a graph is loaded"),
+        };
+        format!("{value} is none of an encoder's categories, which are {known}")
+    }
+}
+
+fn shown<T: Debug>(mut all: impl ExactSizeIterator<Item = T>) -> String {
+    const MOST: usize = 10;
+    let count = all.len();
+    let some: Vec<String> = all.by_ref().take(MOST).map(|it| format!("{it:?}")).collect();
+    let more = if count > MOST { format!(" and {} more", count - MOST) } else { String::new() };
+    some.join(", ") + &more
+}
+
 impl Kernel for OneHotEncoder {
     fn rows(&self) -> Rows {
         Rows::Any
@@ -94,9 +120,28 @@ impl Kernel for OneHotEncoder {
             match found {
                 Ok(position) => ones[position] = 1.0,
                 Err(_) if self.zeros => {}
-                Err(_) => return Err("a value that is none of its categories".into()),
+                Err(_) => return Err(self.unknown(&inputs[0], i)),
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_fails_on_is_named_with_what_it_knows() {
+        let categories = Categories::Integer(sorted((1..13).filter(|it| *it != 5)));
+        let encoder = OneHotEncoder { categories, count: 11, zeros: false };
+        let mut found = [7.0; 11];
+        let mut run =
+            |value: i64| encoder.run(&[View::I64(&[value])], &mut [ViewMut::F32(&mut found)]);
+        assert_eq!(run(6), Ok(()));
+        assert_eq!(
+            run(5).unwrap_err(),
+            "5 is none of an encoder's categories, which are 1, 2, 3, 4, 6, 7, 8, 9, 10, 11 and 1 more"
+        );
     }
 }
