@@ -22,9 +22,9 @@ use crate::ops::kernel::{Kernel, KernelOp, Rows};
 use crate::tensor::{Element, Fact, View, elements};
 
 /// Most rows of a block.
-const MAX_ROWS: usize = 64;
-/// Most elements that all buffers of a block have; they stay in the processor's nearest caches.
-const MAX_BLOCK: usize = 1 << 14;
+const MAX_ROWS: usize = 256;
+/// Most elements that all buffers of a block have; they stay in the processor's caches of the second level.
+const MAX_BLOCK: usize = 1 << 16;
 /// Most parts of a join that others are taken into.
 const MAX_PARTS: usize = 256;
 /// Most elements of a table.

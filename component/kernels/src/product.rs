@@ -164,7 +164,7 @@ fn block<const COUNT: usize>(
     let mut step = |i: usize, steps: usize| {
         let (x, weights, is_first) = (&x[i..], &weights[i * columns..], i == products.start);
         match steps {
-            8 => add::<COUNT, 8>(x, inner, weights, columns, sums, stride, is_first),
+            8 if COUNT == 1 => add::<COUNT, 8>(x, inner, weights, columns, sums, stride, is_first),
             4 => add::<COUNT, 4>(x, inner, weights, columns, sums, stride, is_first),
             _ => add::<COUNT, 1>(x, inner, weights, columns, sums, stride, is_first),
         }
@@ -180,10 +180,11 @@ fn block<const COUNT: usize>(
     }
 }
 
-/// Adds the next products to the sums of some rows, or to +0 if they are the first, column by column: the factors of the rows stay in
-/// registers, and what is read and written between lets the host's compiler keep the order. Tiles whose
-/// sums stay in registers are slower there: it reads all weights of a turn before it uses the first,
-/// and has no registers left for them.
+/// Adds the next products to the sums of some rows, or to +0 if they are the first, column by column.
+///
+/// The factors of the rows stay in registers, and what is read and written between lets the host's
+/// compiler keep the order. Tiles whose sums stay in registers are slower there: it reads all weights
+/// of a turn before it uses the first, and has no registers left for them.
 #[inline(always)]
 fn add<const COUNT: usize, const STEPS: usize>(
     x: &[f32],

@@ -7,7 +7,7 @@ use foretold_core::model::manifest::Manifest;
 use foretold_inference::OnnxModel;
 
 /// Rows at once: alone, less than a block, and one more than one.
-const BATCHES: [usize; 3] = [1, 5, 65];
+const BATCHES: [usize; 3] = [1, 5, 257];
 
 /// What differs between program and tract for a model; `None` if tract runs it anyway.
 pub(crate) fn difference(

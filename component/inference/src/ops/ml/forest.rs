@@ -36,7 +36,7 @@ pub(crate) const MODES: [&str; 6] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
 
 /// Rows whose sums are made at once.
-pub(crate) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 256;
 /// Rows from which on [`Trees`] make all tests of small trees.
 const SEVERAL: usize = 8;
 /// Most leaves of trees that are kept twice.

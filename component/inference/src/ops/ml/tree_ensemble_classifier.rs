@@ -3,6 +3,8 @@
 //! The specification leaves two classes open where exports have votes for one of them only. What is
 //! done here is onnxruntime's: see [`TreeEnsembleClassifier::finish_two`].
 
+use tract_hir::internal::TVec;
+
 use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
@@ -138,18 +140,18 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
         let mut buffer = Vec::new();
         let rows = T::rows(&inputs[0], &mut buffer);
         let mut many = Sums::new(classes);
-        let mut of_classes = Vec::new();
+        let (mut sums, mut of_classes): (TVec<T>, Vec<T>) = (TVec::new(), Vec::new());
         let mut first = 0;
         for block in scores.singles().chunks_mut(BLOCK * classes) {
             let count = block.len() / classes;
             let row =
                 |i: usize| &rows[(first + i) * self.features..(first + i + 1) * self.features];
-            let mut sums = [T::default(); BLOCK];
             let only = self.forest.only_target.filter(|_| classes == 2);
             let of_block = &rows[first * self.features..(first + count) * self.features];
             let mut are_made = false;
             if only.is_some() {
-                self.forest.sums(of_block, self.features, &mut sums[..count]);
+                sums.resize(count, T::default());
+                self.forest.sums(of_block, self.features, &mut sums);
             } else {
                 are_made = self.forest.sums_by_target(of_block, self.features, &mut of_classes);
             }

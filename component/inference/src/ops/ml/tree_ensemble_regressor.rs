@@ -4,6 +4,8 @@
 //! there is exactly one, and no transform but PROBIT; several targets take base values only if
 //! there is one for each, and those of them without a vote in a row are zero there.
 
+use tract_hir::internal::TVec;
+
 use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
@@ -102,14 +104,13 @@ impl<T: Row> TreeEnsembleRegressor<T> {
         let mut buffer = Vec::new();
         let rows = T::rows(input, &mut buffer);
         if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
-            let mut first = 0;
+            let (mut sums, mut first): (TVec<T>, usize) = (TVec::new(), 0);
             for scores in y.chunks_mut(BLOCK) {
-                let mut sums = [T::default(); BLOCK];
-                let sums = &mut sums[..scores.len()];
+                sums.resize(scores.len(), T::default());
                 let end = first + scores.len();
                 let rows = &rows[first * self.features..end * self.features];
-                self.forest.sums(rows, self.features, sums);
-                for (score, sum) in scores.chunks_exact_mut(1).zip(sums) {
+                self.forest.sums(rows, self.features, &mut sums);
+                for (score, sum) in scores.chunks_exact_mut(1).zip(&sums) {
                     self.finish(&[Some(*sum)], score);
                 }
                 first = end;
