@@ -42,12 +42,13 @@ pub fn of_f32(
     let whole = columns - columns % LANES;
     if whole > 0 {
         let mut sums = if inner > BLOCK { vec![0.0; ROWS * whole] } else { Vec::new() };
-        let several = x.len() / inner / ROWS * ROWS;
+        let rows = x.len() / inner;
+        let several = rows - rows % ROWS;
         for row in (0..several).step_by(ROWS) {
             let (x, y) = (&x[row * inner..], &mut y[row * stride..]);
             vectors::<ROWS>(x, inner, weights, columns, y, stride, &mut sums);
         }
-        for row in several..x.len() / inner {
+        for row in several..rows {
             let (x, y) = (&x[row * inner..], &mut y[row * stride..]);
             vectors::<1>(x, inner, weights, columns, y, stride, &mut sums);
         }
@@ -137,11 +138,11 @@ fn vectors<const COUNT: usize>(
 ) {
     let whole = columns - columns % LANES;
     for first in (0..inner).step_by(BLOCK) {
-        let end = inner.min(first + BLOCK);
+        let products = first..inner.min(first + BLOCK);
         if first == 0 {
-            block::<COUNT>(x, inner, 0..end, weights, columns, y, stride);
+            block::<COUNT>(x, inner, products, weights, columns, y, stride);
         } else {
-            block::<COUNT>(x, inner, first..end, weights, columns, sums, whole);
+            block::<COUNT>(x, inner, products, weights, columns, sums, whole);
             for (y, sums) in y.chunks_mut(stride).zip(sums.chunks_exact(whole)).take(COUNT) {
                 elements::combine(Operation::Add, &mut y[..whole], sums);
             }

@@ -100,6 +100,9 @@ const LANES: usize = complete::ROWS;
 const SHALLOW: u32 = 8;
 
 impl Trees {
+    /// Rows from which on all tests of small trees are made.
+    pub const SEVERAL: usize = LANES;
+
     /// Trees with these roots, in their order.
     ///
     /// `None` for more than 256 features (128 where a test holds for NaN) or 2^24 nodes, for a node

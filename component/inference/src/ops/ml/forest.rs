@@ -35,10 +35,6 @@ const MISSING_IS_TRUE: u32 = 1 << 27;
 pub(crate) const MODES: [&str; 6] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
 
-/// Rows whose sums are made at once.
-pub(crate) const BLOCK: usize = 256;
-/// Rows from which on [`Trees`] make all tests of small trees.
-const SEVERAL: usize = 8;
 /// Most leaves of trees that are kept twice.
 const MANY_LEAVES: usize = 1 << 15;
 
@@ -317,7 +313,7 @@ impl<T: Row> Forest<T> {
     pub(crate) fn sums_by_target(&self, rows: &[T], features: usize, sums: &mut Vec<T>) -> bool {
         let Some(by_target) = &self.by_target else { return false };
         let count = rows.len() / features;
-        if count < SEVERAL {
+        if count < Trees::SEVERAL {
             return false;
         }
         sums.resize(count * by_target.len(), T::default());

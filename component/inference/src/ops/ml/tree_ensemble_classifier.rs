@@ -9,7 +9,7 @@ use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing, Rows};
-use crate::ops::ml::forest::{BLOCK, Forest, Row, Sums, floats};
+use crate::ops::ml::forest::{Forest, Row, Sums, floats};
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
@@ -141,57 +141,51 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
         let rows = T::rows(&inputs[0], &mut buffer);
         let mut many = Sums::new(classes);
         let (mut sums, mut of_classes): (TVec<T>, Vec<T>) = (TVec::new(), Vec::new());
-        let mut first = 0;
-        for block in scores.singles().chunks_mut(BLOCK * classes) {
-            let count = block.len() / classes;
-            let row =
-                |i: usize| &rows[(first + i) * self.features..(first + i + 1) * self.features];
-            let only = self.forest.only_target.filter(|_| classes == 2);
-            let of_block = &rows[first * self.features..(first + count) * self.features];
-            let mut are_made = false;
-            if only.is_some() {
-                sums.resize(count, T::default());
-                self.forest.sums(of_block, self.features, &mut sums);
-            } else {
-                are_made = self.forest.sums_by_target(of_block, self.features, &mut of_classes);
-            }
-            let sums_of = |i: usize| of_classes.iter().skip(i).step_by(count).copied();
-            for (i, scores) in block.chunks_exact_mut(classes).enumerate() {
-                let class = if classes == 2 {
-                    let mut pair = [T::default(); 2];
-                    let mut voted = [false; 2];
-                    if let Some(target) = only {
-                        pair[target] = sums[i];
-                        voted[target] = true;
-                    } else if are_made && sums_of(i).all(|sum| sum != T::default()) {
-                        sums_of(i).zip(&mut pair).for_each(|(sum, score)| *score = sum);
-                        // A sum of no votes is 0.
-                        voted = [true; 2];
-                    } else {
-                        self.forest.each_leaf(row(i), |leaf| {
-                            for vote in leaf.votes {
-                                pair[vote.target] += vote.weight;
-                                voted[vote.target] = true;
-                            }
-                        });
-                    }
-                    self.finish_two(pair, voted, scores)
+        let count = scores.singles().len() / classes;
+        let row = |i: usize| &rows[i * self.features..(i + 1) * self.features];
+        let only = self.forest.only_target.filter(|_| classes == 2);
+        let mut are_made = false;
+        if only.is_some() {
+            sums.resize(count, T::default());
+            self.forest.sums(rows, self.features, &mut sums);
+        } else {
+            are_made = self.forest.sums_by_target(rows, self.features, &mut of_classes);
+        }
+        let sums_of = |i: usize| of_classes.iter().skip(i).step_by(count).copied();
+        for (i, scores) in scores.singles().chunks_exact_mut(classes).enumerate() {
+            let class = if classes == 2 {
+                let mut pair = [T::default(); 2];
+                let mut voted = [false; 2];
+                if let Some(target) = only {
+                    pair[target] = sums[i];
+                    voted[target] = true;
+                } else if are_made && sums_of(i).all(|sum| sum != T::default()) {
+                    sums_of(i).zip(&mut pair).for_each(|(sum, score)| *score = sum);
+                    // A sum of no votes is 0.
+                    voted = [true; 2];
                 } else {
-                    let many = many.zeros();
-                    if are_made {
-                        sums_of(i).zip(many.iter_mut()).for_each(|(sum, score)| *score = sum);
-                    } else {
-                        self.forest.each_leaf(row(i), |leaf| {
-                            for vote in leaf.votes {
-                                many[vote.target] += vote.weight;
-                            }
-                        });
-                    }
-                    self.finish_many(many, scores)
-                };
-                self.labels.put(class, label, first + i);
-            }
-            first += count;
+                    self.forest.each_leaf(row(i), |leaf| {
+                        for vote in leaf.votes {
+                            pair[vote.target] += vote.weight;
+                            voted[vote.target] = true;
+                        }
+                    });
+                }
+                self.finish_two(pair, voted, scores)
+            } else {
+                let many = many.zeros();
+                if are_made {
+                    sums_of(i).zip(many.iter_mut()).for_each(|(sum, score)| *score = sum);
+                } else {
+                    self.forest.each_leaf(row(i), |leaf| {
+                        for vote in leaf.votes {
+                            many[vote.target] += vote.weight;
+                        }
+                    });
+                }
+                self.finish_many(many, scores)
+            };
+            self.labels.put(class, label, i);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing, Rows};
-use crate::ops::ml::forest::{BLOCK, Forest, Row, floats};
+use crate::ops::ml::forest::{Forest, Row, floats};
 use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
@@ -104,16 +104,11 @@ impl<T: Row> TreeEnsembleRegressor<T> {
         let mut buffer = Vec::new();
         let rows = T::rows(input, &mut buffer);
         if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
-            let (mut sums, mut first): (TVec<T>, usize) = (TVec::new(), 0);
-            for scores in y.chunks_mut(BLOCK) {
-                sums.resize(scores.len(), T::default());
-                let end = first + scores.len();
-                let rows = &rows[first * self.features..end * self.features];
-                self.forest.sums(rows, self.features, &mut sums);
-                for (score, sum) in scores.chunks_exact_mut(1).zip(&sums) {
-                    self.finish(&[Some(*sum)], score);
-                }
-                first = end;
+            let mut sums: TVec<T> = TVec::new();
+            sums.resize(y.len(), T::default());
+            self.forest.sums(rows, self.features, &mut sums);
+            for (score, sum) in y.chunks_exact_mut(1).zip(&sums) {
+                self.finish(&[Some(*sum)], score);
             }
             return;
         }
