@@ -12,6 +12,15 @@ ask() {
         --data "@$1/sample.json" "http://127.0.0.1:$2/decisions" | tr -d '\r' | sed -n 's/^cache-status: //p'
 }
 
+# miss_then_hit MODEL_DIR PORT PROCESS: asks twice, and leaves what the cache did in first and second.
+miss_then_hit() {
+    until_it_answers "$2" "$3"
+    first=$(ask "$1" "$2") || fail "no answer"
+    second=$(ask "$1" "$2") || fail "no answer"
+    [[ $first == "foretold; fwd=miss"* ]] || fail "the first answer: $first"
+    [[ $second == "foretold; hit"* ]] || fail "the second answer: $second"
+}
+
 # until_it_answers PORT PROCESS: waits for at most a minute, and as long as the process is there.
 until_it_answers() {
     for _ in $(seq 600); do

@@ -109,11 +109,7 @@ within() { nsenter --target "$init" --all "$@"; }
 [ "${booted:-}" = running ] || { within systemctl --failed >>"$work/log" || true; fail "systemd: ${booted:-it did not start}"; }
 curl=(nsenter --target "$init" --net curl)
 now() { within systemctl show --value --property "$1" foretold; }
-until_it_answers 8080 "$machine"
-first=$(ask "$repository/models/credit" 8080) || fail "no answer"
-second=$(ask "$repository/models/credit" 8080) || fail "no answer"
-[[ $first == "foretold; fwd=miss"* ]] || fail "the first answer: $first"
-[[ $second == "foretold; hit"* ]] || fail "the second answer: $second"
+miss_then_hit "$repository/models/credit" 8080 "$machine"
 [ "$(within stat --format %U "/proc/$(now MainPID)")" = foretold ] || fail "it is another user's"
 within systemctl kill --signal KILL foretold
 for _ in $(seq 100); do

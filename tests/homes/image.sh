@@ -57,11 +57,7 @@ engine run --isolation chroot --user "$user" --cap-drop all \
     --mount type=tmpfs,destination=/cache,tmpfs-size=64m,tmpfs-mode=1777 \
     "$container" -- "${line[@]/0.0.0.0:8080/127.0.0.1:$port}" >"$work/log" 2>&1 &
 service=$!
-until_it_answers "$port" "$service"
-first=$(ask "$model" "$port") || fail "no answer"
-second=$(ask "$model" "$port") || fail "no answer"
-[[ $first == "foretold; fwd=miss"* ]] || fail "the first answer: $first"
-[[ $second == "foretold; hit"* ]] || fail "the second answer: $second"
+miss_then_hit "$model" "$port" "$service"
 process=$(of_the_image)
 [ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "/proc/$process/status")" = 65532 ] || fail "it is another user's"
 echo "the image: $(du -m "$archive" | cut -f1) MB, user $user, read-only root, a model that is mounted: $first, then $second"
