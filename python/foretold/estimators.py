@@ -97,22 +97,22 @@ class Classifier(ClassifierMixin, _Served):  # type: ignore[misc]
     @property
     def classes_(self) -> Any:
         """The classes, in the order of the columns of `predict_proba`."""
-        labels = [label for label, _ in self._columns()] or list(self._chosen().labels)
+        return self._as_classes([label for label, _ in self._columns()] or self._chosen().labels)
+
+    def predict(self, X: Any) -> Any:
+        """The class of each row."""
+        return self._as_classes(self._answers(X)[self._chosen().field].tolist())
+
+    def _as_classes(self, labels: Sequence[str]) -> Any:
+        """What texts stand for."""
         if self.classes is None:
             return numpy.array(labels, dtype=object)
         known = {str(each): each for each in self.classes}
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise ValueError(f"classes: expected one for each of {', '.join(labels)}, got none for {unknown[0]!r}")
+            named = ", ".join(dict.fromkeys(labels))
+            raise ValueError(f"classes: expected one for each of {named}, got none for {unknown[0]!r}")
         return numpy.array([known[label] for label in labels])
-
-    def predict(self, X: Any) -> Any:
-        """The class of each row."""
-        found = self._answers(X)[self._chosen().field]
-        if self.classes is None:
-            return found.to_numpy(dtype=object)
-        known = {str(each): each for each in self.classes}
-        return numpy.array([known[label] for label in found])
 
     def _has_probabilities(self) -> bool:
         return len(self._columns()) > 1

@@ -355,6 +355,9 @@ _HINTS = {
     "'list' object has no attribute 'sum'": "give weights as numpy.array([…])",
     "at most 1 input(s)": "it takes one matrix: put an OneHotEncoder and the model into a Pipeline instead of giving it categories",
     "FunctionTransformer": "compute what it does before the model",
+    "missing values are string": (
+        "a SimpleImputer fills in texts where it cannot be left out: take it out, and use frame.fillna before fit"
+    ),
     "cannot convert float NaN to integer": "an encoder knows NaN as a category: fill in what is missing before fit",
 }
 
@@ -376,8 +379,6 @@ def _why(model: Any, said: _library.Said, error: Exception) -> str:
     for part, hint in _HINTS.items():
         if part in text:
             text += f"; {hint}"
-    if "missing values are string" in text:
-        text += "; a SimpleImputer fills in texts where it cannot be left out: take it out, and use frame.fillna before fit"
     return text
 
 
