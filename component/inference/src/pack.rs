@@ -86,7 +86,7 @@ fn replace_lists(node: &mut NodeProto, packed: Vec<u8>) {
     });
     node.attribute.push(AttributeProto {
         name: PACKED.to_owned(),
-        s: packed,
+        s: packed.into(),
         r#type: AttributeType::String as i32,
         ..AttributeProto::default()
     });

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 #[derive(Message)]
 pub(crate) struct ModelProto {
@@ -96,8 +97,8 @@ pub(crate) struct AttributeProto {
     pub(crate) f: f32,
     #[prost(int64, tag = "3")]
     pub(crate) i: i64,
-    #[prost(bytes = "vec", tag = "4")]
-    pub(crate) s: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(crate) s: Bytes,
     #[prost(message, optional, tag = "5")]
     pub(crate) t: Option<TensorProto>,
     #[prost(message, optional, tag = "6")]
@@ -160,8 +161,8 @@ pub(crate) struct TensorProto {
     pub(crate) int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub(crate) name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub(crate) raw_data: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub(crate) raw_data: Bytes,
     #[prost(double, repeated, tag = "10")]
     pub(crate) double_data: Vec<f64>,
     /// [`EXTERNAL`], or another number.
@@ -235,7 +236,7 @@ impl ModelProto {
         let Some(graph) = &mut self.graph else { return };
         graph.initializer.iter_mut().for_each(TensorProto::wipe);
         for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
-            attribute.s.fill(0);
+            wipe(&mut attribute.s);
             attribute.ints.fill(0);
             attribute.floats.fill(0.0);
             attribute.t.iter_mut().for_each(TensorProto::wipe);
@@ -243,9 +244,16 @@ impl ModelProto {
     }
 }
 
+/// Long ones are [`Bytes`], of which prost makes no copy beside the one that is wiped here.
+fn wipe(bytes: &mut Bytes) {
+    if let Ok(mut bytes) = std::mem::take(bytes).try_into_mut() {
+        bytes.fill(0);
+    }
+}
+
 impl TensorProto {
     fn wipe(&mut self) {
-        self.raw_data.fill(0);
+        wipe(&mut self.raw_data);
         self.float_data.fill(0.0);
     }
 }

@@ -434,7 +434,7 @@ mod tests {
             let raw = TensorProto {
                 data_type,
                 dims: vec![2, 1],
-                raw_data: raw.to_vec(),
+                raw_data: raw.to_vec().into(),
                 ..TensorProto::default()
             };
             let read = read(&listed).expect("a tensor of a list");
