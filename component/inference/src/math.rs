@@ -9,6 +9,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
+use foretold_kernels::exponential;
 use libm::{exp, log};
 
 /// float32 or float64, for operators that compute in the type of their input, as onnxruntime does.
@@ -55,6 +56,16 @@ pub(crate) trait Float:
         self.map(exp)
     }
 
+    /// Replaces each number by its exponential, as [`Float::exp`] has it.
+    fn exp_all(numbers: &mut [Self]) {
+        numbers.iter_mut().for_each(|number| *number = number.exp());
+    }
+
+    /// Replaces each number by its [`logistic`].
+    fn logistic_all(numbers: &mut [Self]) {
+        numbers.iter_mut().for_each(|number| *number = logistic(*number));
+    }
+
     fn ln(self) -> Self {
         self.map(log)
     }
@@ -70,6 +81,14 @@ pub(crate) trait Float:
 
 impl Float for f32 {
     const MAX: f32 = f32::MAX;
+
+    fn exp_all(numbers: &mut [f32]) {
+        exponential::exp(numbers);
+    }
+
+    fn logistic_all(numbers: &mut [f32]) {
+        exponential::logistic(numbers);
+    }
 
     fn fused(self, y: f32, sum: f32) -> f32 {
         (f64::from(self) * f64::from(y) + f64::from(sum)) as f32
@@ -108,13 +127,6 @@ pub(crate) fn logistic<T: Float>(x: T) -> T {
     if x < T::default() { T::one() - upper } else { upper }
 }
 
-/// The logistics of -x and of x, with one exponential: both have the same of -|x|.
-pub(crate) fn logistic_pair<T: Float>(x: T) -> [T; 2] {
-    let upper = T::one() / (T::one() + (-x.abs()).exp());
-    let side = |is_lower: bool| if is_lower { T::one() - upper } else { upper };
-    [side(-x < T::default()), side(x < T::default())]
-}
-
 /// Quantile of the normal distribution, through Winitzki's approximation of the inverse of erf
 /// (with a = 0.147), in float32 as onnxruntime has it.
 pub(crate) fn probit(p: f32) -> f32 {
@@ -126,20 +138,24 @@ pub(crate) fn probit(p: f32) -> f32 {
     std::f32::consts::SQRT_2 * if x < 0.0 { -inverse } else { inverse }
 }
 
-/// Replaces scores by e^score / the sum of them all.
-pub(crate) fn softmax<T: Float>(scores: &mut [T]) {
-    let largest = largest(scores);
-    let mut sum = T::default();
-    for score in scores.iter_mut() {
-        *score = (*score - largest).exp();
-        sum += *score;
+/// Replaces the scores of rows of `width` by e^score / the sum of the row's.
+pub(crate) fn softmax<T: Float>(scores: &mut [T], width: usize) {
+    for row in scores.chunks_exact_mut(width) {
+        let largest = largest(row);
+        row.iter_mut().for_each(|score| *score = *score - largest);
     }
-    for score in scores {
-        *score = *score / sum;
-    }
+    T::exp_all(scores);
+    scores.chunks_exact_mut(width).for_each(divide_by_sum);
 }
 
-/// [`softmax`] that leaves scores of zero out (the spec's `SOFTMAX_ZERO`).
+/// Divides each number by the sum of them all, from +0 on.
+pub(crate) fn divide_by_sum<T: Float>(numbers: &mut [T]) {
+    let mut sum = T::default();
+    numbers.iter().for_each(|&number| sum += number);
+    numbers.iter_mut().for_each(|number| *number = *number / sum);
+}
+
+/// [`softmax`] of a row that leaves scores of zero out (the spec's `SOFTMAX_ZERO`).
 pub(crate) fn softmax_zero<T: Float>(scores: &mut [T]) {
     const ZERO: f32 = 1e-7;
     let largest = largest(scores);

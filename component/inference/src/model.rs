@@ -149,7 +149,10 @@ impl OnnxModel {
 
     fn run(&self, rows: &[Value]) -> Result<Vec<f32>, String> {
         let width = self.bindings.len();
-        let mut found = Vec::with_capacity(rows.len() / width * self.outputs.len());
+        let count = rows.len() / width * self.outputs.len();
+        // Most are of one row, which has its zeros sooner so than from `vec!`.
+        let mut found = Vec::with_capacity(count);
+        found.resize(count, 0.0);
         match &self.executor {
             Executor::Program { program, spare } => {
                 let mut memory = take(spare).unwrap_or_else(|| Memory::new(program));
@@ -161,10 +164,11 @@ impl OnnxModel {
                     Some(state) => state,
                     None => plan.spawn().map_err(|e| format!("{e:#}"))?,
                 };
-                for row in rows.chunks_exact(width) {
+                let places = found.chunks_exact_mut(self.outputs.len());
+                for (row, place) in rows.chunks_exact(width).zip(places) {
                     let inputs = self.bindings.tensors(row)?;
                     let tensors = state.run(inputs).map_err(|e| format!("{e:#}"))?;
-                    self.outputs.take(&tensors, &mut found)?;
+                    self.outputs.take(&tensors, place)?;
                 }
                 put(spare, state);
             }

@@ -67,10 +67,10 @@ impl Outputs {
         &self.0
     }
 
-    /// Appends the outputs of a row.
-    pub(crate) fn take(&self, tensors: &[TValue], found: &mut Vec<f32>) -> Result<(), String> {
-        for &(tensor, column) in &self.0 {
-            found.push(element(&View::of(&tensors[tensor]).map_err(|e| e.to_string())?, column)?);
+    /// Writes the outputs of a row.
+    pub(crate) fn take(&self, tensors: &[TValue], found: &mut [f32]) -> Result<(), String> {
+        for (place, &(tensor, column)) in found.iter_mut().zip(&self.0) {
+            *place = element(&View::of(&tensors[tensor]).map_err(|e| e.to_string())?, column)?;
         }
         Ok(())
     }

@@ -117,15 +117,15 @@ impl Program {
         let outputs: Vec<Place> = outputs.collect::<Option<_>>()?;
         let outputs: Vec<Place> = outputs.into_iter().map(|place| builder.settle(place)).collect();
         let Builder { mut slots, constants, tables, inputs, mut steps, .. } = builder;
-        drop_unread(&mut steps, &mut slots, &outputs);
+        leave_unread_out(&mut steps, &mut slots, &outputs);
         let row: usize = slots.iter().map(|slot| slot.width).sum();
         let block = (MAX_BLOCK / row.max(1)).clamp(1, MAX_ROWS);
         Some(Program { slots, constants, tables, inputs, steps, outputs, block })
     }
 }
 
-/// Drops joins that nothing reads any more, and the room for them.
-fn drop_unread(steps: &mut Vec<Step>, slots: &mut [Slot], outputs: &[Place]) {
+/// Drops joins that nothing reads any more, and the room for them and for outputs of kernels.
+fn leave_unread_out(steps: &mut Vec<Step>, slots: &mut [Slot], outputs: &[Place]) {
     let mut read: BTreeSet<Place> = outputs.iter().copied().collect();
     for step in steps.iter() {
         match step {
@@ -138,6 +138,14 @@ fn drop_unread(steps: &mut Vec<Step>, slots: &mut [Slot], outputs: &[Place]) {
         Step::Join { output, .. } if !read.contains(&Place::Slot(*output)) => {
             slots[*output].width = 0;
             false
+        }
+        Step::Kernel { kernel, outputs, .. } => {
+            for (position, &slot) in outputs.iter().enumerate() {
+                if kernel.leaves_out(position) && !read.contains(&Place::Slot(slot)) {
+                    slots[slot].width = 0;
+                }
+            }
+            true
         }
         _ => true,
     });

@@ -45,17 +45,18 @@ impl Memory {
     }
 }
 
-/// Appends the outputs of rows.
+/// Writes the outputs of rows.
 pub(crate) fn run(
     program: &Program,
     bindings: &Bindings,
     outputs: &Outputs,
     rows: &[Value],
     memory: &mut Memory,
-    found: &mut Vec<f32>,
+    found: &mut [f32],
 ) -> Result<(), String> {
     let width = bindings.len();
-    for block in rows.chunks(program.block * width) {
+    let found = found.chunks_mut(program.block * outputs.len());
+    for (block, found) in rows.chunks(program.block * width).zip(found) {
         let count = block.len() / width;
         memory.grow(program, count);
         read(program, bindings, block, memory)?;
@@ -224,29 +225,26 @@ impl Program {
         });
     }
 
-    /// Appends the outputs of a block.
+    /// Writes the outputs of a block.
     fn take(
         &self,
         outputs: &Outputs,
         rows: usize,
         memory: &Memory,
-        found: &mut Vec<f32>,
+        found: &mut [f32],
     ) -> Result<(), String> {
         let width = outputs.len();
-        let first = found.len();
-        found.resize(first + rows * width, 0.0);
         for (position, &(tensor, column)) in outputs.positions().iter().enumerate() {
             let place = self.outputs[tensor];
-            let target = &mut found[first..];
             match (self.view(place, 0..rows, memory), place) {
                 (View::F32(values), Place::Slot(slot)) => {
                     let own = self.slots[slot].width;
-                    columns::copy_column(values, own, column, target, width, position);
+                    columns::copy_column(values, own, column, found, width, position);
                 }
                 _ => {
                     for row in 0..rows {
                         let view = self.view(place, row..row + 1, memory);
-                        target[row * width + position] = output::element(&view, column)?;
+                        found[row * width + position] = output::element(&view, column)?;
                     }
                 }
             }

@@ -11,5 +11,6 @@
 
 pub mod columns;
 pub mod elements;
+pub mod exponential;
 pub mod product;
 pub mod trees;

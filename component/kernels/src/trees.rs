@@ -1,15 +1,25 @@
-//! Decision trees whose tests are all `x <= threshold`, in 8 bytes a node, and 4 for its leaf.
+//! Decision trees whose tests are all `x <= threshold`, in 8 bytes a node.
 //!
 //! The two children of a node lie side by side, so one number leads to both, and the outcome of the
 //! test is added to it; the feature has the bits that are left. A leaf leads to itself, so that
 //! several walks can go on until the last one is at its leaf: in shallow trees for as many steps as
-//! the tree is deep, in deep ones until none has moved.
+//! the tree is deep, in deep ones until none has moved. It does so by a test of NaN, which stands
+//! behind the features of a row and for which no test holds. So it has what is found there in the
+//! place of the threshold. Tests that hold for NaN are of the features once more, behind that, with
+//! minus infinity in the place of NaN.
+//!
+//! A walk through a large forest waits for memory: `layout` says which nodes share a line of it.
 //!
 //! For many rows, small trees are not walked: all their tests are made, of shallow ones as in
 //! `complete`, of deep ones as in `masks`.
 
 mod complete;
+mod layout;
 mod masks;
+
+use std::mem::MaybeUninit;
+
+use wide::f32x4;
 
 use complete::Complete;
 use masks::Masks;
@@ -43,10 +53,10 @@ pub fn take_number(bytes: &mut &[u8]) -> Option<u32> {
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    /// Of a leaf NaN, for which no test holds.
-    threshold: f32,
-    /// Position of the first child, above its bits the feature, and above that, where a test of
-    /// some node holds for NaN, whether this one's does.
+    /// The bits of a float; of a leaf what is found there.
+    threshold: u32,
+    /// The column that is tested, and above its bits the position of the child where the test does
+    /// not hold; the other one is the next. Of a leaf its own position.
     next: u32,
 }
 
@@ -54,16 +64,22 @@ struct Node {
 #[derive(Debug)]
 pub struct Trees {
     nodes: Vec<Node>,
-    /// What is found at each node that is a leaf.
-    leaves: Vec<u32>,
     roots: Vec<u32>,
-    /// Steps from each root to its furthest leaf.
+    /// Steps from each root to its furthest leaf; of deep trees one more than [`SHALLOW`].
     depths: Vec<u32>,
+    form: Form,
+    /// The same trees for many rows, if they are small.
+    small: Option<Small>,
+}
+
+/// How nodes are to be read.
+#[derive(Clone, Copy, Debug)]
+struct Form {
     features: usize,
     /// Whether a test of some node holds for NaN.
     missing: bool,
-    /// The same trees for many rows, if they are small.
-    small: Option<Small>,
+    /// How many bits of [`Node::next`] say what is tested.
+    column_bits: u32,
 }
 
 /// Trees whose tests are all made.
@@ -80,18 +96,92 @@ impl Small {
     }
 }
 
-impl Node {
-    /// The feature that it tests; with `missing` the bit above says whether the test holds for NaN.
+/// Bits for the columns of forests of many nodes, and for more columns.
+const COLUMN_BITS: [u32; 2] = [8, 14];
+
+impl Form {
+    /// The form of so many nodes; `None` if there is none for them.
+    fn of(features: usize, missing: bool, nodes: usize) -> Option<Form> {
+        let forms = COLUMN_BITS.map(|column_bits| Form { features, missing, column_bits });
+        let takes = |form: &Form| {
+            let most = 1 << form.column_bits;
+            (1..most).contains(&features)
+                && form.columns() <= most
+                && nodes <= 1 << (u32::BITS - form.column_bits)
+        };
+        forms.into_iter().find(takes)
+    }
+
+    /// What tests are of: the features, NaN, and where that is asked for the features for tests that
+    /// hold for NaN.
+    fn columns(self) -> usize {
+        self.features + 1 + if self.missing { self.features } else { 0 }
+    }
+
+    fn leaf(self, at: usize, found: u32) -> Node {
+        Node { threshold: found, next: (at << self.column_bits | self.features) as u32 }
+    }
+
+    fn branch(self, feature: usize, threshold: f32, missing: bool, child: u32) -> Node {
+        let column = if missing { self.features + 1 + feature } else { feature };
+        let next = child << self.column_bits | column as u32;
+        Node { threshold: threshold.to_bits(), next }
+    }
+
+    fn column(self, node: Node) -> usize {
+        (node.next & ((1 << self.column_bits) - 1)) as usize
+    }
+
+    fn is_leaf(self, node: Node) -> bool {
+        self.column(node) == self.features
+    }
+
+    /// Where to go on to if a node's test holds, and where otherwise.
+    fn children(self, node: Node) -> [usize; 2] {
+        let no = (node.next >> self.column_bits) as usize;
+        [no + 1, no]
+    }
+
+    /// The feature that a node tests, and whether the test holds for NaN.
+    fn test(self, node: Node) -> (usize, bool) {
+        match self.column(node) {
+            column if column > self.features => (column - self.features - 1, true),
+            column => (column, false),
+        }
+    }
+
+    /// The columns of a row, at the beginning of a place for as many.
     #[inline(always)]
-    fn feature(self, missing: bool) -> u32 {
-        let bits = if missing { self.next & !(1 << MISSING_BIT) } else { self.next };
-        bits >> CHILD_BITS
+    fn row<'a>(self, row: &[f32], place: &'a mut [MaybeUninit<f32>]) -> &'a [f32] {
+        let (own, rest) = place.split_at_mut(row.len());
+        each(own, row, |x| x);
+        let [nan, again @ ..] = rest else { unreachable!("a place for all columns") };
+        nan.write(f32::NAN);
+        if self.missing {
+            each(again, row, |x| if x.is_nan() { f32::NEG_INFINITY } else { x });
+        }
+        // SAFETY: so many were written, and `each` writes all of a row.
+        unsafe { place[..self.columns()].assume_init_ref() }
     }
 }
 
-const CHILD_BITS: u32 = 24;
-const CHILD: u32 = (1 << CHILD_BITS) - 1;
-const MISSING_BIT: u32 = 31;
+/// Writes what becomes of each number of a row.
+#[inline(always)]
+fn each(places: &mut [MaybeUninit<f32>], row: &[f32], function: impl Fn(f32) -> f32) {
+    assert!(places.len() >= row.len(), "a place for each feature");
+    // Not as slices: most rows are short.
+    let (turns, rest) = row.as_chunks::<4>();
+    let (place_turns, rest_places) = places[..row.len()].as_chunks_mut::<4>();
+    for (places, &numbers) in place_turns.iter_mut().zip(turns) {
+        *places = numbers.map(|x| MaybeUninit::new(function(x)));
+    }
+    for (place, &x) in rest_places.iter_mut().zip(rest) {
+        place.write(function(x));
+    }
+}
+
+/// Columns of a row for which there is room without an allocation.
+const FEW: usize = 256;
 
 /// Walks at once.
 const LANES: usize = complete::ROWS;
@@ -105,83 +195,65 @@ impl Trees {
 
     /// Trees with these roots, in their order.
     ///
-    /// `None` for more than 256 features (128 where a test holds for NaN) or 2^24 nodes, for a node
-    /// that two others lead to, for positions that are not there, and for a test that holds for NaN
-    /// and has NaN as its threshold: walk such trees otherwise.
+    /// `None` for more than 255 features and 2^18 nodes, and for more than 16 383 features or 2^24
+    /// nodes (127 and 8191 features where a test holds for NaN); for a node that two others lead to,
+    /// for positions that are not there, and for a test that holds for NaN and has NaN as its
+    /// threshold: walk such trees otherwise.
     #[must_use]
     pub fn new(source: &[Source], roots: &[u32], features: usize) -> Option<Trees> {
         let missing = source.iter().any(|it| matches!(it, Source::Branch { missing: true, .. }));
-        let most = 1 << (if missing { MISSING_BIT } else { 32 } - CHILD_BITS);
-        if !(1..=most).contains(&features) || source.len() >= CHILD as usize {
-            return None;
-        }
-        // A leaf at position 1 leads to 0 and one further, so there is nothing at 0.
-        let nothing = Node { threshold: f32::NAN, next: 0 };
-        let mut trees = Trees {
-            nodes: vec![nothing],
-            leaves: vec![0],
-            roots: Vec::with_capacity(roots.len()),
-            depths: Vec::with_capacity(roots.len()),
-            features,
-            missing,
-            small: None,
-        };
-        trees.nodes.reserve_exact(source.len());
-        trees.leaves.reserve_exact(source.len());
-        let mut seen = vec![false; source.len()];
-        let mut open = Vec::new();
-        for &root in roots {
-            let slot = trees.room(1);
-            trees.roots.push(slot);
-            open.push((root as usize, slot, 0));
-            let mut deepest = 0;
-            while let Some((at, slot, depth)) = open.pop() {
-                deepest = deepest.max(depth);
-                if std::mem::replace(seen.get_mut(at)?, true) {
-                    return None;
-                }
-                trees.nodes[slot as usize] = match *source.get(at)? {
-                    Source::Leaf(found) => {
-                        trees.leaves[slot as usize] = found;
-                        Node { threshold: f32::NAN, next: slot - 1 }
-                    }
-                    Source::Branch { feature, threshold, missing, yes, no } => {
-                        if feature >= features || missing && threshold.is_nan() {
-                            return None;
-                        }
-                        let child = trees.room(2);
-                        open.extend([(no, child + 1, depth + 1), (yes, child, depth + 1)]);
-                        let missing = u32::from(missing) << MISSING_BIT;
-                        Node { threshold, next: missing | ((feature as u32) << CHILD_BITS) | child }
-                    }
-                };
-                // More than there are nodes: two lead to one.
-                if trees.nodes.len() > source.len() + 1 {
-                    return None;
-                }
+        let layout = layout::of(source, roots)?;
+        let form = Form::of(features, missing, layout.nodes)?;
+        let mut nodes: Vec<Node> = (0..layout.nodes).map(|at| form.leaf(at, 0)).collect();
+        for (it, &at) in source.iter().zip(&layout.places) {
+            // What no root leads to.
+            if at == 0 {
+                continue;
             }
-            trees.depths.push(deepest);
+            nodes[at as usize] = match *it {
+                Source::Leaf(found) => form.leaf(at as usize, found),
+                Source::Branch { feature, threshold, missing, no, .. } => {
+                    if feature >= features || missing && threshold.is_nan() {
+                        return None;
+                    }
+                    form.branch(feature, threshold, missing, layout.places[no])
+                }
+            };
         }
+        let roots = roots.iter().map(|&root| layout.places[root as usize]).collect();
+        Some(Trees::of(nodes, roots, form))
+    }
+
+    fn of(nodes: Vec<Node>, roots: Vec<u32>, form: Form) -> Trees {
+        let mut trees = Trees { nodes, roots, depths: Vec::new(), form, small: None };
+        trees.depths = trees.roots.iter().map(|&root| trees.depth(root)).collect();
         trees.small = Small::of(&trees);
-        Some(trees)
+        trees
+    }
+
+    fn depth(&self, root: u32) -> u32 {
+        let mut level = vec![root as usize];
+        for depth in 0..=SHALLOW {
+            let branches = level.iter().map(|&at| self.nodes[at]);
+            let branches = branches.filter(|&node| !self.form.is_leaf(node));
+            let next: Vec<usize> = branches.flat_map(|node| self.form.children(node)).collect();
+            if next.is_empty() {
+                return depth;
+            }
+            level = next;
+        }
+        SHALLOW + 1
     }
 
     /// Appends them as bytes, for [`Trees::read`].
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let mut number = |number: u32| bytes.extend_from_slice(&number.to_le_bytes());
-        let Trees { nodes, leaves, roots, depths, features, missing, small: _ } = self;
-        [nodes.len() as u32, roots.len() as u32, *features as u32, u32::from(*missing)]
+        let Trees { nodes, roots, depths: _, form, small: _ } = self;
+        [nodes.len() as u32, roots.len() as u32, form.features as u32, form.missing.into()]
             .into_iter()
             .chain(roots.iter().copied())
-            .chain(depths.iter().copied())
+            .chain(nodes.iter().flat_map(|node| [node.threshold, node.next]))
             .for_each(&mut number);
-        for (at, (node, &leaf)) in nodes.iter().zip(leaves).enumerate() {
-            number(node.threshold.to_bits());
-            number(node.next);
-            if self.is_leaf(at) {
-                number(leaf);
-            }
-        }
     }
 
     /// Reads what [`Trees::write`] wrote from the front of some bytes, and gives the rest of them.
@@ -193,47 +265,37 @@ impl Trees {
         let length = bytes.len();
         let mut number = || take_number(&mut bytes);
         let [count, roots, features, missing] = [number()?, number()?, number()?, number()?];
-        let (missing, features) = (missing == 1, features as usize);
-        let most = 1 << (if missing { MISSING_BIT } else { 32 } - CHILD_BITS);
-        let node_bytes = (count as usize).checked_mul(size_of::<Node>());
-        let are_there = node_bytes.is_some_and(|bytes_of_nodes| bytes_of_nodes <= length);
-        if !(1..=most).contains(&features) || count > CHILD || !are_there {
+        let form = Form::of(features as usize, missing == 1, count as usize)?;
+        if (count as usize).checked_mul(size_of::<Node>())? > length {
             return None;
         }
-        let list = |number: &mut dyn FnMut() -> Option<u32>| {
-            (0..roots).map(|_| number()).collect::<Option<Vec<u32>>>()
-        };
-        let (roots, depths) = (list(&mut number)?, list(&mut number)?);
-        let nodes = Vec::with_capacity(count as usize);
-        let leaves = Vec::with_capacity(count as usize);
-        let small = None;
-        let mut trees = Trees { nodes, leaves, roots, depths, features, missing, small };
+        let roots = (0..roots).map(|_| number()).collect::<Option<Vec<u32>>>()?;
+        let mut nodes = Vec::with_capacity(count as usize);
         for at in 0..count {
-            let (threshold, next) = (f32::from_bits(number()?), number()?);
-            let node = Node { threshold, next };
-            trees.nodes.push(node);
-            let is_leaf = trees.is_leaf(at as usize);
-            trees.leaves.push(if is_leaf { number()? } else { 0 });
-            let feature = node.feature(missing);
-            let child = next & CHILD;
-            // A branch leads on, so that walks end.
-            let is_branch = child > at && child + 1 < count && (feature as usize) < features;
-            if !is_leaf && !is_branch {
+            let node = Node { threshold: number()?, next: number()? };
+            let at = at as usize;
+            let [yes, no] = form.children(node);
+            let is_one = match form.is_leaf(node) {
+                true => no == at,
+                // A branch leads on, so that walks end.
+                false => no > at && yes < count as usize && form.column(node) < form.columns(),
+            };
+            if !is_one {
                 return None;
             }
+            nodes.push(node);
         }
         let is_there = |&root: &u32| root > 0 && root < count;
-        if !trees.roots.iter().all(is_there) {
+        if !roots.iter().all(is_there) {
             return None;
         }
-        trees.small = Small::of(&trees);
-        Some((trees, bytes))
+        Some((Trees::of(nodes, roots, form), bytes))
     }
 
-    /// What is found at the leaves.
+    /// What is found at the leaves, and 0.
     pub fn found(&self) -> impl Iterator<Item = u32> {
-        let leaves = self.leaves.iter().enumerate().skip(1);
-        leaves.filter(|(at, _)| self.is_leaf(*at)).map(|(_, &leaf)| leaf)
+        let leaves = self.nodes.iter().skip(1).filter(|node| self.form.is_leaf(**node));
+        leaves.map(|leaf| leaf.threshold)
     }
 
     /// Whether they are so small that of many rows all their tests are made.
@@ -252,19 +314,15 @@ impl Trees {
         let mut open = vec![(self.roots[tree] as usize, root)];
         while let Some((at, place)) = open.pop() {
             let node = self.nodes[at];
-            nodes[place] = if self.is_leaf(at) {
-                Source::Leaf(self.leaves[at])
+            nodes[place] = if self.form.is_leaf(node) {
+                Source::Leaf(node.threshold)
             } else {
-                let (child, yes) = ((node.next & CHILD) as usize, nodes.len());
+                let ([at_yes, at_no], yes) = (self.form.children(node), nodes.len());
                 nodes.extend([Source::Leaf(0); 2]);
-                open.extend([(child, yes), (child + 1, yes + 1)]);
-                Source::Branch {
-                    feature: node.feature(self.missing) as usize,
-                    threshold: node.threshold,
-                    missing: self.missing && node.next >> MISSING_BIT == 1,
-                    yes,
-                    no: yes + 1,
-                }
+                open.extend([(at_yes, yes), (at_no, yes + 1)]);
+                let (feature, missing) = self.form.test(node);
+                let threshold = f32::from_bits(node.threshold);
+                Source::Branch { feature, threshold, missing, yes, no: yes + 1 }
             };
         }
         root as u32
@@ -273,21 +331,7 @@ impl Trees {
     /// How many features the rows have.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.features
-    }
-
-    /// Whether a node leads to itself; there is none at 0.
-    fn is_leaf(&self, at: usize) -> bool {
-        let Node { threshold, next } = self.nodes[at];
-        threshold.is_nan() && (next as usize + 1 == at || at == 0)
-    }
-
-    /// Makes room for nodes side by side, and gives the position of the first.
-    fn room(&mut self, count: usize) -> u32 {
-        let first = self.nodes.len();
-        self.nodes.resize(first + count, Node { threshold: f32::NAN, next: 0 });
-        self.leaves.resize(first + count, 0);
-        first as u32
+        self.form.features
     }
 
     /// How many trees there are.
@@ -309,39 +353,95 @@ impl Trees {
     /// If `rows` is shorter than `sums` needs.
     #[inline(never)]
     pub fn sum(&self, rows: &[f32], sums: &mut [f32]) {
-        sums.fill(0.0);
         let (several, rest) = sums.as_chunks_mut::<LANES>();
-        let (first, last) = rows.split_at(several.len() * LANES * self.features);
-        match &self.small {
-            _ if several.is_empty() => {}
-            Some(Small::Complete(complete)) => complete.sum(first, several),
-            Some(Small::Masks(masks)) => masks.sum(first, several),
-            None => self.walk_rows(first, several),
+        if !several.is_empty() {
+            several.as_flattened_mut().fill(0.0);
         }
-        let mut last = last.chunks_exact(self.features);
-        for sum in rest {
-            *sum = self.sum_one(last.next().expect("a row for each sum"));
+        let last = self.each_block(rows, several.len(), |block, found| {
+            let [first, second] = several[block].as_chunks_mut::<4>().0 else { return };
+            let [a, b, c, d, e, f, g, h] = found;
+            add(first, &[a, b, c, d]);
+            add(second, &[e, f, g, h]);
+        });
+        for (sum, row) in rest.iter_mut().zip(last.chunks_exact(self.form.features)) {
+            *sum = 0.0;
+            self.each(row, 0, self.len(), |leaf| *sum += f32::from_bits(leaf));
         }
     }
 
-    /// For each row of each block.
-    fn walk_rows(&self, rows: &[f32], sums: &mut [[f32; LANES]]) {
-        for (&root, &depth) in self.roots.iter().zip(&self.depths) {
-            let blocks = rows.chunks_exact(LANES * self.features);
-            for (sums, rows) in sums.iter_mut().zip(blocks) {
-                let leaves = self.walk([root; LANES], depth, rows, self.features);
-                for (sum, leaf) in sums.iter_mut().zip(leaves) {
-                    *sum += f32::from_bits(leaf);
-                }
+    /// For each row, adds votes to its sums, in the order of the trees: a leaf holds the number of a row
+    /// of `votes`, of `width` each. `sums` has as many for each row.
+    ///
+    /// # Panics
+    /// If a leaf holds another number, `rows` is shorter than `sums` needs, or `width` is no multiple of
+    /// 4.
+    #[inline(never)]
+    pub fn add_votes(&self, rows: &[f32], votes: &[f32], width: usize, sums: &mut [f32]) {
+        assert!(width > 0 && width.is_multiple_of(4), "votes that fill vectors");
+        let of = |leaf: u32| &votes[leaf as usize * width..][..width];
+        let blocks = sums.len() / width / LANES;
+        let last = self.each_block(rows, blocks, |block, found| {
+            let sums = &mut sums[block * LANES * width..][..LANES * width];
+            for (lane, leaf) in found.into_iter().enumerate() {
+                add(&mut sums[lane * width..][..width], of(leaf.to_bits()));
             }
+        });
+        let rest = sums[blocks * LANES * width..].chunks_exact_mut(width);
+        for (sums, row) in rest.zip(last.chunks_exact(self.form.features)) {
+            self.each(row, 0, self.len(), |leaf| add(sums, of(leaf)));
+        }
+    }
+
+    /// Calls a function with what blocks of rows find in a tree, for all trees in their order, and the
+    /// block's number; gives the rows that are left.
+    #[inline(always)]
+    fn each_block<'a>(
+        &self,
+        rows: &'a [f32],
+        blocks: usize,
+        mut visit: impl FnMut(usize, [f32; LANES]),
+    ) -> &'a [f32] {
+        let (first, last) = rows.split_at(blocks * LANES * self.form.features);
+        match &self.small {
+            _ if blocks == 0 => {}
+            Some(Small::Complete(complete)) => complete.each(first, &mut visit),
+            Some(Small::Masks(masks)) => masks.each(first, &mut visit),
+            None => self.walk_rows(first, blocks, &mut visit),
+        }
+        last
+    }
+
+    #[inline(always)]
+    fn walk_rows(&self, rows: &[f32], blocks: usize, visit: &mut impl FnMut(usize, [f32; LANES])) {
+        let (features, columns) = (self.form.features, self.form.columns());
+        let count = blocks * LANES;
+        let mut all: Vec<f32> = Vec::with_capacity(count * columns);
+        let places = all.spare_capacity_mut().chunks_exact_mut(columns);
+        for (row, place) in rows.chunks_exact(features).zip(places) {
+            self.form.row(row, place);
+        }
+        // SAFETY: the columns of so many rows were written.
+        unsafe { all.set_len(count * columns) };
+        match self.form.column_bits == COLUMN_BITS[0] {
+            true => self.walk_rows_of::<{ COLUMN_BITS[0] }>(&all, visit),
+            false => self.walk_rows_of::<{ COLUMN_BITS[1] }>(&all, visit),
         }
     }
 
     #[inline(always)]
-    fn sum_one(&self, row: &[f32]) -> f32 {
-        let mut sum = 0.0;
-        self.each(row, 0, self.roots.len(), |leaf| sum += f32::from_bits(leaf));
-        sum
+    fn walk_rows_of<const BITS: u32>(
+        &self,
+        rows: &[f32],
+        visit: &mut impl FnMut(usize, [f32; LANES]),
+    ) {
+        let columns = self.form.columns();
+        for (&root, &depth) in self.roots.iter().zip(&self.depths) {
+            let blocks = rows.chunks_exact(LANES * columns);
+            for (block, rows) in blocks.enumerate() {
+                let leaves = self.walk::<LANES, BITS>([root; LANES], depth, rows, columns);
+                visit(block, leaves.map(f32::from_bits));
+            }
+        }
     }
 
     /// What a row finds at the leaves of the trees from `first` on, in their order, one for each
@@ -353,7 +453,7 @@ impl Trees {
     pub fn find(&self, row: &[f32], first: usize, found: &mut [u32]) {
         let mut places = found.iter_mut();
         let end = first + places.len();
-        self.each(row, first, end, |leaf| {
+        self.each(&row[..self.form.features], first, end, |leaf| {
             if let Some(place) = places.next() {
                 *place = leaf;
             }
@@ -362,66 +462,74 @@ impl Trees {
 
     /// Calls a function with what a row finds in some trees, one after the other.
     #[inline(always)]
-    fn each(&self, row: &[f32], first: usize, end: usize, mut visit: impl FnMut(u32)) {
+    fn each(&self, row: &[f32], first: usize, end: usize, visit: impl FnMut(u32)) {
+        let mut few = [MaybeUninit::uninit(); FEW];
+        let mut many = Vec::new();
+        let place = match self.form.columns() {
+            0..=FEW => &mut few[..],
+            columns => {
+                many.reserve_exact(columns);
+                many.spare_capacity_mut()
+            }
+        };
+        let row = self.form.row(row, place);
+        match self.form.column_bits == COLUMN_BITS[0] {
+            true => self.each_of::<{ COLUMN_BITS[0] }>(row, first, end, visit),
+            false => self.each_of::<{ COLUMN_BITS[1] }>(row, first, end, visit),
+        }
+    }
+
+    #[inline(always)]
+    fn each_of<const BITS: u32>(
+        &self,
+        row: &[f32],
+        first: usize,
+        end: usize,
+        mut visit: impl FnMut(u32),
+    ) {
         let (roots, depths) = (&self.roots[first..end], &self.depths[first..end]);
         let (several, rest) = roots.as_chunks::<LANES>();
         let (several_depths, rest_depths) = depths.as_chunks::<LANES>();
         for (roots, depths) in several.iter().zip(several_depths) {
             let depth = depths.iter().copied().fold(0, u32::max);
-            self.walk(*roots, depth, row, 0).into_iter().for_each(&mut visit);
+            self.walk::<LANES, BITS>(*roots, depth, row, 0).into_iter().for_each(&mut visit);
         }
         // One walk waits for each of its steps; more than one take as long together.
         if let [first, _, ..] = *rest {
             let mut roots = [first; LANES];
             roots[..rest.len()].copy_from_slice(rest);
             let depth = rest_depths.iter().copied().fold(0, u32::max);
-            let found = self.walk(roots, depth, row, 0);
+            let found = self.walk::<LANES, BITS>(roots, depth, row, 0);
             found.into_iter().take(rest.len()).for_each(&mut visit);
         } else if let ([root], [depth]) = (rest, rest_depths) {
-            self.walk([*root], *depth, row, 0).into_iter().for_each(&mut visit);
+            self.walk::<1, BITS>([*root], *depth, row, 0).into_iter().for_each(&mut visit);
         }
     }
 
-    /// What several walks find, from these nodes on; they read rows that start `stride` apart. No
-    /// tree is deeper than `depth`.
+    /// What several walks find, from these nodes on; they read rows of columns that start `stride`
+    /// apart. No tree is deeper than `depth`.
     #[inline(always)]
-    fn walk<const COUNT: usize>(
-        &self,
-        at: [u32; COUNT],
-        depth: u32,
-        rows: &[f32],
-        stride: usize,
-    ) -> [u32; COUNT] {
-        assert!(rows.len() >= (COUNT - 1) * stride + self.features, "features of the rows");
-        let at = if self.missing {
-            self.walk_to::<COUNT, true>(at, depth, rows, stride)
-        } else {
-            self.walk_to::<COUNT, false>(at, depth, rows, stride)
-        };
-        at.map(|leaf| self.leaves[leaf as usize])
-    }
-
-    #[inline(always)]
-    fn walk_to<const COUNT: usize, const MISSING: bool>(
+    fn walk<const COUNT: usize, const BITS: u32>(
         &self,
         mut at: [u32; COUNT],
         depth: u32,
         rows: &[f32],
         stride: usize,
     ) -> [u32; COUNT] {
+        assert!(rows.len() >= (COUNT - 1) * stride + self.form.columns(), "columns of the rows");
         if depth <= SHALLOW {
             for _ in 0..depth {
-                self.step::<COUNT, MISSING>(&mut at, rows, stride);
+                self.step::<COUNT, BITS>(&mut at, rows, stride);
             }
-            return at;
+        } else {
+            while self.step::<COUNT, BITS>(&mut at, rows, stride) {}
         }
-        while self.step::<COUNT, MISSING>(&mut at, rows, stride) {}
-        at
+        at.map(|leaf| self.nodes[leaf as usize].threshold)
     }
 
     /// Goes on to a child of each node, and says whether any was none of a leaf.
     #[inline(always)]
-    fn step<const COUNT: usize, const MISSING: bool>(
+    fn step<const COUNT: usize, const BITS: u32>(
         &self,
         at: &mut [u32; COUNT],
         rows: &[f32],
@@ -429,24 +537,31 @@ impl Trees {
     ) -> bool {
         let mut moved = 0;
         for (lane, at) in at.iter_mut().enumerate() {
-            // SAFETY: `new` makes no node whose children, or whose root, is not there: each has the
-            // room that it is given.
-            let node = unsafe { *self.nodes.get_unchecked(*at as usize) };
-            let (Node { threshold, next }, feature) = (node, node.feature(MISSING));
-            // SAFETY: `new` refuses features from `self.features` on, and `walk` rows that are
-            // shorter than those.
-            let x = unsafe { *rows.get_unchecked(lane * stride + feature as usize) };
-            let holds = x <= threshold;
-            let mut no = u32::from(!holds);
-            if MISSING {
-                // Where the test holds for NaN, only what is above the threshold does not pass.
-                no &= u32::from(x > threshold) | ((next >> MISSING_BIT) ^ 1);
-            }
-            let next = (next & CHILD) + no;
+            // SAFETY: there are no nodes whose children, or whose root, is not there: `new` gives each
+            // a place, and `read` refuses others.
+            let Node { threshold, next } = unsafe { *self.nodes.get_unchecked(*at as usize) };
+            let column = (next & ((1 << BITS) - 1)) as usize;
+            // SAFETY: no node tests a column from `self.form.columns()` on, and `walk` refuses rows
+            // that are shorter.
+            let x = unsafe { *rows.get_unchecked(lane * stride + column) };
+            let next = (next >> BITS) + u32::from(x <= f32::from_bits(threshold));
             moved |= next ^ *at;
             *at = next;
         }
         moved != 0
+    }
+}
+
+/// Adds to numbers that fill vectors as many others.
+#[inline(always)]
+fn add(sums: &mut [f32], others: &[f32]) {
+    let add = |sums: &mut [f32; 4], others: &[f32; 4]| {
+        *sums = (f32x4::from(*sums) + f32x4::from(*others)).to_array();
+    };
+    // One vector without a loop, since most are no more.
+    match (sums.as_chunks_mut().0, others.as_chunks().0) {
+        ([sums], [others]) => add(sums, others),
+        (sums, others) => sums.iter_mut().zip(others).for_each(|(sums, others)| add(sums, others)),
     }
 }
 
@@ -527,8 +642,12 @@ mod tests {
         let (mut complete, mut masks, mut walked) = (0, 0, 0);
         for round in 0..300 {
             let missing = round % 2 == 0;
-            let most = if missing { 128 } else { 256 };
-            let features = 1 + random.below(if round % 10 < 2 { most } else { 6 });
+            let most = if missing { 1 << 13 } else { 1 << 14 };
+            let features = match round % 20 {
+                0..2 => most - 1,
+                2..8 => 1 + random.below(300),
+                _ => 1 + random.below(6),
+            };
             let mut nodes = Vec::new();
             let count = 1 + random.below(30);
             let depth = random.below(14);
@@ -557,6 +676,19 @@ mod tests {
             let rows: Vec<f32> = (0..count * features).map(|_| number(&mut random)).collect();
             let mut sums = vec![0.0; count];
             trees.sum(&rows, &mut sums);
+            // The same with the leaves' numbers, and votes that are their floats.
+            let (mut votes, mut numbered) = (Vec::new(), nodes.clone());
+            let width = 4 + round % 2 * 4;
+            for node in &mut numbered {
+                if let Source::Leaf(found) = node {
+                    let weight =
+                        f32::from_bits(std::mem::replace(found, votes.len() as u32 / width as u32));
+                    votes.extend((0..width).map(|i| weight * i as f32));
+                }
+            }
+            let numbered = Trees::new(&numbered, &roots, features).expect("trees");
+            let mut voted = vec![0.0; count * width];
+            numbered.add_votes(&rows, &votes, width, &mut voted);
             for (row, &sum) in rows.chunks_exact(features).zip(&sums) {
                 let mut found = vec![0; trees.len()];
                 trees.find(row, 0, &mut found);
@@ -566,6 +698,14 @@ mod tests {
                 assert!(plain.clone().eq(found), "round {round}");
                 let plain = plain.fold(0.0_f32, |sum, leaf| sum + f32::from_bits(leaf));
                 assert_eq!(sum.to_bits(), plain.to_bits(), "round {round}");
+            }
+            for (row, voted) in rows.chunks_exact(features).zip(voted.chunks_exact(width)) {
+                for (i, sum) in voted.iter().enumerate() {
+                    let plain =
+                        roots.iter().map(|&root| f32::from_bits(plainly(&nodes, root, row)));
+                    let plain = plain.fold(0.0_f32, |sum, weight| sum + weight * i as f32);
+                    assert_eq!(sum.to_bits(), plain.to_bits(), "round {round}");
+                }
             }
         }
         assert!(complete > 20 && masks > 50 && walked > 50, "{complete} {masks} {walked}");
@@ -612,10 +752,11 @@ mod tests {
         assert!(Trees::new(&[branch(1, 1, 2), leaf, leaf], &[0], 1).is_none());
         assert!(Trees::new(&[branch(0, 1, 3), leaf, leaf], &[0], 1).is_none());
         assert!(Trees::new(&[leaf], &[1], 1).is_none());
-        assert!(Trees::new(&[leaf], &[0], 257).is_none());
+        assert!(Trees::new(&[leaf], &[0], (1 << 14) - 1).is_some());
+        assert!(Trees::new(&[leaf], &[0], 1 << 14).is_none());
         assert!(Trees::new(&[leaf], &[0], 0).is_none());
-        assert!(Trees::new(&[missing(0.0), leaf, leaf], &[0], 128).is_some());
-        assert!(Trees::new(&[missing(0.0), leaf, leaf], &[0], 129).is_none());
+        assert!(Trees::new(&[missing(0.0), leaf, leaf], &[0], (1 << 13) - 1).is_some());
+        assert!(Trees::new(&[missing(0.0), leaf, leaf], &[0], 1 << 13).is_none());
         assert!(Trees::new(&[missing(f32::NAN), leaf, leaf], &[0], 1).is_none());
     }
 }

@@ -32,6 +32,11 @@ pub(crate) trait Kernel: Debug + Send + Sync {
         None
     }
 
+    /// Whether it is content with no elements for an output that nothing reads.
+    fn leaves_out(&self, _output: usize) -> bool {
+        false
+    }
+
     /// How many positions there are for its second input, if it fails on all others.
     fn known_positions(&self) -> Option<usize> {
         None

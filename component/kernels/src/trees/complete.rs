@@ -4,7 +4,7 @@
 
 use wide::f32x4;
 
-use crate::trees::{CHILD, CHILD_BITS, Node, Trees};
+use crate::trees::Trees;
 
 /// Rows at once: two vectors.
 pub(super) const ROWS: usize = 8;
@@ -37,7 +37,7 @@ impl Complete {
     /// The same trees; `None` where one is too deep or a test holds for NaN.
     pub(super) fn of(trees: &Trees) -> Option<Complete> {
         let depth = trees.depths.iter().copied().max()?.max(1);
-        if depth > MAX_DEPTH || trees.missing {
+        if depth > MAX_DEPTH || trees.form.missing {
             return None;
         }
         let lowest = 1 << (depth - 1);
@@ -45,39 +45,46 @@ impl Complete {
             lowest,
             tests: Vec::with_capacity(trees.len() * (2 * lowest - 1)),
             leaves: Vec::with_capacity(trees.len() * 2 * lowest),
-            features: trees.features,
+            features: trees.form.features,
         };
         for &root in &trees.roots {
-            let mut level = vec![root];
+            let mut level = vec![root as usize];
             for _ in 0..depth {
                 let mut next = Vec::with_capacity(2 * level.len());
                 for at in level {
-                    let Node { threshold, next: to } = *trees.nodes.get(at as usize)?;
+                    let node = *trees.nodes.get(at)?;
                     // A leaf is tested for nothing: both ways lead to it.
-                    let (feature, children) = match trees.is_leaf(at as usize) {
+                    let (feature, children) = match trees.form.is_leaf(node) {
                         true => (0, [at, at]),
-                        false => (to >> CHILD_BITS, [to & CHILD, (to & CHILD) + 1]),
+                        false => (trees.form.test(node).0 as u32, trees.form.children(node)),
                     };
+                    let threshold = f32::from_bits(node.threshold);
                     complete.tests.push(Test { feature, threshold });
                     next.extend(children);
                 }
                 level = next;
             }
             for at in level {
-                if !trees.is_leaf(at as usize) {
+                let node = *trees.nodes.get(at)?;
+                if !trees.form.is_leaf(node) {
                     return None;
                 }
-                complete.leaves.push(f32::from_bits(trees.leaves[at as usize]));
+                complete.leaves.push(f32::from_bits(node.threshold));
             }
         }
         Some(complete)
     }
 
-    /// Adds up what the leaves of each row hold, in the order of the trees, from +0 on. `rows` has
-    /// the features of [`ROWS`] rows for each sum, one row after the other.
-    pub(super) fn sum(&self, rows: &[f32], sums: &mut [[f32; ROWS]]) {
+    /// Calls a function with what each block of [`ROWS`] rows finds in a tree, for all trees in their
+    /// order, and the block's number.
+    #[inline(always)]
+    pub(super) fn each(&self, rows: &[f32], visit: &mut impl FnMut(usize, [f32; ROWS])) {
         let mut columns = vec![Lanes::default(); self.features];
-        for (sums, rows) in sums.iter_mut().zip(rows.chunks_exact(ROWS * self.features)) {
+        for (block, rows) in rows.chunks_exact(ROWS * self.features).enumerate() {
+            let mut visit = |found: Lanes| {
+                let [[a, b, c, d], [e, f, g, h]] = found.map(f32x4::to_array);
+                visit(block, [a, b, c, d, e, f, g, h]);
+            };
             for (feature, column) in columns.iter_mut().enumerate() {
                 let of = |row: usize| rows[row * self.features + feature];
                 *column = [
@@ -85,25 +92,21 @@ impl Complete {
                     f32x4::from([of(4), of(5), of(6), of(7)]),
                 ];
             }
-            let found = match self.lowest {
-                1 => self.sum_of::<1, 1, 2>(&columns),
-                2 => self.sum_of::<2, 3, 4>(&columns),
-                4 => self.sum_of::<4, 7, 8>(&columns),
-                _ => self.sum_of::<8, 15, 16>(&columns),
-            };
-            let (halves, _) = sums.as_chunks_mut();
-            for (half, found) in halves.iter_mut().zip(found) {
-                *half = found.to_array();
+            match self.lowest {
+                1 => self.each_of::<1, 1, 2>(&columns, &mut visit),
+                2 => self.each_of::<2, 3, 4>(&columns, &mut visit),
+                4 => self.each_of::<4, 7, 8>(&columns, &mut visit),
+                _ => self.each_of::<8, 15, 16>(&columns, &mut visit),
             }
         }
     }
 
     #[inline(always)]
-    fn sum_of<const LOWEST: usize, const TESTS: usize, const LEAVES: usize>(
+    fn each_of<const LOWEST: usize, const TESTS: usize, const LEAVES: usize>(
         &self,
         columns: &[Lanes],
-    ) -> Lanes {
-        let mut sums = Lanes::default();
+        visit: &mut impl FnMut(Lanes),
+    ) {
         let (tests, _) = self.tests.as_chunks::<TESTS>();
         let (leaves, _) = self.leaves.as_chunks::<LEAVES>();
         for (tests, leaves) in tests.iter().zip(leaves) {
@@ -119,11 +122,8 @@ impl Complete {
                 }
                 level /= 2;
             }
-            for (sum, found) in sums.iter_mut().zip(found[0]) {
-                *sum += found;
-            }
+            visit(found[0]);
         }
-        sums
     }
 }
 

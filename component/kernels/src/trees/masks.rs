@@ -7,7 +7,7 @@
 
 use wide::f32x4;
 
-use crate::trees::{CHILD, LANES, MISSING_BIT, Node, Trees};
+use crate::trees::{Form, LANES, Trees};
 
 /// Most leaves of a tree: the bits of a number.
 const MAX_LEAVES: usize = u32::BITS as usize;
@@ -42,12 +42,12 @@ pub(super) struct Masks {
 impl Masks {
     /// The same trees; `None` where one has too many leaves.
     pub(super) fn of(trees: &Trees) -> Option<Masks> {
-        let Trees { features, missing, .. } = *trees;
+        let Form { features, missing, .. } = trees.form;
         let (tests, leaves, sizes) = (Vec::new(), Vec::new(), Vec::new());
         let mut masks = Masks { tests, leaves, sizes, features, missing };
         for &root in &trees.roots {
             let (tests, leaves) = (masks.tests.len(), masks.leaves.len());
-            masks.add(trees, root, leaves, 0)?;
+            masks.add(trees, root as usize, leaves, 0)?;
             let (tests, leaves) = (masks.tests.len() - tests, masks.leaves.len() - leaves);
             masks.sizes.push((tests as u32, leaves as u32));
             if masks.tests.len() > MAX_TESTS {
@@ -58,51 +58,53 @@ impl Masks {
     }
 
     /// Appends what is below a node, from left to right; `first` is where the tree's leaves begin.
-    fn add(&mut self, trees: &Trees, at: u32, first: usize, depth: usize) -> Option<()> {
-        let node = *trees.nodes.get(at as usize)?;
-        let Node { threshold, next } = node;
+    fn add(&mut self, trees: &Trees, at: usize, first: usize, depth: usize) -> Option<()> {
+        let node = *trees.nodes.get(at)?;
         let begin = self.leaves.len() - first;
-        if trees.is_leaf(at as usize) {
-            self.leaves.push(f32::from_bits(trees.leaves[at as usize]));
+        if trees.form.is_leaf(node) {
+            self.leaves.push(f32::from_bits(node.threshold));
             return (begin < MAX_LEAVES).then_some(());
         }
         // A tree of so few leaves is no deeper.
         if depth + 1 == MAX_LEAVES {
             return None;
         }
-        let holds_for_nan = self.missing && next >> MISSING_BIT == 1;
-        self.add(trees, next & CHILD, first, depth + 1)?;
+        let [yes, no] = trees.form.children(node);
+        self.add(trees, yes, first, depth + 1)?;
         let end = self.leaves.len() - first;
         let ruled_out = (u64::MAX << begin) & !(u64::MAX << end);
-        let feature = node.feature(self.missing) << 1 | u32::from(holds_for_nan);
+        let (feature, holds_for_nan) = trees.form.test(node);
+        let feature = (feature as u32) << 1 | u32::from(holds_for_nan);
+        let threshold = f32::from_bits(node.threshold);
         self.tests.push(Test { threshold, feature, left: !(ruled_out as u32) });
-        self.add(trees, (next & CHILD) + 1, first, depth + 1)
+        self.add(trees, no, first, depth + 1)
     }
 
-    /// Adds up what the leaves of each row hold, in the order of the trees, from +0 on. `rows` has
-    /// the features of [`LANES`] rows for each sum, one row after the other.
-    pub(super) fn sum(&self, rows: &[f32], sums: &mut [[f32; LANES]]) {
-        let (pairs, rest) = sums.as_chunks_mut::<2>();
-        let (of_pairs, of_rest) = rows.split_at(pairs.len() * 2 * LANES * self.features);
+    /// Calls a function with what each block of [`LANES`] rows finds in a tree, for all trees in
+    /// their order, and the block's number.
+    #[inline(always)]
+    pub(super) fn each(&self, rows: &[f32], visit: &mut impl FnMut(usize, [f32; LANES])) {
+        let block = LANES * self.features;
+        let several = rows.len() / block / 2 * 2;
+        let (first, last) = rows.split_at(several * block);
         if self.missing {
-            self.sum_of::<{ 2 * VECTORS }, true>(of_pairs, pairs.as_flattened_mut());
-            self.sum_of::<VECTORS, true>(of_rest, rest);
+            self.each_of::<{ 2 * VECTORS }, true>(first, 0, visit);
+            self.each_of::<VECTORS, true>(last, several, visit);
         } else {
-            self.sum_of::<{ 2 * VECTORS }, false>(of_pairs, pairs.as_flattened_mut());
-            self.sum_of::<VECTORS, false>(of_rest, rest);
+            self.each_of::<{ 2 * VECTORS }, false>(first, 0, visit);
+            self.each_of::<VECTORS, false>(last, several, visit);
         }
     }
 
-    /// For rows that fill so many vectors.
+    /// For rows that fill so many vectors, from a block on.
     #[inline(always)]
-    fn sum_of<const COUNT: usize, const MISSING: bool>(
+    fn each_of<const COUNT: usize, const MISSING: bool>(
         &self,
         rows: &[f32],
-        sums: &mut [[f32; LANES]],
+        first: usize,
+        visit: &mut impl FnMut(usize, [f32; LANES]),
     ) {
-        let (sums, _) = sums.as_flattened_mut().as_chunks_mut::<4>();
-        let (blocks, _) = sums.as_chunks_mut::<COUNT>();
-        if blocks.is_empty() {
+        if rows.is_empty() {
             return;
         }
         let columns = self.columns::<COUNT>(rows);
@@ -111,7 +113,8 @@ impl Masks {
             let (of_tree, after) = tests.split_at(test_count as usize);
             let (found, rest) = leaves.split_at(leaf_count as usize);
             (tests, leaves) = (after, rest);
-            for (sums, columns) in blocks.iter_mut().zip(columns.chunks_exact(self.features)) {
+            let blocks = (first..).step_by(COUNT / VECTORS);
+            for (block, columns) in blocks.zip(columns.chunks_exact(self.features)) {
                 let mut left = [f32x4::splat(f32::from_bits(u32::MAX)); COUNT];
                 let mut make = |test: &Test| {
                     // SAFETY: the features of tests are those of `Trees`, which has so many columns.
@@ -131,11 +134,14 @@ impl Masks {
                     tests.iter().for_each(&mut make);
                 }
                 rest.iter().for_each(make);
-                for (sums, left) in sums.iter_mut().zip(left) {
-                    for (sum, left) in sums.iter_mut().zip(left.to_array()) {
+                let (several, _) = left.as_chunks::<VECTORS>();
+                for (i, left) in several.iter().enumerate() {
+                    let left = left.map(f32x4::to_array);
+                    let found = std::array::from_fn(|lane| {
                         // A test rules out what is below one of its ways, so a leaf is left.
-                        *sum += found[left.to_bits().trailing_zeros() as usize];
-                    }
+                        found[left[lane / 4][lane % 4].to_bits().trailing_zeros() as usize]
+                    });
+                    visit(block + i, found);
                 }
             }
         }
@@ -144,14 +150,15 @@ impl Masks {
     /// The features of rows, for each block of so many vectors.
     fn columns<const COUNT: usize>(&self, rows: &[f32]) -> Vec<[f32x4; COUNT]> {
         let blocks = rows.chunks_exact(4 * COUNT * self.features);
-        let columns = blocks.flat_map(|block| {
-            (0..self.features).map(|feature| {
-                std::array::from_fn(|vector| {
+        let mut columns = Vec::with_capacity(blocks.len() * self.features);
+        for block in blocks {
+            for feature in 0..self.features {
+                columns.push(std::array::from_fn(|vector| {
                     let of = |row: usize| block[(4 * vector + row) * self.features + feature];
                     f32x4::from([of(0), of(1), of(2), of(3)])
-                })
-            })
-        });
-        columns.collect()
+                }));
+            }
+        }
+        columns
     }
 }

@@ -1,6 +1,6 @@
 //! `Softmax` and `LogSoftmax`.
 
-use crate::math::Float;
+use crate::math::{self, Float};
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Rows};
@@ -44,10 +44,17 @@ impl Softmax {
         if block == 0 {
             return;
         }
+        if !self.logarithm && self.stride == 1 {
+            for (x, y) in x.chunks_exact(block).zip(y.chunks_exact_mut(block)) {
+                let largest = x.iter().copied().reduce(larger).unwrap_or_default();
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - largest);
+            }
+            T::exp_all(y);
+            return y.chunks_exact_mut(block).for_each(math::divide_by_sum);
+        }
         for first in (0..x.len()).filter(|i| i % block < self.stride) {
             let positions = (0..self.size).map(|i| first + i * self.stride);
-            let largest =
-                positions.clone().map(|at| x[at]).reduce(|a, b| if b > a { b } else { a });
+            let largest = positions.clone().map(|at| x[at]).reduce(larger);
             let Some(largest) = largest else { continue };
             let mut sum = T::default();
             for at in positions.clone() {
@@ -62,6 +69,11 @@ impl Softmax {
             }
         }
     }
+}
+
+/// The first number, unless the second one is larger.
+fn larger<T: Float>(a: T, b: T) -> T {
+    if b > a { b } else { a }
 }
 
 impl Kernel for Softmax {

@@ -3,7 +3,7 @@
 //! Those of floats come from [`math`], so that the bits are the same on all processors, and NaN stays
 //! NaN, but for those that are zero unless a number is beyond a bound.
 
-use foretold_kernels::elements;
+use foretold_kernels::{elements, exponential};
 
 use crate::math::{self, Float};
 use crate::node::Node;
@@ -165,12 +165,18 @@ impl Kernel for Unary {
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match (inputs[0], &mut outputs[0]) {
-            (View::F32(x), ViewMut::F32(y)) if matches!(self.0, Function::Relu) => {
-                elements::relu(x, y);
-            }
-            (View::F32(x), ViewMut::F32(y)) => {
-                y.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.of(x));
-            }
+            (View::F32(x), ViewMut::F32(y)) => match self.0 {
+                Function::Relu => elements::relu(x, y),
+                Function::Exp => {
+                    y.copy_from_slice(x);
+                    exponential::exp(y);
+                }
+                Function::Sigmoid => {
+                    y.copy_from_slice(x);
+                    exponential::logistic(y);
+                }
+                _ => y.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.of(x)),
+            },
             (View::F64(x), ViewMut::F64(y)) => {
                 y.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.of(x));
             }

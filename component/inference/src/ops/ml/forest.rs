@@ -4,9 +4,9 @@
 //! what a visit needs, and a leaf holds its first vote in the place of the threshold. Most forests
 //! of float32 become [`Trees`] of 8 bytes a node, which walk several rows or trees at once.
 
-use std::collections::BTreeMap;
-
+use foretold_kernels::columns;
 use foretold_kernels::trees::{Source, Trees, take_number};
+use tract_hir::internal::{TVec, tvec};
 
 use crate::math::Float;
 use crate::node::Node;
@@ -35,34 +35,6 @@ const MISSING_IS_TRUE: u32 = 1 << 27;
 pub(crate) const MODES: [&str; 6] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
 
-/// Most leaves of trees that are kept twice.
-const MANY_LEAVES: usize = 1 << 15;
-
-/// A sum for each class of a row; of a few classes without an allocation.
-pub(crate) struct Sums<T> {
-    few: [T; 16],
-    many: Vec<T>,
-    count: usize,
-}
-
-impl<T: Float> Sums<T> {
-    pub(crate) fn new(count: usize) -> Sums<T> {
-        let few = [T::default(); 16];
-        let many = if count > few.len() { vec![T::default(); count] } else { Vec::new() };
-        Sums { few, many, count }
-    }
-
-    /// All of them, from +0 on.
-    pub(crate) fn zeros(&mut self) -> &mut [T] {
-        let sums = match &mut self.many[..] {
-            [] => &mut self.few[..self.count],
-            many => many,
-        };
-        sums.fill(T::default());
-        sums
-    }
-}
-
 /// What a leaf adds to the score of one class or target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vote<T> {
@@ -83,8 +55,16 @@ pub(crate) struct Forest<T> {
     tree_count: usize,
     /// The target that every leaf has its one and only vote for.
     pub(crate) only_target: Option<usize>,
-    /// For many rows at once small trees once more: of each target those that have votes for it.
-    by_target: Option<Vec<Option<Trees>>>,
+}
+
+/// Sums of votes, for each target of each row.
+pub(crate) struct Sums<'a, T> {
+    /// Of one row or a few without an allocation.
+    pub(crate) sums: TVec<T>,
+    /// How far the rows lie apart.
+    pub(crate) stride: usize,
+    /// For which targets each row has votes.
+    pub(crate) voted: &'a [bool],
 }
 
 #[derive(Debug)]
@@ -100,8 +80,20 @@ enum Walk<T> {
     },
     /// Trees whose leaves hold the bits of their first weight, where no others count.
     Weights(Trees),
+    /// Such trees for each target, where a tree has votes for one only.
+    ByTarget { by_target: Vec<Option<Trees>>, voted: Vec<bool> },
+    /// Trees whose leaves hold the number of a row of votes, one for each target; `width` of them are
+    /// kept in a row, which fill vectors.
+    Rows { trees: Trees, votes: Vec<f32>, width: usize, voted: Vec<bool> },
     /// Trees whose leaves hold the position of a leaf.
     Leaves { trees: Trees, leaves: Vec<LeafVotes<T>>, votes: Vec<Vote<T>> },
+}
+
+impl<T> Walk<T> {
+    fn of_targets(by_target: Vec<Option<Trees>>) -> Walk<T> {
+        let voted = by_target.iter().map(Option::is_some).collect();
+        Walk::ByTarget { by_target, voted }
+    }
 }
 
 /// What a leaf of [`Walk::Leaves`] has.
@@ -245,24 +237,18 @@ impl<T: Row> Forest<T> {
                     let leaves = nodes.iter().filter(|node| node.test == LEAF).map(|leaf| {
                         LeafVotes { weight: leaf.value, start: leaf.yes, count: leaf.no }
                     });
-                    Walk::Leaves { trees, leaves: leaves.collect(), votes }
+                    let leaves: Vec<LeafVotes<T>> = leaves.collect();
+                    if let Some(trees) = by_target(&trees, &leaves, &votes, targets) {
+                        Walk::of_targets(trees)
+                    } else if let Some((votes, width)) = rows_of_votes(&leaves, &votes, targets) {
+                        Walk::Rows { trees, votes, width, voted: vec![true; targets] }
+                    } else {
+                        Walk::Leaves { trees, leaves, votes }
+                    }
                 }
                 None => Walk::Nodes { nodes, roots, votes, plain },
             };
-        Ok(Forest::of_walk(walk, tree_count, only_target, targets))
-    }
-
-    fn of_walk(
-        walk: Walk<T>,
-        tree_count: usize,
-        only_target: Option<usize>,
-        targets: usize,
-    ) -> Forest<T> {
-        let by_target = match &walk {
-            Walk::Leaves { trees, leaves, votes } => by_target(trees, leaves, votes, targets),
-            Walk::Nodes { .. } | Walk::Weights(_) => None,
-        };
-        Forest { walk, tree_count, only_target, by_target }
+        Ok(Forest { walk, tree_count, only_target })
     }
 
     /// Visits the leaf of each tree that a row comes to, in the file's order. Of several targets all
@@ -274,6 +260,27 @@ impl<T: Row> Forest<T> {
                     let weight = T::from_f64(f32::from_bits(bits).into());
                     let vote = self.only_target.map(|target| Vote { target, weight });
                     visit(Leaf { weight, votes: vote.as_slice() });
+                });
+            }
+            (Walk::ByTarget { by_target, .. }, Some(row)) => {
+                for (target, trees) in by_target.iter().enumerate() {
+                    let Some(trees) = trees else { continue };
+                    each_found(trees, row, |bits| {
+                        let weight = T::from_f64(f32::from_bits(bits).into());
+                        visit(Leaf { weight, votes: &[Vote { target, weight }] });
+                    });
+                }
+            }
+            (Walk::Rows { trees, votes, width, voted }, Some(row)) => {
+                let targets = voted.len();
+                let mut of_leaf = Vec::with_capacity(targets);
+                each_found(trees, row, |leaf| {
+                    let weights = votes[leaf as usize * width..][..targets].iter();
+                    let weights = weights.map(|&weight| T::from_f64(weight.into()));
+                    let votes = weights.enumerate().map(|(target, weight)| Vote { target, weight });
+                    of_leaf.clear();
+                    of_leaf.extend(votes);
+                    visit(Leaf { weight: of_leaf[0].weight, votes: &of_leaf });
                 });
             }
             (Walk::Leaves { trees, leaves, votes }, Some(row)) => {
@@ -308,25 +315,30 @@ impl<T: Row> Forest<T> {
         }
     }
 
-    /// For each target the sums of several rows, one target after the other; `false` if that must be
-    /// done row by row.
-    pub(crate) fn sums_by_target(&self, rows: &[T], features: usize, sums: &mut Vec<T>) -> bool {
-        let Some(by_target) = &self.by_target else { return false };
+    /// For each row the sums of all targets; `None` if that must be done leaf by leaf.
+    pub(crate) fn sums_of_targets(&self, rows: &[T], features: usize) -> Option<Sums<'_, T>> {
         let count = rows.len() / features;
-        if count < Trees::SEVERAL {
-            return false;
-        }
-        sums.resize(count * by_target.len(), T::default());
-        let (Some(rows), Some(sums)) = (T::singles(rows), T::singles_mut(sums)) else {
-            return false;
-        };
-        for (trees, sums) in by_target.iter().zip(sums.chunks_exact_mut(count)) {
-            match trees {
-                Some(trees) => trees.sum(rows, sums),
-                None => sums.fill(0.0),
+        let rows = T::singles(rows)?;
+        match &self.walk {
+            Walk::Rows { trees, votes, width, voted } => {
+                let mut sums = tvec![T::default(); count * width];
+                trees.add_votes(rows, votes, *width, T::singles_mut(&mut sums)?);
+                Some(Sums { sums, stride: *width, voted })
             }
+            Walk::ByTarget { by_target, voted } => {
+                let stride = by_target.len();
+                let mut sums = tvec![T::default(); count * stride];
+                let mut column: TVec<f32> = tvec![0.0; count];
+                for (target, trees) in by_target.iter().enumerate() {
+                    let Some(trees) = trees else { continue };
+                    trees.sum(rows, &mut column);
+                    let sums = T::singles_mut(&mut sums)?;
+                    columns::copy_column(&column, 1, 0, sums, stride, target);
+                }
+                Some(Sums { sums, stride, voted })
+            }
+            Walk::Nodes { .. } | Walk::Weights(_) | Walk::Leaves { .. } => None,
         }
-        true
     }
 
     pub(crate) fn tree_count(&self) -> usize {
@@ -338,6 +350,8 @@ impl<T: Row> Forest<T> {
 pub(crate) const PACKED: &str = "foretold_packed";
 const WEIGHTS: u32 = 0;
 const LEAVES: u32 = 1;
+const BY_TARGET: u32 = 2;
+const ROWS: u32 = 3;
 const NO_TARGET: u32 = u32::MAX;
 
 impl<T: Row> Forest<T> {
@@ -353,6 +367,20 @@ impl<T: Row> Forest<T> {
             Walk::Weights(trees) => {
                 [WEIGHTS, only_target].into_iter().for_each(|it| number(&mut bytes, it));
                 trees.write(&mut bytes);
+            }
+            Walk::ByTarget { by_target, .. } => {
+                [BY_TARGET, only_target].into_iter().for_each(|it| number(&mut bytes, it));
+                number(&mut bytes, self.tree_count as u32);
+                for trees in by_target {
+                    number(&mut bytes, trees.is_some().into());
+                    trees.iter().for_each(|trees| trees.write(&mut bytes));
+                }
+            }
+            Walk::Rows { trees, votes, .. } => {
+                [ROWS, only_target].into_iter().for_each(|it| number(&mut bytes, it));
+                trees.write(&mut bytes);
+                number(&mut bytes, votes.len() as u32);
+                votes.iter().for_each(|vote| number(&mut bytes, vote.to_bits()));
             }
             Walk::Leaves { trees, leaves, votes } => {
                 [LEAVES, only_target].into_iter().for_each(|it| number(&mut bytes, it));
@@ -379,14 +407,46 @@ impl<T: Row> Forest<T> {
         let mut rest = bytes;
         let (kind, only_target) = (take_number(&mut rest)?, take_number(&mut rest)?);
         let only_target = Some(only_target as usize).filter(|_| only_target != NO_TARGET);
-        let (trees, mut rest) = Trees::read(rest)?;
-        if trees.features() != features || only_target.is_some_and(|target| target >= targets) {
+        if only_target.is_some_and(|target| target >= targets) {
             return None;
         }
-        let tree_count = trees.len();
-        let walk = match kind {
-            WEIGHTS if targets == 1 || only_target.is_some() => Walk::Weights(trees),
+        let trees = |rest: &mut &[u8]| {
+            let trees;
+            (trees, *rest) = Trees::read(rest)?;
+            Some(trees).filter(|trees| trees.features() == features)
+        };
+        let (walk, tree_count) = match kind {
+            WEIGHTS if targets == 1 || only_target.is_some() => {
+                let trees = trees(&mut rest)?;
+                let count = trees.len();
+                (Walk::Weights(trees), count)
+            }
+            BY_TARGET => {
+                let count = take_number(&mut rest)? as usize;
+                let by_target = (0..targets).map(|_| match take_number(&mut rest)? {
+                    0 => Some(None),
+                    _ => trees(&mut rest).map(Some),
+                });
+                let by_target: Vec<Option<Trees>> = by_target.collect::<Option<_>>()?;
+                if by_target.iter().flatten().map(Trees::len).sum::<usize>() != count {
+                    return None;
+                }
+                (Walk::of_targets(by_target), count)
+            }
+            ROWS if targets > 0 => {
+                let (trees, width) = (trees(&mut rest)?, width_of_votes(targets));
+                let count = take_number(&mut rest)? as usize;
+                let votes = (0..count).map(|_| take_number(&mut rest).map(f32::from_bits));
+                let votes: Vec<f32> = votes.collect::<Option<_>>()?;
+                let rows = votes.len() / width;
+                if trees.found().any(|row| row as usize >= rows) {
+                    return None;
+                }
+                let count = trees.len();
+                (Walk::Rows { trees, votes, width, voted: vec![true; targets] }, count)
+            }
             LEAVES => {
+                let trees = trees(&mut rest)?;
                 let count = take_number(&mut rest)?;
                 let mut leaves = Vec::with_capacity((count as usize).min(rest.len() / 12));
                 for _ in 0..count {
@@ -410,90 +470,88 @@ impl<T: Row> Forest<T> {
                 {
                     return None;
                 }
-                Walk::Leaves { trees, leaves, votes }
+                let count = trees.len();
+                (Walk::Leaves { trees, leaves, votes }, count)
             }
             _ => return None,
         };
-        rest.is_empty().then(|| Forest::of_walk(walk, tree_count, only_target, targets))
+        rest.is_empty().then_some(Forest { walk, tree_count, only_target })
     }
 }
 
-/// Trees whose leaves hold the weights of their votes for a target, for each target.
-///
-/// `None` where the same trees are not small or have many leaves, where these would be more than twice
-/// as many, and where a leaf has two votes for a target.
+/// Trees whose leaves hold the weights of their votes, for each target; `None` where a tree has votes
+/// for several, or a leaf not one vote.
 fn by_target<T: Row>(
     trees: &Trees,
     leaves: &[LeafVotes<T>],
     votes: &[Vote<T>],
     targets: usize,
 ) -> Option<Vec<Option<Trees>>> {
-    #[derive(Clone, Default)]
-    struct Part {
-        nodes: Vec<Source>,
-        roots: Vec<u32>,
-    }
-    /// A tree's copy for a target.
-    struct Copied {
-        /// Where its nodes begin.
-        first: usize,
-        /// The last leaf that had a vote for the target.
-        last: usize,
-    }
-    let most = 2 * trees.len();
-    if !trees.are_small() || leaves.len() > MANY_LEAVES || targets > most {
-        return None;
-    }
-    let mut parts = vec![Part::default(); targets];
-    let (mut nodes, mut count) = (Vec::new(), 0);
+    let mut parts: Vec<(Vec<Source>, Vec<u32>)> = vec![Default::default(); targets];
+    let mut nodes = Vec::new();
     for tree in 0..trees.len() {
         nodes.clear();
         trees.copy_tree(tree, &mut nodes);
-        let found = nodes.iter().enumerate().filter_map(|(at, node)| match *node {
-            Source::Leaf(leaf) => Some((at, &leaves[leaf as usize])),
-            Source::Branch { .. } => None,
-        });
-        let found: Vec<(usize, &[Vote<T>])> = found
-            .map(|(at, leaf)| (at, &votes[leaf.start as usize..][..leaf.count as usize]))
-            .collect();
-        let mut copies: BTreeMap<usize, Copied> = BTreeMap::new();
-        for (at, votes) in &found {
-            for vote in *votes {
-                let part = &mut parts[vote.target];
-                let copy = copies.entry(vote.target).or_insert_with(|| {
-                    let first = part.nodes.len();
-                    part.roots.push(first as u32);
-                    part.nodes.extend(nodes.iter().map(|node| moved(node, first)));
-                    Copied { first, last: usize::MAX }
-                });
-                if std::mem::replace(&mut copy.last, *at) == *at {
-                    return None;
-                }
-                let weight = vote.weight.to_f64() as f32;
-                part.nodes[copy.first + at] = Source::Leaf(weight.to_bits());
+        let mut only = None;
+        for node in &mut nodes {
+            let Source::Leaf(leaf) = node else { continue };
+            let LeafVotes { weight, start, count: 1 } = leaves[*leaf as usize] else { return None };
+            let target = votes[start as usize].target;
+            if *only.get_or_insert(target) != target {
+                return None;
             }
+            *leaf = (weight.to_f64() as f32).to_bits();
         }
-        count += copies.len();
-        if count > most {
-            return None;
-        }
+        let (of_target, roots) = &mut parts[only?];
+        let first = of_target.len();
+        roots.push(first as u32);
+        of_target.extend(nodes.iter().map(|node| moved(node, first)));
     }
-    let part = |part: Part| match part.roots.is_empty() {
+    let part = |(nodes, roots): &(Vec<Source>, Vec<u32>)| match roots.is_empty() {
         true => Some(None),
-        false => Trees::new(&part.nodes, &part.roots, trees.features()).map(Some),
+        false => Trees::new(nodes, roots, trees.features()).map(Some),
     };
-    parts.into_iter().map(part).collect()
+    parts.iter().map(part).collect()
 }
 
-/// A node of a tree that begins at `first` instead of 0; what a leaf holds becomes 0, which changes no
-/// sum: none is -0.
+/// A node of a tree that begins at `first` instead of 0.
 fn moved(node: &Source, first: usize) -> Source {
     match *node {
         Source::Branch { feature, threshold, missing, yes, no } => {
             Source::Branch { feature, threshold, missing, yes: yes + first, no: no + first }
         }
-        Source::Leaf(_) => Source::Leaf(0.0_f32.to_bits()),
+        leaf @ Source::Leaf(_) => leaf,
     }
+}
+
+/// How many votes are kept for each leaf of [`Walk::Rows`].
+fn width_of_votes(targets: usize) -> usize {
+    targets.next_multiple_of(4)
+}
+
+/// A row of votes for each leaf, and its width; `None` where a leaf has not one vote for each target.
+fn rows_of_votes<T: Float>(
+    leaves: &[LeafVotes<T>],
+    votes: &[Vote<T>],
+    targets: usize,
+) -> Option<(Vec<f32>, usize)> {
+    let width = width_of_votes(targets);
+    let mut rows = Vec::with_capacity(leaves.len() * width);
+    let mut row = vec![None; targets];
+    for leaf in leaves {
+        if leaf.count as usize != targets {
+            return None;
+        }
+        row.fill(None);
+        for vote in &votes[leaf.start as usize..][..targets] {
+            if row[vote.target].replace(vote.weight.to_f64() as f32).is_some() {
+                return None;
+            }
+        }
+        rows.extend(row.iter().copied().map(Option::unwrap_or_default));
+        rows.resize(rows.len().next_multiple_of(width), 0.0);
+    }
+    Some((rows, width))
 }
 
 /// What a row finds in trees, tree by tree.

@@ -33,8 +33,11 @@ impl Labels {
         }
     }
 
-    /// Writes the label of a class as the element of a row.
+    /// Writes the label of a class as the element of a row, unless nothing reads labels.
     pub(crate) fn put(&self, class: usize, target: &mut ViewMut<'_>, row: usize) {
+        if target.len() == 0 {
+            return;
+        }
         match (self, target) {
             (Labels::Text(labels), ViewMut::Text(target)) => target[row].clone_from(&labels[class]),
             (Labels::Integer(labels), ViewMut::I64(target)) => target[row] = labels[class],

@@ -4,9 +4,8 @@
 //! labels becomes (logistic(-s), logistic(s)) with LOGISTIC, and (1 - s, s) with NONE, SOFTMAX and
 //! SOFTMAX_ZERO; the attribute `multi_class` is not used.
 
-use foretold_kernels::product;
+use foretold_kernels::{exponential, product};
 
-use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Rows};
@@ -63,6 +62,11 @@ impl Kernel for LinearClassifier {
         Rows::Any
     }
 
+    /// The labels.
+    fn leaves_out(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [label, scores] = outputs else { return Ok(()) };
         let classes = self.intercepts.len();
@@ -80,15 +84,15 @@ impl Kernel for LinearClassifier {
                 (1..classes).fold(0, |best, i| if scores[i] > scores[best] { i } else { best })
             };
             self.labels.put(class, label, i);
-            if self.pair {
-                let score = scores[0];
-                scores.copy_from_slice(&match self.post_transform {
-                    PostTransform::Logistic => math::logistic_pair(score),
-                    _ => [1.0 - score, score],
-                });
-            } else if classes > 1 || self.post_transform == PostTransform::Probit {
-                self.post_transform.apply(scores);
+        }
+        if self.pair {
+            let (pairs, _) = all.as_chunks_mut();
+            match self.post_transform {
+                PostTransform::Logistic => exponential::logistic_pairs(pairs),
+                _ => pairs.iter_mut().for_each(|pair| *pair = [1.0 - pair[0], pair[0]]),
             }
+        } else if classes > 1 || self.post_transform == PostTransform::Probit {
+            self.post_transform.apply(all, classes);
         }
         Ok(())
     }

@@ -52,9 +52,9 @@ impl Kernel for LinearRegressor {
             for (score, intercept) in scores.iter_mut().zip(&self.intercepts) {
                 *score += intercept;
             }
-            if targets > 1 || self.post_transform == PostTransform::Probit {
-                self.post_transform.apply(scores);
-            }
+        }
+        if targets > 1 || self.post_transform == PostTransform::Probit {
+            self.post_transform.apply(all, targets);
         }
         Ok(())
     }

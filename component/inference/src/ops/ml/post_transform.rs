@@ -29,15 +29,15 @@ impl PostTransform {
         })
     }
 
-    /// Turns the scores of two or more classes or targets into what the operator gives.
-    pub(crate) fn apply<T: Float>(self, scores: &mut [T]) {
+    /// Turns the scores of rows of two or more classes or targets into what the operator gives.
+    pub(crate) fn apply<T: Float>(self, scores: &mut [T], width: usize) {
         match self {
             PostTransform::None => {}
-            PostTransform::Logistic => {
-                scores.iter_mut().for_each(|score| *score = math::logistic(*score));
+            PostTransform::Logistic => T::logistic_all(scores),
+            PostTransform::Softmax => math::softmax(scores, width),
+            PostTransform::SoftmaxZero => {
+                scores.chunks_exact_mut(width).for_each(math::softmax_zero);
             }
-            PostTransform::Softmax => math::softmax(scores),
-            PostTransform::SoftmaxZero => math::softmax_zero(scores),
             PostTransform::Probit => {
                 let probit = |score: T| T::from_f64(math::probit(score.to_f64() as f32).into());
                 scores.iter_mut().for_each(|score| *score = probit(*score));

@@ -327,6 +327,11 @@ fn largest<T: PartialOrd>(numbers: &[T]) -> usize {
 }
 
 impl Kernel for SvmClassifier {
+    /// The labels.
+    fn leaves_out(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [label, target] = outputs else { return Ok(()) };
         let (mut buffer, mut products, mut scores) = (Vec::new(), Vec::new(), Vec::new());
@@ -356,7 +361,8 @@ impl Kernel for SvmClassifier {
                 });
             } else {
                 target.copy_from_slice(&scores);
-                self.post_transform.apply(target);
+                let width = target.len();
+                self.post_transform.apply(target, width);
             }
         }
         Ok(())

@@ -3,9 +3,9 @@
 //! The specification leaves two classes open where exports have votes for one of them only. What is
 //! done here is onnxruntime's: see [`TreeEnsembleClassifier::finish_two`].
 
-use tract_hir::internal::TVec;
+use foretold_kernels::exponential;
+use tract_hir::internal::tvec;
 
-use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing, Rows};
@@ -13,6 +13,15 @@ use crate::ops::ml::forest::{Forest, Row, Sums, floats};
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
+
+/// What is left to do with the scores of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Transform,
+    /// The first one becomes two.
+    Pair,
+    Done,
+}
 
 #[derive(Debug)]
 struct TreeEnsembleClassifier<T> {
@@ -71,7 +80,8 @@ fn build<T: Row>(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl<T: Row> TreeEnsembleClassifier<T> {
-    /// Three classes or more: base values are added, the largest score names the label.
+    /// Three classes or more: base values are added, the largest score names the label, all are
+    /// transformed.
     fn finish_many(&self, sums: &mut [T], scores: &mut [f32]) -> usize {
         for (sum, &base) in sums.iter_mut().zip(&self.base_values) {
             *sum += base;
@@ -79,7 +89,6 @@ impl<T: Row> TreeEnsembleClassifier<T> {
         for (score, sum) in scores.iter_mut().zip(sums.iter()) {
             *score = sum.to_f64() as f32;
         }
-        self.post_transform.apply(scores);
         (1..sums.len()).fold(0, |best, i| if sums[i] > sums[best] { i } else { best })
     }
 
@@ -89,7 +98,7 @@ impl<T: Row> TreeEnsembleClassifier<T> {
     /// on their own; a class without votes then counts as zero, whatever its base value. Otherwise
     /// the single score s becomes (logistic(-s), logistic(s)) with LOGISTIC, (1 - s, s) where all
     /// votes are positive, and (-s, s) else.
-    fn finish_two(&self, sums: [T; 2], voted: [bool; 2], scores: &mut [f32]) -> usize {
+    fn finish_two(&self, sums: [T; 2], voted: [bool; 2], scores: &mut [f32]) -> (usize, End) {
         let [mut first, mut second] = sums;
         match self.base_values[..] {
             [_, base] if voted[1] => {
@@ -109,19 +118,27 @@ impl<T: Row> TreeEnsembleClassifier<T> {
         let second = if voted[1] { second.to_f64() } else { 0.0 };
         let complement = self.one_sided && self.positive;
         let score = first as f32;
-        if voted[1] || self.base_values.len() == 2 {
-            scores.copy_from_slice(&[score, second as f32]);
-            self.post_transform.apply(scores);
+        let (found, end) = if voted[1] || self.base_values.len() == 2 {
+            ([score, second as f32], End::Transform)
         } else if self.post_transform == PostTransform::Logistic {
-            scores.copy_from_slice(&math::logistic_pair(score));
+            ([score, 0.0], End::Pair)
         } else if complement {
-            let rest = T::from_f64(1.0 - first).to_f64() as f32;
-            scores.copy_from_slice(&[rest, score]);
+            ([T::from_f64(1.0 - first).to_f64() as f32, score], End::Done)
         } else {
-            scores.copy_from_slice(&[-score, score]);
-        }
+            ([-score, score], End::Done)
+        };
+        scores.copy_from_slice(&found);
         let decisive = if voted[1] { second } else { first };
-        usize::from(decisive > if complement { 0.5 } else { 0.0 })
+        (usize::from(decisive > if complement { 0.5 } else { 0.0 }), end)
+    }
+
+    /// Does what is left to do with the scores of some rows.
+    fn end(&self, end: End, scores: &mut [f32]) {
+        match end {
+            End::Transform => self.post_transform.apply(scores, self.labels.len()),
+            End::Pair => exponential::logistic_pairs(scores.as_chunks_mut().0),
+            End::Done => {}
+        }
     }
 }
 
@@ -134,59 +151,80 @@ impl<T: Row> Kernel for TreeEnsembleClassifier<T> {
         Rows::Any
     }
 
+    /// The labels.
+    fn leaves_out(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [label, scores] = outputs else { return Ok(()) };
         let classes = self.labels.len();
         let mut buffer = Vec::new();
         let rows = T::rows(&inputs[0], &mut buffer);
-        let mut many = Sums::new(classes);
-        let (mut sums, mut of_classes): (TVec<T>, Vec<T>) = (TVec::new(), Vec::new());
         let count = scores.singles().len() / classes;
         let row = |i: usize| &rows[i * self.features..(i + 1) * self.features];
         let only = self.forest.only_target.filter(|_| classes == 2);
-        let mut are_made = false;
-        if only.is_some() {
-            sums.resize(count, T::default());
-            self.forest.sums(rows, self.features, &mut sums);
-        } else {
-            are_made = self.forest.sums_by_target(rows, self.features, &mut of_classes);
-        }
-        let sums_of = |i: usize| of_classes.iter().skip(i).step_by(count).copied();
-        for (i, scores) in scores.singles().chunks_exact_mut(classes).enumerate() {
-            let class = if classes == 2 {
+        let of_only = only.map(|target| [target == 0, target == 1]);
+        let mut found = match &of_only {
+            Some(voted) => {
+                let mut sums = tvec![T::default(); count];
+                self.forest.sums(rows, self.features, &mut sums);
+                Some(Sums { sums, stride: 1, voted })
+            }
+            None => self.forest.sums_of_targets(rows, self.features),
+        };
+        let mut many = Vec::new();
+        let all = scores.singles();
+        // The first row of those that end alike.
+        let (mut first, mut end) = (0, End::Done);
+        for i in 0..count {
+            let scores = &mut all[i * classes..(i + 1) * classes];
+            let own = found.as_mut().map(|found| {
+                let stride = found.stride;
+                (&mut found.sums[i * stride..(i + 1) * stride], found.voted)
+            });
+            let (class, own_end) = if classes == 2 {
                 let mut pair = [T::default(); 2];
                 let mut voted = [false; 2];
-                if let Some(target) = only {
-                    pair[target] = sums[i];
-                    voted[target] = true;
-                } else if are_made && sums_of(i).all(|sum| sum != T::default()) {
-                    sums_of(i).zip(&mut pair).for_each(|(sum, score)| *score = sum);
-                    // A sum of no votes is 0.
-                    voted = [true; 2];
-                } else {
-                    self.forest.each_leaf(row(i), |leaf| {
+                match (only, own) {
+                    (Some(target), Some((sums, of_all))) => {
+                        pair[target] = sums[0];
+                        voted.copy_from_slice(of_all);
+                    }
+                    (None, Some((sums, of_all))) => {
+                        pair.copy_from_slice(&sums[..2]);
+                        voted.copy_from_slice(of_all);
+                    }
+                    (_, None) => self.forest.each_leaf(row(i), |leaf| {
                         for vote in leaf.votes {
                             pair[vote.target] += vote.weight;
                             voted[vote.target] = true;
                         }
-                    });
+                    }),
                 }
                 self.finish_two(pair, voted, scores)
             } else {
-                let many = many.zeros();
-                if are_made {
-                    sums_of(i).zip(many.iter_mut()).for_each(|(sum, score)| *score = sum);
+                let sums = if let Some((sums, _)) = own {
+                    &mut sums[..classes]
                 } else {
+                    many.clear();
+                    many.resize(classes, T::default());
                     self.forest.each_leaf(row(i), |leaf| {
                         for vote in leaf.votes {
                             many[vote.target] += vote.weight;
                         }
                     });
-                }
-                self.finish_many(many, scores)
+                    &mut many[..]
+                };
+                (self.finish_many(sums, scores), End::Transform)
             };
             self.labels.put(class, label, i);
+            if own_end != end {
+                self.end(end, &mut all[first * classes..i * classes]);
+                (first, end) = (i, own_end);
+            }
         }
+        self.end(end, &mut all[first * classes..]);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::math::Float;
 use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing, Rows};
-use crate::ops::ml::forest::{Forest, Row, floats};
+use crate::ops::ml::forest::{Forest, Row, Sums, floats};
 use crate::ops::ml::post_transform::PostTransform;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
@@ -110,25 +110,23 @@ impl<T: Row> TreeEnsembleRegressor<T> {
             for (score, sum) in y.chunks_exact_mut(1).zip(&sums) {
                 self.finish(&[Some(*sum)], score);
             }
-            return;
+            return self.transform(y);
         }
         let mut joined: Vec<Option<T>> = Vec::new();
-        let count = y.len() / targets;
-        let mut sums = Vec::new();
-        let are_made = targets > 1
-            && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average)
-            && self.forest.sums_by_target(rows, self.features, &mut sums);
+        let found = match self.aggregate {
+            Aggregate::Sum | Aggregate::Average if targets > 1 => {
+                self.forest.sums_of_targets(rows, self.features)
+            }
+            _ => None,
+        };
         for (i, scores) in y.chunks_exact_mut(targets).enumerate() {
             let row = &rows[i * self.features..(i + 1) * self.features];
             joined.clear();
-            if are_made {
-                joined.extend(sums.iter().skip(i).step_by(count).map(|&sum| Some(sum)));
-                // A sum of no votes is 0.
-                if joined.iter().all(|sum| *sum != Some(T::default())) {
-                    self.finish(&joined, scores);
-                    continue;
-                }
-                joined.clear();
+            if let Some(Sums { sums, stride, voted }) = &found {
+                let sums = sums[i * stride..].iter().zip(*voted);
+                joined.extend(sums.map(|(&sum, &voted)| voted.then_some(sum)));
+                self.finish(&joined, scores);
+                continue;
             }
             joined.resize(targets, None);
             self.forest.each_leaf(row, |leaf| {
@@ -142,11 +140,11 @@ impl<T: Row> TreeEnsembleRegressor<T> {
             });
             self.finish(&joined, scores);
         }
+        self.transform(y);
     }
 
-    /// The scores of what the leaves gave for each target.
+    /// The scores of what the leaves gave for each target, before they are transformed.
     fn finish<S: Float>(&self, joined: &[Option<T>], scores: &mut [S]) {
-        let targets = self.base_values.len();
         for ((score, joined), &base) in scores.iter_mut().zip(joined).zip(&self.base_values) {
             let mut value = joined.unwrap_or_default();
             if self.aggregate == Aggregate::Average {
@@ -157,8 +155,12 @@ impl<T: Row> TreeEnsembleRegressor<T> {
             }
             *score = S::from_f64(value.to_f64());
         }
+    }
+
+    fn transform<S: Float>(&self, scores: &mut [S]) {
+        let targets = self.base_values.len();
         if targets > 1 || self.post_transform == PostTransform::Probit {
-            self.post_transform.apply(scores);
+            self.post_transform.apply(scores, targets);
         }
     }
 }
