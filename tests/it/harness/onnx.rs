@@ -89,8 +89,8 @@ pub(crate) fn slow(steps: usize) -> Vec<u8> {
 }
 
 /// A model of the same manifest with so many equal trees, each of which gives the position of `x`
-/// among 2^depth parts of the numbers below 1024; `y` is their sum.
-pub(crate) fn forest(trees: u64, depth: u32) -> Vec<u8> {
+/// among 2^depth parts of the numbers below 1024; `y` is their sum, for so many targets.
+pub(crate) fn forest(trees: u64, depth: u32, targets: u64) -> Vec<u8> {
     let ints = |name: &str, values: &mut dyn Iterator<Item = u64>| {
         let values: Vec<u8> = values.flat_map(|value| number(8, value)).collect();
         bytes(5, &[text(1, name), values, number(20, 7)].concat())
@@ -103,7 +103,10 @@ pub(crate) fn forest(trees: u64, depth: u32) -> Vec<u8> {
     // Children of the node at i are at 2 i + 1 and 2 i + 2; the last row of a tree is its leaves.
     let (inner, all) = ((1 << depth) - 1, (1 << (depth + 1)) - 1);
     let nodes = || (0..trees).flat_map(move |tree| (0..all).map(move |node| (tree, node)));
-    let leaves = || nodes().filter(move |&(_, node)| node >= inner);
+    let votes = || {
+        let leaves = nodes().filter(move |&(_, node)| node >= inner);
+        leaves.flat_map(move |(tree, node)| (0..targets).map(move |target| (tree, node, target)))
+    };
     let mode = |node: u64| text(9, if node < inner { "BRANCH_LEQ" } else { "LEAF" });
     let modes: Vec<u8> = nodes().flat_map(|(_, node)| mode(node)).collect();
     let threshold = |node: u64| {
@@ -125,16 +128,17 @@ pub(crate) fn forest(trees: u64, depth: u32) -> Vec<u8> {
         ints("nodes_falsenodeids", &mut nodes().map(|(_, node)| child(node, 2))),
         floats("nodes_values", &mut nodes().map(|(_, node)| threshold(node))),
         bytes(5, &[text(1, "nodes_modes"), modes, number(20, 8)].concat()),
-        ints("target_treeids", &mut leaves().map(|(tree, _)| tree)),
-        ints("target_nodeids", &mut leaves().map(|(_, node)| node)),
-        ints("target_ids", &mut leaves().map(|_| 0)),
-        floats("target_weights", &mut leaves().map(|(_, node)| (node - inner) as f32)),
+        bytes(5, &[text(1, "n_targets"), number(3, targets), number(20, 2)].concat()),
+        ints("target_treeids", &mut votes().map(|(tree, ..)| tree)),
+        ints("target_nodeids", &mut votes().map(|(_, node, _)| node)),
+        ints("target_ids", &mut votes().map(|(.., target)| target)),
+        floats("target_weights", &mut votes().map(|(_, node, _)| (node - inner) as f32)),
     ];
     let graph = [
         bytes(1, &node.concat()),
         text(2, "graph"),
         bytes(11, &column("x", 7)),
-        bytes(12, &column("y", 1)),
+        bytes(12, &columns("y", 1, targets)),
     ];
     let operators = [text(1, "ai.onnx.ml"), number(2, 3)].concat();
     [number(1, 8), bytes(7, &graph.concat()), bytes(8, &operators)].concat()

@@ -436,8 +436,11 @@ impl<T: Row> Forest<T> {
             ROWS if targets > 0 => {
                 let (trees, width) = (trees(&mut rest)?, width_of_votes(targets));
                 let count = take_number(&mut rest)? as usize;
-                let votes = (0..count).map(|_| take_number(&mut rest).map(f32::from_bits));
-                let votes: Vec<f32> = votes.collect::<Option<_>>()?;
+                // What it grew out of would be part of a snapshot.
+                let mut votes = Vec::with_capacity(count.min(rest.len() / 4));
+                for _ in 0..count {
+                    votes.push(f32::from_bits(take_number(&mut rest)?));
+                }
                 let rows = votes.len() / width;
                 if trees.found().any(|row| row as usize >= rows) {
                     return None;
