@@ -190,9 +190,6 @@ const LANES: usize = complete::ROWS;
 const SHALLOW: u32 = 8;
 
 impl Trees {
-    /// Rows from which on all tests of small trees are made.
-    pub const SEVERAL: usize = LANES;
-
     /// Trees with these roots, in their order.
     ///
     /// `None` for more than 255 features and 2^18 nodes, and for more than 16 383 features or 2^24
@@ -296,12 +293,6 @@ impl Trees {
     pub fn found(&self) -> impl Iterator<Item = u32> {
         let leaves = self.nodes.iter().skip(1).filter(|node| self.form.is_leaf(**node));
         leaves.map(|leaf| leaf.threshold)
-    }
-
-    /// Whether they are so small that of many rows all their tests are made.
-    #[must_use]
-    pub fn are_small(&self) -> bool {
-        self.small.is_some()
     }
 
     /// Appends the nodes of a tree, as [`Trees::new`] takes them, and gives the position of its root.

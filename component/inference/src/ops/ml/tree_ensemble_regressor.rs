@@ -4,7 +4,7 @@
 //! there is exactly one, and no transform but PROBIT; several targets take base values only if
 //! there is one for each, and those of them without a vote in a row are zero there.
 
-use tract_hir::internal::TVec;
+use tract_hir::internal::{TVec, tvec};
 
 use crate::math::Float;
 use crate::node::Node;
@@ -104,8 +104,7 @@ impl<T: Row> TreeEnsembleRegressor<T> {
         let mut buffer = Vec::new();
         let rows = T::rows(input, &mut buffer);
         if targets == 1 && matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) {
-            let mut sums: TVec<T> = TVec::new();
-            sums.resize(y.len(), T::default());
+            let mut sums: TVec<T> = tvec![T::default(); y.len()];
             self.forest.sums(rows, self.features, &mut sums);
             for (score, sum) in y.chunks_exact_mut(1).zip(&sums) {
                 self.finish(&[Some(*sum)], score);
