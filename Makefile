@@ -23,7 +23,7 @@ SAMPLE := models/credit/sample.json
 
 .PHONY: help api build component spin library redis request test test-full test-javascript test-pages test-openapi \
 	test-clients test-docs test-operators test-homes test-container test-spin artefacts licences fuzz \
-	wheel test-python test-native gallery npm test-templates dist test-dist wheels test-wheels python-licences package zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-scaling clean
+	wheel test-python test-native gallery npm test-templates dist test-dist wheels test-wheels python-licences package zoo test-fleet test-servers purges soak soak-cluster soak-hostile faults bench bench-peers bench-native bench-memory bench-model bench-zoo bench-scaling clean
 
 help:
 	@echo 'make api          serve the credit model on $(LISTEN) (STORE=redis://127.0.0.1:6379 for Redis)'
@@ -59,6 +59,7 @@ help:
 	@echo 'make bench        size, start and requests per second, side by side with a native service'
 	@echo 'make bench-peers  the same beside FastAPI, nginx, wasmtime serve and more, under every load; half an hour'
 	@echo 'make bench-model  what a prediction takes of the model alone, beside onnxruntime'
+	@echo 'make bench-zoo    the same for all models of the zoo'
 	@echo 'make bench-scaling  what a prediction takes of hosts, HAProxy, Redis and network, and what a million would'
 	@echo 'make bench-memory  what a prediction takes in Redis, by layout and kind of key (ENTRIES=2000 for a quick look)'
 
@@ -406,6 +407,10 @@ bench-native:
 bench-run = $(1) bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 
 # The figures of docs/scaling.md, and what follows from them.
+bench-zoo: build .venv/installed .venv-zoo/installed
+	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example speed
+	.venv-zoo/bin/python tests/zoo/speed.py $(TARGET)/release/foretold $(TARGET) $(PYTHON)
+
 bench-scaling: build
 	@$(call need,redis-server)
 	@$(call need,haproxy)

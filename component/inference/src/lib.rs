@@ -40,8 +40,8 @@
 //! # Bits
 //! A cache that serves one answer in place of another must know when they could differ, so answers
 //! are the same to the last bit on every processor, natively and in WebAssembly: a row does not see
-//! the rows beside it, sums are made in the file's order, and no function calls the platform's C
-//! library. [`SEMANTICS`] counts the changes.
+//! the rows beside it, sums are made in an order that the file decides, and no function calls the
+//! platform's C library. [`SEMANTICS`] counts the changes.
 
 pub mod baked;
 mod binding;
@@ -77,4 +77,4 @@ pub use model::OnnxModel;
 
 /// Number of the arithmetic. It is raised whenever a bit of any answer changes, and is part of what
 /// a cache key is made of, so that answers of other arithmetic are never served.
-pub const SEMANTICS: u32 = 4;
+pub const SEMANTICS: u32 = 5;

@@ -94,6 +94,8 @@ pub(crate) enum Step {
     /// The elements of each row from a position on; of a table's rows, those that the categories
     /// choose.
     Part { input: Place, from: usize, output: usize },
+    /// The elements of each row in another order: the position of each in the input.
+    Order { input: Place, positions: Vec<usize>, output: usize },
 }
 
 impl Program {
@@ -131,7 +133,7 @@ fn leave_unread_out(steps: &mut Vec<Step>, slots: &mut [Slot], outputs: &[Place]
         match step {
             Step::Kernel { inputs, .. } => read.extend(inputs),
             Step::Join { parts, .. } => read.extend(parts.iter().map(|(place, _)| place)),
-            Step::Part { input, .. } => read.extend([input]),
+            Step::Part { input, .. } | Step::Order { input, .. } => read.extend([input]),
         }
     }
     steps.retain(|step| match step {
@@ -204,6 +206,8 @@ impl Builder {
             || node.op_as::<AxisOp>().is_some_and(|op| keeps_order(op, &first))
         {
             inputs[0]
+        } else if let Some(AxisOp::Move(from, to)) = node.op_as::<AxisOp>() {
+            self.order(inputs[0], moved(*from, *to, &first.shape)?, &output)?
         } else {
             return None;
         };
@@ -351,6 +355,13 @@ impl Builder {
         self.steps.push(Step::Part { input, from, output });
         Some(Place::Slot(output))
     }
+
+    fn order(&mut self, input: Place, positions: Vec<usize>, to: &Fact) -> Option<Place> {
+        let input = self.settle(input);
+        let output = self.slot(to)?;
+        self.steps.push(Step::Order { input, positions, output });
+        Some(Place::Slot(output))
+    }
 }
 
 impl Place {
@@ -370,4 +381,20 @@ fn keeps_order(op: &AxisOp, from: &Fact) -> bool {
     order.insert(to, moved);
     order.retain(|&axis| from.shape[axis] != 1);
     order.is_sorted()
+}
+
+/// Where the elements of a tensor of this shape come from, in their new order, when an axis of it is
+/// moved.
+fn moved(from: usize, to: usize, shape: &[usize]) -> Option<Vec<usize>> {
+    elements(shape).ok().filter(|&count| count <= MAX_BLOCK)?;
+    let mut order: Vec<usize> = (0..shape.len()).collect();
+    let axis = order.remove(from);
+    order.insert(to, axis);
+    let mut positions = vec![0];
+    for &axis in &order {
+        let stride: usize = shape[axis + 1..].iter().product();
+        let next = |&at: &usize| (0..shape[axis]).map(move |i| at + i * stride);
+        positions = positions.iter().flat_map(next).collect();
+    }
+    Some(positions)
 }

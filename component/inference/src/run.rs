@@ -132,6 +132,19 @@ impl Program {
                 memory.slots[*output] = target;
                 Ok(())
             }
+            Step::Order { input, positions, output } => {
+                let mut target = mem::take(&mut memory.slots[*output]);
+                let width = positions.len();
+                for row in 0..rows {
+                    let source = self.view(*input, row..row + 1, memory);
+                    same_type!(source, target.view_mut(of_row(row, width)), |source, target| {
+                        let moved = target.iter_mut().zip(positions);
+                        moved.for_each(|(target, &from)| target.clone_from(&source[from]));
+                    });
+                }
+                memory.slots[*output] = target;
+                Ok(())
+            }
         }
     }
 

@@ -111,6 +111,14 @@ impl Fact {
         Ok(Fact::new(element, shape))
     }
 
+    /// The type and the shape of a tensor.
+    pub(crate) fn of_tensor(tensor: &Tensor) -> TractResult<Fact> {
+        let datum = tensor.datum_type();
+        let element = Element::of(datum).with_context(|| format!("a tensor of type {datum:?}"))?;
+        elements(tensor.shape()).map_err(TractError::msg)?;
+        Ok(Fact::new(element, tensor.shape()))
+    }
+
     pub(crate) fn typed(&self) -> TypedFact {
         self.element.datum().fact(&self.shape)
     }

@@ -18,7 +18,7 @@ use crate::error::{LoadError, failed};
 use crate::graph;
 use crate::late::{Late, Part};
 use crate::node::{Node, Operand, node_name, operator_name};
-use crate::ops::kernel::KernelOp;
+use crate::ops::kernel::{self, KernelOp};
 use crate::ops::{self, BRANCHES, Built, Choose};
 use crate::opset;
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
@@ -182,6 +182,18 @@ fn wire_body(
     }
 }
 
+/// A tensor that a node reads.
+enum Read<'a> {
+    /// One of the model, and the keys if its elements are the values of a map.
+    Outlet(OutletId, Option<&'a Keys>),
+    /// One that is not in the model.
+    Value(Arc<Tensor>),
+}
+
+fn too_many_outputs(node: &NodeProto, all: usize) -> String {
+    format!("{} outputs, expected at most {all}", node.output.len())
+}
+
 fn find<'a>(wires: &'a BTreeMap<String, Wire>, name: &str) -> Result<&'a Wire, LoadError> {
     wires.get(name).ok_or_else(|| LoadError::Graph(format!("nothing in it gives '{name}'")))
 }
@@ -343,33 +355,27 @@ impl Wires {
                 }
             };
         }
-        // The tensors that it reads, with the keys of maps; those of a sequence side by side.
-        let mut read: Vec<Option<(OutletId, Option<&Keys>)>> = Vec::new();
+        // The tensors that it reads; those of a sequence side by side.
+        let mut read: Vec<Option<Read<'_>>> = Vec::new();
         let mut sequence = None;
-        let model = &mut self.model;
-        let mut constant = |value: &Arc<Tensor>| {
-            model.add_const(format!("value:{}", model.nodes.len()), value.clone()).map_err(show)
-        };
         for (position, name) in node.input.iter().enumerate() {
             if name.is_empty() {
                 read.push(None);
                 continue;
             }
             match find(&self.wires, name)? {
-                Wire::Tensor(outlet) => read.push(Some((*outlet, None))),
-                Wire::Value(value) => read.push(Some((constant(value)?, None))),
+                Wire::Tensor(outlet) => read.push(Some(Read::Outlet(*outlet, None))),
+                Wire::Value(value) => read.push(Some(Read::Value(value.clone()))),
                 Wire::Map { keys, values } if ops::takes_maps(node) => {
-                    read.push(Some((*values, Some(keys))));
+                    read.push(Some(Read::Outlet(*values, Some(keys))));
                 }
                 Wire::Sequence(elements) if position == 0 && ops::takes_sequences(node) => {
                     sequence = Some(elements.len());
-                    read.extend(elements.iter().map(|&element| Some((element, None))));
+                    read.extend(elements.iter().map(|&it| Some(Read::Outlet(it, None))));
                 }
                 Wire::Values(values) if position == 0 && ops::takes_sequences(node) => {
                     sequence = Some(values.len());
-                    for value in values {
-                        read.push(Some((constant(value)?, None)));
-                    }
+                    read.extend(values.iter().map(|value| Some(Read::Value(value.clone()))));
                 }
                 Wire::Map { .. } => return Err(failed(format!("it reads the map '{name}'"))),
                 Wire::Sequence(_) | Wire::Values(_) => {
@@ -378,15 +384,20 @@ impl Wires {
                 Wire::Late => return Err(failed(format!("it reads '{name}', of no known shape"))),
             }
         }
-        let inputs: TVec<OutletId> = read.iter().flatten().map(|&(outlet, _)| outlet).collect();
-        let facts = inputs.iter().map(|&input| {
-            let fact = self.model.outlet_fact(input)?;
-            Ok((Fact::of(fact)?, fact.konst.clone()))
+        let facts = read.iter().flatten().map(|it| match it {
+            Read::Outlet(outlet, _) => {
+                let fact = self.model.outlet_fact(*outlet)?;
+                Ok((Fact::of(fact)?, fact.konst.clone()))
+            }
+            Read::Value(value) => Ok((Fact::of_tensor(value)?, Some(value.clone()))),
         });
         let facts = facts.collect::<TractResult<Vec<_>>>().map_err(show)?;
         let mut known = facts.iter();
         let operands = read.iter().map(|input| {
-            let &(_, keys) = input.as_ref()?;
+            let keys = match input.as_ref()? {
+                Read::Outlet(_, keys) => *keys,
+                Read::Value(_) => None,
+            };
             let (fact, constant) = known.next()?;
             Some(Operand { fact, constant: constant.as_deref(), keys })
         });
@@ -404,7 +415,29 @@ impl Wires {
             }
             (built, _) => built.map_err(failed)?,
         };
-        self.stretched.extend(view.stretched());
+        let stretched = view.stretched();
+        if let (Built::Kernel { kernel, uses, outputs }, Mode::Computes(_)) = (&built, &self.mode) {
+            let inputs = uses.iter().map(|&it| facts.get(it).and_then(|(_, value)| value.as_ref()));
+            let inputs = inputs.collect::<Option<Vec<_>>>();
+            let inputs = inputs.ok_or_else(|| failed("an input is missing".into()))?;
+            let found = kernel::compute(&**kernel, inputs.into_iter().map(|it| &**it), outputs);
+            let found = found.map_err(show)?;
+            if node.output.len() > found.len() {
+                return Err(failed(too_many_outputs(node, found.len())));
+            }
+            for (name, value) in node.output.iter().zip(found) {
+                self.give(name, Wire::Value(value.into_arc_tensor()));
+            }
+            return self.check_held().map_err(failed);
+        }
+        self.stretched.extend(stretched);
+        let inputs = read.into_iter().flatten().map(|it| match it {
+            Read::Outlet(outlet, _) => Ok(outlet),
+            Read::Value(value) => {
+                self.model.add_const(format!("value:{}", self.model.nodes.len()), value)
+            }
+        });
+        let inputs = inputs.collect::<TractResult<TVec<OutletId>>>().map_err(show)?;
         if let Built::Choice(known) = built {
             let condition = Some((inputs[0], known));
             let reason = failed("what it gives has a shape that depends on the request".into());
@@ -417,10 +450,8 @@ impl Wires {
             self.model.outlet_fact(outlet).and_then(Fact::of).map_err(show)?;
         }
         let is_sequence = matches!((&built, &node.output[..]), (Built::Sequence(_), [_]));
-        let wanted = if is_sequence { 0 } else { node.output.len() };
-        if wanted > wired.len() {
-            let all = wired.len();
-            return Err(failed(format!("{wanted} outputs, expected at most {all}")));
+        if !is_sequence && node.output.len() > wired.len() {
+            return Err(failed(too_many_outputs(node, wired.len())));
         }
         let values = match &mut self.mode {
             Mode::Computes(_) => {

@@ -13,4 +13,5 @@ pub mod columns;
 pub mod elements;
 pub mod exponential;
 pub mod product;
+pub mod similarity;
 pub mod trees;

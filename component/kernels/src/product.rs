@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::Range;
 
-use wide::f32x4;
+use wide::{f32x4, f64x2};
 
 use crate::elements::{self, Operation};
 
@@ -80,7 +80,47 @@ pub fn of_f64(
     stride: usize,
 ) {
     assert!(stride >= columns, "rows of the result that overlap");
-    singles(x, inner, weights, columns, 0, y, stride);
+    let whole = columns - columns % LANES;
+    let rows = x.len() / inner;
+    for column in (0..whole).step_by(LANES) {
+        let weights = &weights[column..];
+        let mut row = 0;
+        while row < rows {
+            let (x, y) = (&x[row * inner..], &mut y[row * stride + column..]);
+            row += match rows - row {
+                ROWS.. => doubles::<ROWS>(x, inner, weights, columns, y, stride),
+                _ => doubles::<1>(x, inner, weights, columns, y, stride),
+            };
+        }
+    }
+    singles(x, inner, weights, columns, whole, y, stride);
+}
+
+/// The first four columns of some rows; gives how many rows that were.
+#[inline(always)]
+fn doubles<const ROWS: usize>(
+    x: &[f64],
+    inner: usize,
+    weights: &[f64],
+    columns: usize,
+    y: &mut [f64],
+    stride: usize,
+) -> usize {
+    let mut sums = [[f64x2::default(); 2]; ROWS];
+    let x: [&[f64]; ROWS] = array::from_fn(|row| &x[row * inner..][..inner]);
+    for (i, weights) in weights.chunks(columns).take(inner).enumerate() {
+        let &[a, b, c, d] = weights.first_chunk().expect("four columns");
+        let weights = [f64x2::from([a, b]), f64x2::from([c, d])];
+        for (sums, x) in sums.iter_mut().zip(x) {
+            let x = f64x2::splat(x[i]);
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += x * weight);
+        }
+    }
+    for (row, sums) in sums.into_iter().enumerate() {
+        let [[a, b], [c, d]] = sums.map(f64x2::to_array);
+        y[row * stride..][..LANES].copy_from_slice(&[a, b, c, d]);
+    }
+    ROWS
 }
 
 trait Real: Copy {

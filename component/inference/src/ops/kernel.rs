@@ -136,17 +136,27 @@ impl EvalOp for KernelOp {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let views = inputs.iter().map(|it| View::of(it)).collect::<TractResult<TVec<_>>>()?;
-        let mut outputs = self.outputs.iter().map(Fact::zeros).collect::<TractResult<TVec<_>>>()?;
-        {
-            let plain = outputs.iter_mut().map(|it| it.try_as_plain_ram_mut());
-            let mut plain = plain.collect::<TractResult<TVec<_>>>()?;
-            let targets = plain.iter_mut().map(ViewMut::of);
-            let mut targets = targets.collect::<TractResult<TVec<_>>>()?;
-            self.kernel.run(&views, &mut targets).map_err(TractError::msg)?;
-        }
-        Ok(outputs.into_iter().map(|it| it.into_tvalue()).collect())
+        let found = compute(&*self.kernel, inputs.iter().map(|it| &**it), &self.outputs)?;
+        Ok(found.into_iter().map(|it| it.into_tvalue()).collect())
     }
+}
+
+/// The outputs of a kernel, of these types and shapes.
+pub(crate) fn compute<'a>(
+    kernel: &dyn Kernel,
+    inputs: impl Iterator<Item = &'a Tensor>,
+    outputs: &[Fact],
+) -> TractResult<TVec<Tensor>> {
+    let views = inputs.map(View::of).collect::<TractResult<TVec<_>>>()?;
+    let mut outputs = outputs.iter().map(Fact::zeros).collect::<TractResult<TVec<_>>>()?;
+    {
+        let plain = outputs.iter_mut().map(|it| it.try_as_plain_ram_mut());
+        let mut plain = plain.collect::<TractResult<TVec<_>>>()?;
+        let targets = plain.iter_mut().map(ViewMut::of);
+        let mut targets = targets.collect::<TractResult<TVec<_>>>()?;
+        kernel.run(&views, &mut targets).map_err(TractError::msg)?;
+    }
+    Ok(outputs)
 }
 
 impl TypedOp for KernelOp {

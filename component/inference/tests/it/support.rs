@@ -172,14 +172,18 @@ pub(crate) fn number() -> Domain {
     Domain::Number { minimum: None, maximum: None, step: None, round: false }
 }
 
-fn value(feature: &Feature, json: &Json) -> Value {
+/// A feature's value in JSON.
+pub(crate) fn value(feature: &Feature, json: &Json) -> Value {
     match &feature.domain {
         _ if json.is_null() => Value::Missing,
         Domain::Category { categories } => {
             let found = categories.iter().position(|it| json == it.as_str());
             Value::Category(found.expect("a category"))
         }
-        Domain::Integer { .. } => Value::Integer(json.as_i64().expect("an integer")),
+        Domain::Integer { .. } => {
+            let whole = || json.as_f64().map(|number| number as i64);
+            Value::Integer(json.as_i64().or_else(whole).expect("an integer"))
+        }
         Domain::Boolean => Value::Boolean(json.as_bool().expect("a truth value")),
         // JSON has no NaN and no infinities.
         Domain::Number { .. } => Value::Number(match json.as_str() {

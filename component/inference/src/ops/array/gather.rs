@@ -4,7 +4,8 @@
 
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
+use crate::ops::kernel::{Kernel, Missing, Rows};
+use crate::ops::math::broadcast::{Stretch, Stretched};
 use crate::tensor::{Element, Fact, View, ViewMut, elements, same_type};
 
 #[derive(Debug)]
@@ -13,6 +14,8 @@ struct Gather {
     before: usize,
     size: usize,
     after: usize,
+    /// How many indices a row has.
+    indices: usize,
 }
 
 pub(crate) fn gather(node: &Node<'_>) -> Result<Built, String> {
@@ -28,6 +31,7 @@ pub(crate) fn along(node: &Node<'_>, axis: usize, indices: &[usize]) -> Result<B
         before: shape[..axis].iter().product(),
         size: shape[axis],
         after: shape[axis + 1..].iter().product(),
+        indices: elements(indices)?,
     };
     if let Some(constant) = index.constant {
         let view = View::of(constant).map_err(|e| e.to_string())?;
@@ -50,21 +54,49 @@ impl Gather {
         let at = usize::try_from(wrapped).ok().filter(|&at| at < self.size);
         at.ok_or_else(|| format!("index {index} of {} elements", self.size))
     }
+
+    fn of<T: Clone>(&self, source: &[T], positions: &[usize], target: &mut [T]) {
+        let operand = |length| Stretched { stretch: Stretch::Same, length };
+        let data = operand(self.before * self.size * self.after);
+        let indices = operand(self.indices);
+        let rows = target.chunks_exact_mut((self.before * self.indices * self.after).max(1));
+        if (self.before, self.after) == (1, 1) {
+            // Columns, as most are.
+            for (row, target) in rows.enumerate() {
+                let positions = indices.of_row(positions, row);
+                let source = data.of_row(source, row);
+                target.iter_mut().zip(positions).for_each(|(y, &at)| y.clone_from(&source[at]));
+            }
+            return;
+        }
+        for (row, target) in rows.enumerate() {
+            let source = data.of_row(source, row).chunks_exact((self.size * self.after).max(1));
+            let target = target.chunks_exact_mut((self.indices * self.after).max(1));
+            let positions = indices.of_row(positions, row);
+            for (source, target) in source.zip(target) {
+                for (target, &at) in target.chunks_exact_mut(self.after.max(1)).zip(positions) {
+                    // Not as slices: most are of a few elements.
+                    let source = &source[at * self.after..][..self.after];
+                    target.iter_mut().zip(source).for_each(|(y, x)| y.clone_from(x));
+                }
+            }
+        }
+    }
 }
 
 impl Kernel for Gather {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let mut to = 0;
-        for before in 0..self.before {
-            for i in 0..inputs[1].len() {
-                let at = self.position(inputs[1].integer(i).unwrap_or(i64::MAX))?;
-                let from = (before * self.size + at) * self.after;
-                same_type!(inputs[0], &mut outputs[0], |source, target| target
-                    [to..to + self.after]
-                    .clone_from_slice(&source[from..from + self.after]));
-                to += self.after;
-            }
-        }
+        // Of a constant there is one list for all rows.
+        let positions =
+            (0..inputs[1].len()).map(|i| self.position(inputs[1].integer(i).unwrap_or(i64::MAX)));
+        let positions = positions.collect::<Result<Vec<usize>, String>>()?;
+        same_type!(inputs[0], &mut outputs[0], |source, target| {
+            self.of(source, &positions, target);
+        });
         Ok(())
     }
 

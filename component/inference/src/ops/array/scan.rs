@@ -109,8 +109,9 @@ pub(crate) fn scan(node: &Node<'_>) -> Result<Built, String> {
         && let ([count, columns], true) = (&shape[..], element.is_float())
         && rows.slice == Fact::new(*element, [*columns])
         && *count > 0
+        && *columns > 0
     {
-        let kernel = Distances { metric, columns: *columns, rows: *count };
+        let kernel = Distances { metric, columns: *columns, rows: [*count, length] };
         return Ok(Built::kernel(kernel, vec![0, 1], outputs));
     }
     let plan = body.into_optimized().and_then(TypedSimplePlan::new).map_err(|e| e.to_string())?;

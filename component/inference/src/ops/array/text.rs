@@ -6,14 +6,14 @@ use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing};
 use crate::ops::math::arithmetic::stretched;
-use crate::ops::math::broadcast::{Stretch, each};
+use crate::ops::math::broadcast::{Stretched, each};
 use crate::tensor::{Element, Fact, View, ViewMut};
 
 /// Two tensors of texts, joined element by element.
 #[derive(Debug)]
 struct StringConcat {
-    left: Stretch,
-    right: Stretch,
+    left: Stretched,
+    right: Stretched,
 }
 
 pub(crate) fn string_concat(node: &Node<'_>) -> Result<Built, String> {

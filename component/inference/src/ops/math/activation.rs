@@ -5,9 +5,9 @@ use crate::node::Node;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::arithmetic::stretched;
-use crate::ops::math::broadcast::{Stretch, each};
+use crate::ops::math::broadcast::{Stretched, each};
 use crate::ops::math::unary::{Function, unary};
-use crate::tensor::{View, ViewMut};
+use crate::tensor::{View, ViewMut, elements};
 
 pub(crate) fn relu(node: &Node<'_>) -> Result<Built, String> {
     unary(node, Function::Relu)
@@ -79,7 +79,8 @@ pub(crate) fn softsign(node: &Node<'_>) -> Result<Built, String> {
 /// The number itself, or its product with a slope where it is below 0.
 #[derive(Debug)]
 struct PRelu {
-    slope: Stretch,
+    slope: Stretched,
+    size: usize,
 }
 
 pub(crate) fn p_relu(node: &Node<'_>) -> Result<Built, String> {
@@ -94,19 +95,28 @@ pub(crate) fn p_relu(node: &Node<'_>) -> Result<Built, String> {
             operands[1].fact.shape, operands[0].fact.shape
         ));
     }
-    Ok(Built::kernel(PRelu { slope }, vec![0, 1], vec![operands[0].fact.clone()]))
+    let size = elements(&shape)?;
+    Ok(Built::kernel(PRelu { slope, size }, vec![0, 1], vec![operands[0].fact.clone()]))
 }
 
 impl Kernel for PRelu {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         macro_rules! each {
             ($type:ident, $y:expr, |$x:ident, $slope:ident| $product:expr) => {{
                 let [View::$type(x), View::$type(slopes)] = inputs else {
                     unreachable!("element types are fixed when a graph is loaded")
                 };
-                for (place, y) in $y.iter_mut().enumerate() {
-                    let ($x, $slope) = (x[place], slopes[self.slope.at(place)]);
-                    *y = if $x < Default::default() { $product } else { $x };
+                let rows = $y.chunks_exact_mut(self.size.max(1));
+                for (row, (y, x)) in rows.zip(x.chunks_exact(self.size.max(1))).enumerate() {
+                    let slopes = self.slope.of_row(slopes, row);
+                    for (place, y) in y.iter_mut().enumerate() {
+                        let ($x, $slope) = (x[place], slopes[self.slope.at(place)]);
+                        *y = if $x < Default::default() { $product } else { $x };
+                    }
                 }
             }};
         }
@@ -170,6 +180,10 @@ fn clip_integers(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for ClipIntegers {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let clip = |x: i64| x.max(self.minimum).min(self.maximum);
         match (inputs[0], &mut outputs[0]) {

@@ -9,7 +9,7 @@ use crate::node::{Node, Operand};
 use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Rows};
-use crate::ops::math::broadcast::{Stretch, broadcast, each};
+use crate::ops::math::broadcast::{Stretch, Stretched, broadcast, each};
 use crate::ops::math::unary::{Function, unary};
 use crate::tensor::{Fact, View, ViewMut, elements};
 
@@ -64,8 +64,7 @@ macro_rules! integers {
 #[derive(Debug)]
 struct Fold {
     operation: Operation,
-    /// How each input is stretched, and how many elements it has for a row.
-    operands: Vec<(Stretch, usize)>,
+    operands: Vec<Stretched>,
     /// How many elements a row of the output has.
     size: usize,
 }
@@ -74,39 +73,27 @@ struct Fold {
 pub(crate) fn stretched(
     node: &Node<'_>,
     operands: &[Operand<'_>],
-) -> Result<(Vec<usize>, Vec<Stretch>), String> {
+) -> Result<(Vec<usize>, Vec<Stretched>), String> {
     let shapes: Vec<&[usize]> = operands.iter().map(|operand| &*operand.fact.shape).collect();
     let (shape, stretches) = broadcast(&shapes)?;
     node.note_stretched(operands, &shape);
-    Ok((shape, stretches))
+    let stretched = stretches
+        .into_iter()
+        .zip(shapes)
+        .map(|(stretch, shape)| Ok::<_, String>(Stretched { stretch, length: elements(shape)? }));
+    Ok((shape, stretched.collect::<Result<_, _>>()?))
 }
 
 fn fold(node: &Node<'_>, operation: Operation) -> Result<Built, String> {
     let (operands, element) = node.uniform_inputs()?;
     operands[0].numeric()?;
-    let (shape, stretches) = stretched(node, &operands)?;
     let uses = (0..operands.len()).collect();
-    let fold = Fold::new(operation, &operands, stretches, &shape)?;
+    let (shape, operands) = stretched(node, &operands)?;
+    let fold = Fold { operation, operands, size: elements(&shape)? };
     Ok(Built::kernel(fold, uses, vec![Fact::new(element, shape)]))
 }
 
 impl Fold {
-    fn new(
-        operation: Operation,
-        operands: &[Operand<'_>],
-        stretches: Vec<Stretch>,
-        shape: &[usize],
-    ) -> Result<Fold, String> {
-        let lengths = operands.iter().map(|operand| elements(&operand.fact.shape));
-        let operands = stretches.into_iter().zip(lengths);
-        let operands = operands.map(|(stretch, length)| Ok::<_, String>((stretch, length?)));
-        Ok(Fold {
-            operation,
-            operands: operands.collect::<Result<_, _>>()?,
-            size: elements(shape)?,
-        })
-    }
-
     /// Of float32, where most are: by loops that are compiled for speed, if they are stretched by
     /// repetition alone.
     fn singles(&self, inputs: &[View<'_>], y: &mut [f32]) {
@@ -114,7 +101,7 @@ impl Fold {
             let View::F32(x) = input else {
                 unreachable!("element types are fixed when a graph is loaded")
             };
-            let is_repeated = matches!(operand.0, Stretch::Same) || x.len() == 1;
+            let is_repeated = matches!(operand.stretch, Stretch::Same) || x.len() == 1;
             match self.operation {
                 _ if y.is_empty() => {}
                 Operation::Basic(_) if is_repeated && position == 0 => elements::repeat(x, y),
@@ -129,16 +116,14 @@ impl Fold {
     /// Calls a function with each element of an input and the place that it is stretched to.
     fn each<T: Copy>(
         &self,
-        (stretch, length): &(Stretch, usize),
+        operand: &Stretched,
         x: &[T],
         y: &mut [T],
         mut function: impl FnMut(T, &mut T),
     ) {
         for (row, y) in y.chunks_exact_mut(self.size.max(1)).enumerate() {
-            // Of a constant there is one for all rows.
-            let first = if x.len() > *length { row * length } else { 0 };
-            let x = &x[first..first + length];
-            y.iter_mut().enumerate().for_each(|(place, y)| function(x[stretch.at(place)], y));
+            let x = operand.of_row(x, row);
+            y.iter_mut().enumerate().for_each(|(place, y)| function(x[operand.at(place)], y));
         }
     }
 }
@@ -232,14 +217,19 @@ struct Mean {
 pub(crate) fn mean(node: &Node<'_>) -> Result<Built, String> {
     let (operands, element) = node.uniform_inputs()?;
     operands[0].float()?;
-    let (shape, stretches) = stretched(node, &operands)?;
+    let (shape, operands) = stretched(node, &operands)?;
     let count = operands.len();
-    let sum = Fold::new(Operation::Basic(Basic::Add), &operands, stretches, &shape)?;
+    let size = elements(&shape)?;
+    let sum = Fold { operation: Operation::Basic(Basic::Add), operands, size };
     let mean = Mean { sum, count };
     Ok(Built::kernel(mean, (0..count).collect(), vec![Fact::new(element, shape)]))
 }
 
 impl Kernel for Mean {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         self.sum.run(inputs, outputs)?;
         match &mut outputs[0] {
@@ -266,8 +256,9 @@ pub(crate) fn min(node: &Node<'_>) -> Result<Built, String> {
 /// Numbers to powers that may have a type of their own; integers through float64, as in onnxruntime.
 #[derive(Debug)]
 struct Pow {
-    base: Stretch,
-    exponent: Stretch,
+    base: Stretched,
+    exponent: Stretched,
+    size: usize,
 }
 
 pub(crate) fn pow(node: &Node<'_>) -> Result<Built, String> {
@@ -275,16 +266,28 @@ pub(crate) fn pow(node: &Node<'_>) -> Result<Built, String> {
     let (base, exponent) = (node.input(0)?, node.input(1)?);
     let element = base.numeric()?;
     exponent.numeric()?;
-    let (shape, stretches) = stretched(node, &[base, exponent])?;
-    let [base, exponent] = each(stretches);
-    Ok(Built::kernel(Pow { base, exponent }, vec![0, 1], vec![Fact::new(element, shape)]))
+    let (shape, operands) = stretched(node, &[base, exponent])?;
+    let [base, exponent] = each(operands);
+    let size = elements(&shape)?;
+    Ok(Built::kernel(Pow { base, exponent, size }, vec![0, 1], vec![Fact::new(element, shape)]))
 }
 
 impl Kernel for Pow {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let power = |place: usize| {
-            let base = inputs[0].number(self.base.at(place));
-            libm::pow(base, inputs[1].number(self.exponent.at(place)))
+        let power = |i: usize| {
+            let (row, place) = (i / self.size, i % self.size);
+            let number = |x: &View<'_>, operand: &Stretched| {
+                x.number(operand.first(x.len(), row) + operand.at(place))
+            };
+            let base = number(&inputs[0], &self.base);
+            match number(&inputs[1], &self.exponent) {
+                2.0 => base * base,
+                exponent => libm::pow(base, exponent),
+            }
         };
         match &mut outputs[0] {
             ViewMut::F64(y) => y.iter_mut().enumerate().for_each(|(i, y)| *y = power(i)),

@@ -1,5 +1,7 @@
 //! Tensors of several shapes, stretched to one.
 
+use std::fmt::Debug;
+
 use crate::tensor::elements;
 
 /// Which element of an operand stands at each place of the stretched tensor.
@@ -20,6 +22,30 @@ impl Stretch {
             Stretch::One => 0,
             Stretch::Positions(positions) => positions[place] as usize,
         }
+    }
+}
+
+/// How an operand is stretched, and how many elements it has for a row.
+#[derive(Debug)]
+pub(crate) struct Stretched {
+    pub(crate) stretch: Stretch,
+    pub(crate) length: usize,
+}
+
+impl Stretched {
+    /// What an operand has for one of several rows; of a constant there is one for all of them.
+    pub(crate) fn of_row<'a, T>(&self, x: &'a [T], row: usize) -> &'a [T] {
+        &x[self.first(x.len(), row)..][..self.length]
+    }
+
+    /// Where that begins in an operand of so many elements.
+    pub(crate) fn first(&self, all: usize, row: usize) -> usize {
+        if all > self.length { row * self.length } else { 0 }
+    }
+
+    /// Which of them stands at a place.
+    pub(crate) fn at(&self, place: usize) -> usize {
+        self.stretch.at(place)
     }
 }
 
@@ -47,9 +73,9 @@ pub(crate) fn broadcast(shapes: &[&[usize]]) -> Result<(Vec<usize>, Vec<Stretch>
     Ok((stretched, stretches))
 }
 
-/// The stretches of an operator with as many operands, to be named one by one.
-pub(crate) fn each<const OPERANDS: usize>(stretches: Vec<Stretch>) -> [Stretch; OPERANDS] {
-    stretches.try_into().expect("as many as operands")
+/// What there is of each operand of an operator with so many, to be named one by one.
+pub(crate) fn each<T: Debug, const OPERANDS: usize>(operands: Vec<T>) -> [T; OPERANDS] {
+    operands.try_into().expect("as many as operands")
 }
 
 fn stretch(shape: &[usize], stretched: &[usize], count: usize) -> Result<Stretch, String> {

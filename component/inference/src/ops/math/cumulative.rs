@@ -3,7 +3,7 @@
 use crate::math::Float;
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::lines::Lines;
 use crate::tensor::{View, ViewMut};
 
@@ -66,6 +66,10 @@ impl Cumulative {
 }
 
 impl Kernel for Cumulative {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match (inputs[0], &mut outputs[0]) {
             (View::F32(x), ViewMut::F32(y)) => self.floats(x, y),

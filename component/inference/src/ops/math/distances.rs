@@ -3,7 +3,8 @@
 //! Computed at once they have the same bits, without a run of a graph for each row.
 
 use crate::math::Float;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
+use crate::ops::math::broadcast::{Stretch, Stretched};
 use crate::proto::{GraphProto, NodeProto};
 use crate::tensor::{View, ViewMut};
 
@@ -67,36 +68,57 @@ fn is(node: &NodeProto, operator: &str, attributes: &[&str]) -> bool {
 pub(crate) struct Distances {
     pub(crate) metric: Metric,
     pub(crate) columns: usize,
-    /// How many rows the first matrix has.
-    pub(crate) rows: usize,
+    /// How many rows the first matrix has, and the second.
+    pub(crate) rows: [usize; 2],
 }
 
 impl Distances {
-    fn of<T: Float>(&self, a: &[T], b: &[T], y: &mut [T]) {
-        for (position, y) in y.iter_mut().enumerate() {
-            let a = &a[position % self.rows * self.columns..][..self.columns];
-            let b = &b[position / self.rows * self.columns..][..self.columns];
-            let pairs = a.iter().zip(b);
-            let differences = pairs.map(|(&a, &b)| a - b);
-            *y = match self.metric {
-                Metric::Squares => differences.fold(T::default(), |sum, x| sum + x * x),
-                Metric::Magnitudes => differences.fold(T::default(), |sum, x| sum + x.abs()),
-            };
+    /// For requests one after the other; of a matrix that is a constant there is one for all.
+    fn of<T: Float>(&self, a: &[T], b: &[T], kept: &mut [T], y: &mut [T]) {
+        let [a_rows, b_rows] = self.rows;
+        let matrix =
+            |rows: usize| Stretched { stretch: Stretch::Same, length: rows * self.columns };
+        let (of_a, of_b) = (matrix(a_rows), matrix(b_rows));
+        // Of no elements where nothing reads it.
+        for (request, kept) in kept.chunks_exact_mut(of_a.length.max(1)).enumerate() {
+            kept.copy_from_slice(of_a.of_row(a, request));
+        }
+        for (request, y) in y.chunks_exact_mut((a_rows * b_rows).max(1)).enumerate() {
+            let (a, b) = (of_a.of_row(a, request), of_b.of_row(b, request));
+            let columns = self.columns.max(1);
+            for (b, y) in b.chunks_exact(columns).zip(y.chunks_exact_mut(a_rows)) {
+                for (a, y) in a.chunks_exact(columns).zip(y) {
+                    let differences = a.iter().zip(b).map(|(&a, &b)| a - b);
+                    *y = match self.metric {
+                        Metric::Squares => differences.fold(T::default(), |sum, x| sum + x * x),
+                        Metric::Magnitudes => {
+                            differences.fold(T::default(), |sum, x| sum + x.abs())
+                        }
+                    };
+                }
+            }
         }
     }
 }
 
 impl Kernel for Distances {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
+    /// The matrix that is handed on.
+    fn leaves_out(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [kept, found] = outputs else { return Err("two outputs".into()) };
         match (inputs, kept, found) {
             ([View::F32(a), View::F32(b)], ViewMut::F32(kept), ViewMut::F32(y)) => {
-                kept.copy_from_slice(a);
-                self.of(a, b, y);
+                self.of(a, b, kept, y);
             }
             ([View::F64(a), View::F64(b)], ViewMut::F64(kept), ViewMut::F64(y)) => {
-                kept.copy_from_slice(a);
-                self.of(a, b, y);
+                self.of(a, b, kept, y);
             }
             _ => unreachable!("element types are fixed when a graph is loaded"),
         }

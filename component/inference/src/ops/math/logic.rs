@@ -2,10 +2,10 @@
 
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
+use crate::ops::kernel::{Kernel, Missing, Rows};
 use crate::ops::math::arithmetic::stretched;
-use crate::ops::math::broadcast::{Stretch, each};
-use crate::tensor::{Element, Fact, View, ViewMut, same_type};
+use crate::ops::math::broadcast::{Stretched, each};
+use crate::tensor::{Element, Fact, View, ViewMut, elements};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
@@ -32,8 +32,9 @@ impl Relation {
 #[derive(Debug)]
 struct Compare {
     relation: Relation,
-    left: Stretch,
-    right: Stretch,
+    left: Stretched,
+    right: Stretched,
+    size: usize,
 }
 
 fn compare(node: &Node<'_>, relation: Relation) -> Result<Built, String> {
@@ -45,20 +46,28 @@ fn compare(node: &Node<'_>, relation: Relation) -> Result<Built, String> {
     }
     let (shape, stretches) = stretched(node, &operands)?;
     let [left, right] = each(stretches);
+    let size = elements(&shape)?;
     let output = Fact::new(Element::Bool, shape);
-    Ok(Built::kernel(Compare { relation, left, right }, vec![0, 1], vec![output]))
+    Ok(Built::kernel(Compare { relation, left, right, size }, vec![0, 1], vec![output]))
 }
 
 impl Kernel for Compare {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let target = outputs[0].truths();
         macro_rules! compare {
             ($($type:ident),*) => {
                 match (inputs[0], inputs[1]) {
                     $((View::$type(a), View::$type(b)) => {
-                        for (place, y) in target.iter_mut().enumerate() {
-                            let (a, b) = (&a[self.left.at(place)], &b[self.right.at(place)]);
-                            *y = self.relation.holds(a, b);
+                        for (row, y) in target.chunks_exact_mut(self.size.max(1)).enumerate() {
+                            let (a, b) = (self.left.of_row(a, row), self.right.of_row(b, row));
+                            for (place, y) in y.iter_mut().enumerate() {
+                                let (a, b) = (&a[self.left.at(place)], &b[self.right.at(place)]);
+                                *y = self.relation.holds(a, b);
+                            }
                         }
                     })*
                     _ => unreachable!("element types are fixed when a graph is loaded"),
@@ -105,8 +114,9 @@ enum Connective {
 #[derive(Debug)]
 struct Combine {
     connective: Connective,
-    left: Stretch,
-    right: Stretch,
+    left: Stretched,
+    right: Stretched,
+    size: usize,
 }
 
 /// Checks that all inputs are truth values.
@@ -122,22 +132,30 @@ fn combine(node: &Node<'_>, connective: Connective) -> Result<Built, String> {
     truths(node)?;
     let (shape, stretches) = stretched(node, &node.all_inputs()?)?;
     let [left, right] = each(stretches);
+    let size = elements(&shape)?;
     let output = Fact::new(Element::Bool, shape);
-    Ok(Built::kernel(Combine { connective, left, right }, vec![0, 1], vec![output]))
+    Ok(Built::kernel(Combine { connective, left, right, size }, vec![0, 1], vec![output]))
 }
 
 impl Kernel for Combine {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [View::Bool(a), View::Bool(b)] = inputs else {
             unreachable!("element types are fixed when a graph is loaded")
         };
-        for (place, y) in outputs[0].truths().iter_mut().enumerate() {
-            let (a, b) = (a[self.left.at(place)], b[self.right.at(place)]);
-            *y = match self.connective {
-                Connective::And => a && b,
-                Connective::Or => a || b,
-                Connective::Xor => a != b,
-            };
+        for (row, y) in outputs[0].truths().chunks_exact_mut(self.size.max(1)).enumerate() {
+            let (a, b) = (self.left.of_row(a, row), self.right.of_row(b, row));
+            for (place, y) in y.iter_mut().enumerate() {
+                let (a, b) = (a[self.left.at(place)], b[self.right.at(place)]);
+                *y = match self.connective {
+                    Connective::And => a && b,
+                    Connective::Or => a || b,
+                    Connective::Xor => a != b,
+                };
+            }
         }
         Ok(())
     }
@@ -165,6 +183,10 @@ pub(crate) fn not(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for Not {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let View::Bool(x) = inputs[0] else {
             unreachable!("element types are fixed when a graph is loaded")
@@ -198,6 +220,10 @@ fn is(node: &Node<'_>, is: Is) -> Result<Built, String> {
 }
 
 impl Kernel for Is {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         for (i, y) in outputs[0].truths().iter_mut().enumerate() {
             let x = inputs[0].number(i);
@@ -220,9 +246,10 @@ impl Kernel for Is {
 /// becomes 0.
 #[derive(Debug)]
 struct Where {
-    condition: Stretch,
-    yes: Stretch,
-    no: Stretch,
+    condition: Stretched,
+    yes: Stretched,
+    no: Stretched,
+    size: usize,
 }
 
 pub(crate) fn where_(node: &Node<'_>) -> Result<Built, String> {
@@ -237,27 +264,49 @@ pub(crate) fn where_(node: &Node<'_>) -> Result<Built, String> {
     let (shape, stretches) = stretched(node, &operands)?;
     let element = yes;
     let [condition, yes, no] = each(stretches);
+    let size = elements(&shape)?;
     let output = Fact::new(element, shape);
-    Ok(Built::kernel(Where { condition, yes, no }, vec![0, 1, 2], vec![output]))
+    Ok(Built::kernel(Where { condition, yes, no, size }, vec![0, 1, 2], vec![output]))
 }
 
 impl Kernel for Where {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let View::Bool(condition) = inputs[0] else {
             unreachable!("element types are fixed when a graph is loaded")
         };
-        for place in 0..outputs[0].len() {
-            let yes = condition[self.condition.at(place)];
-            let (source, at) = match yes {
-                true => (inputs[1], self.yes.at(place)),
-                false => (inputs[2], self.no.at(place)),
+        macro_rules! choose {
+            ($($type:ident: |$x:ident| $chosen:expr),*) => {
+                match (inputs[1], inputs[2], &mut outputs[0]) {
+                    $((View::$type(yes), View::$type(no), ViewMut::$type(y)) => {
+                        for (row, y) in y.chunks_exact_mut(self.size.max(1)).enumerate() {
+                            let condition = self.condition.of_row(condition, row);
+                            let (yes, no) = (self.yes.of_row(yes, row), self.no.of_row(no, row));
+                            for (place, y) in y.iter_mut().enumerate() {
+                                if condition[self.condition.at(place)] {
+                                    let $x = &yes[self.yes.at(place)];
+                                    *y = $chosen;
+                                } else {
+                                    y.clone_from(&no[self.no.at(place)]);
+                                }
+                            }
+                        }
+                    })*
+                    _ => unreachable!("element types are fixed when a graph is loaded"),
+                }
             };
-            match (source, &mut outputs[0]) {
-                (View::F32(x), ViewMut::F32(y)) if yes => y[place] = x[at] + 0.0,
-                (View::F64(x), ViewMut::F64(y)) if yes => y[place] = x[at] + 0.0,
-                (source, target) => same_type!(source, target, |x, y| y[place].clone_from(&x[at])),
-            }
         }
+        choose!(
+            F32: |x| x + 0.0,
+            F64: |x| x + 0.0,
+            I32: |x| *x,
+            I64: |x| *x,
+            Bool: |x| *x,
+            Text: |x| x.clone()
+        );
         Ok(())
     }
 

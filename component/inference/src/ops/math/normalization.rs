@@ -6,9 +6,9 @@
 use crate::math::Float;
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
-use crate::ops::math::broadcast::{Stretch, broadcast};
-use crate::tensor::{Fact, View, ViewMut};
+use crate::ops::kernel::{Kernel, Rows};
+use crate::ops::math::broadcast::{Stretch, Stretched, broadcast, each};
+use crate::tensor::{Fact, View, ViewMut, elements};
 
 /// (x - mean) / √(variance + epsilon) · scale + bias, per channel.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ struct BatchNormalization {
     /// Elements of a channel that lie side by side, and how many channels there are.
     size: usize,
     channels: usize,
+    /// How many elements a row has.
+    row: usize,
     epsilon: f32,
 }
 
@@ -40,23 +42,41 @@ pub(crate) fn batch_normalization(node: &Node<'_>) -> Result<Built, String> {
     let kernel = BatchNormalization {
         size: shape.iter().skip(2).product(),
         channels,
+        row: elements(shape)?,
         epsilon: node.float("epsilon")?.unwrap_or(1e-5),
     };
     Ok(Built::kernel(kernel, (0..5).collect(), vec![Fact::new(element, shape.clone())]))
 }
 
 impl BatchNormalization {
-    fn of<T: Float>(&self, x: &[T], [scale, bias, mean, variance]: [&[T]; 4], y: &mut [T]) {
+    fn of<T: Float>(&self, x: &[T], statistics: [&[T]; 4], y: &mut [T]) {
         let epsilon = T::from_f64(self.epsilon.into());
-        for (position, (y, &x)) in y.iter_mut().zip(x).enumerate() {
-            let channel = position / self.size % self.channels;
-            let factor = scale[channel] * (T::one() / (variance[channel] + epsilon).sqrt());
-            *y = x * factor + (bias[channel] - mean[channel] * factor);
+        let each = Stretched { stretch: Stretch::Same, length: self.channels };
+        let rows = y.chunks_exact_mut(self.row.max(1)).zip(x.chunks_exact(self.row.max(1)));
+        let is_constant = statistics.iter().all(|it| it.len() == self.channels);
+        let mut lines: Vec<(T, T)> = Vec::with_capacity(self.channels);
+        for (row, (y, x)) in rows.enumerate() {
+            if row == 0 || !is_constant {
+                let [scale, bias, mean, variance] = statistics.map(|it| each.of_row(it, row));
+                lines.clear();
+                lines.extend((0..self.channels).map(|channel| {
+                    let factor = scale[channel] * (T::one() / (variance[channel] + epsilon).sqrt());
+                    (factor, bias[channel] - mean[channel] * factor)
+                }));
+            }
+            let channels = y.chunks_mut(self.size.max(1)).zip(x.chunks(self.size.max(1)));
+            for ((y, x), &(factor, offset)) in channels.zip(lines.iter().cycle()) {
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * factor + offset);
+            }
         }
     }
 }
 
 impl Kernel for BatchNormalization {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         macro_rules! of {
             ($type:ident, $y:expr) => {{
@@ -87,6 +107,8 @@ impl Kernel for BatchNormalization {
 struct Normalization {
     /// Which elements are one group: those with the same number.
     groups: Vec<u32>,
+    /// Whether they lie side by side.
+    is_in_order: bool,
     count: usize,
     epsilon: f64,
     /// Whether the mean is taken off.
@@ -94,85 +116,114 @@ struct Normalization {
     /// Whether epsilon is added to the root of the variance, and not to the variance.
     outside: bool,
     /// Which scale and which bias each element has; they are the inputs after the first.
-    scale: Option<Stretch>,
-    bias: Option<Stretch>,
+    scale: Option<Stretched>,
+    bias: Option<Stretched>,
+}
+
+/// What is made of the groups of a row.
+#[derive(Default)]
+struct Statistics {
+    means: Vec<f64>,
+    /// 1 over the standard deviations.
+    inverses: Vec<f64>,
 }
 
 impl Normalization {
     fn of<T: Float>(
         &self,
         x: &[T],
-        scale: &[T],
-        bias: &[T],
-        outputs: &mut [Vec<f64>; 2],
-    ) -> Vec<T> {
-        let [means, inverses] = outputs;
-        *means = vec![0.0; self.count];
-        let mut counts = vec![0.0_f64; self.count];
-        for (x, &group) in x.iter().zip(&self.groups) {
-            means[group as usize] += x.to_f64();
-            counts[group as usize] += 1.0;
+        [scale, bias]: [&[T]; 2],
+        y: &mut [T],
+        statistics: &mut Statistics,
+    ) {
+        let Statistics { means, inverses } = statistics;
+        let size = self.groups.len() / self.count.max(1);
+        let grouped = || x.iter().map(|x| x.to_f64()).zip(&self.groups);
+        means.clear();
+        means.resize(self.count, 0.0);
+        inverses.clear();
+        inverses.resize(self.count, 0.0);
+        let offset = |mean: f64| if self.centred { mean } else { 0.0 };
+        if self.is_in_order {
+            let statistics = means.iter_mut().zip(inverses.iter_mut());
+            for (x, (mean, sum)) in x.chunks_exact(size.max(1)).zip(statistics) {
+                *mean = x.iter().fold(0.0, |sum, x| sum + x.to_f64()) / size as f64;
+                let differences = x.iter().map(|x| x.to_f64() - offset(*mean));
+                *sum = differences.fold(0.0, |sum, it| sum + it * it);
+            }
+        } else {
+            grouped().for_each(|(x, &group)| means[group as usize] += x);
+            means.iter_mut().for_each(|mean| *mean /= size as f64);
+            for (x, &group) in grouped() {
+                let difference = x - offset(means[group as usize]);
+                inverses[group as usize] += difference * difference;
+            }
         }
-        means.iter_mut().zip(&counts).for_each(|(mean, count)| *mean /= count);
-        let offset = |group: usize| if self.centred { means[group] } else { 0.0 };
-        let mut variances = vec![0.0; self.count];
-        for (x, &group) in x.iter().zip(&self.groups) {
-            let difference = x.to_f64() - offset(group as usize);
-            variances[group as usize] += difference * difference;
-        }
-        *inverses = variances.iter().zip(&counts).map(|(sum, count)| sum / count).collect();
         for inverse in inverses.iter_mut() {
+            let variance = *inverse / size as f64;
             *inverse = match self.outside {
-                true => 1.0 / (inverse.sqrt() + self.epsilon),
-                false => 1.0 / (*inverse + self.epsilon).sqrt(),
+                true => 1.0 / (variance.sqrt() + self.epsilon),
+                false => 1.0 / (variance + self.epsilon).sqrt(),
             };
         }
-        let each = x.iter().zip(&self.groups).enumerate();
-        each.map(|(place, (x, &group))| {
-            let group = group as usize;
-            let mut y = (x.to_f64() - offset(group)) * inverses[group];
-            if let Some(stretch) = &self.scale {
-                y *= scale[stretch.at(place)].to_f64();
+        for (place, ((x, &group), y)) in grouped().zip(y).enumerate() {
+            let mut found = (x - offset(means[group as usize])) * inverses[group as usize];
+            if let Some(operand) = &self.scale {
+                found *= scale[operand.at(place)].to_f64();
             }
-            if let Some(stretch) = &self.bias {
-                y += bias[stretch.at(place)].to_f64();
+            if let Some(operand) = &self.bias {
+                found += bias[operand.at(place)].to_f64();
             }
-            T::from_f64(y)
-        })
-        .collect()
+            *y = T::from_f64(found);
+        }
     }
 }
 
 impl Kernel for Normalization {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let mut statistics = [vec![], vec![]];
+        let mut statistics = Statistics::default();
         let (first, rest) = outputs.split_first_mut().ok_or("no output")?;
+        let mut put = |row: usize, statistics: &Statistics| {
+            let rows = row * self.count..(row + 1) * self.count;
+            for (target, values) in rest.iter_mut().zip([&statistics.means, &statistics.inverses]) {
+                match target {
+                    ViewMut::F32(target) => {
+                        let target = target[rows.clone()].iter_mut();
+                        target.zip(values).for_each(|(y, &value)| *y = value as f32);
+                    }
+                    ViewMut::F64(target) => target[rows.clone()].copy_from_slice(values),
+                    _ => unreachable!("operators on floats refuse others when they are built"),
+                }
+            }
+        };
         macro_rules! of {
             ($type:ident, $y:expr) => {{
                 let slice = |position: usize| match inputs.get(position) {
                     Some(View::$type(values)) => *values,
                     _ => &[][..],
                 };
-                let bias = 1 + usize::from(self.scale.is_some());
-                let y = self.of(slice(0), slice(1), slice(bias), &mut statistics);
-                $y.copy_from_slice(&y);
+                let after = 1 + usize::from(self.scale.is_some());
+                let rows = $y.chunks_exact_mut(self.groups.len().max(1));
+                let rows = rows.zip(slice(0).chunks_exact(self.groups.len().max(1)));
+                for (row, (y, x)) in rows.enumerate() {
+                    let own = [(&self.scale, slice(1)), (&self.bias, slice(after))];
+                    let own = own.map(|(operand, x)| match operand {
+                        Some(operand) => operand.of_row(x, row),
+                        None => x,
+                    });
+                    self.of(x, own, y, &mut statistics);
+                    put(row, &statistics);
+                }
             }};
         }
         match first {
             ViewMut::F32(y) => of!(F32, y),
             ViewMut::F64(y) => of!(F64, y),
             _ => unreachable!("operators on floats refuse others when they are built"),
-        }
-        for (target, values) in rest.iter_mut().zip(statistics) {
-            match target {
-                ViewMut::F32(target) => {
-                    target.iter_mut().zip(values).for_each(|(y, value)| *y = value as f32);
-                }
-                ViewMut::F64(target) => {
-                    target.iter_mut().zip(values).for_each(|(y, value)| *y = value);
-                }
-                _ => unreachable!("operators on floats refuse others when they are built"),
-            }
         }
         Ok(())
     }
@@ -201,17 +252,19 @@ fn over_last(node: &Node<'_>, centred: bool) -> Result<Built, String> {
     }
     let mut stretches = Vec::new();
     for operand in &operands[1..] {
-        let (stretched, mut both) = broadcast(&[shape, &operand.fact.shape])?;
+        let (stretched, both) = broadcast(&[shape, &operand.fact.shape])?;
         if stretched != *shape {
             return Err(format!("a scale or bias of shape {:?}", operand.fact.shape));
         }
-        stretches.extend(both.pop());
+        let [_, stretch] = each(both);
+        stretches.push(Stretched { stretch, length: elements(&operand.fact.shape)? });
     }
-    let elements: usize = shape.iter().product();
-    let count = elements / size;
+    let all = elements(shape)?;
+    let count = all / size;
     let mut stretches = stretches.into_iter();
     let kernel = Normalization {
-        groups: (0..elements).map(|position| (position / size) as u32).collect(),
+        groups: (0..all).map(|position| (position / size) as u32).collect(),
+        is_in_order: true,
         count,
         epsilon: node.float("epsilon")?.unwrap_or(1e-5).into(),
         centred,
@@ -262,31 +315,29 @@ fn grouped(node: &Node<'_>, groups: usize, per_channel: bool) -> Result<Built, S
             operands[1].fact.shape, operands[2].fact.shape
         ));
     }
-    let elements = samples * channels * size;
+    let all = samples * channels * size;
     let channel = |position: usize| position / size.max(1) % channels;
     let group_of = |channel: usize| channel / (channels / groups);
-    let stretch = || {
-        Stretch::Positions(
-            (0..elements)
-                .map(|position| match per_channel {
-                    true => channel(position) as u32,
-                    false => group_of(channel(position)) as u32,
-                })
-                .collect(),
-        )
+    let stretched = || {
+        let positions = (0..all).map(|position| match per_channel {
+            true => channel(position) as u32,
+            false => group_of(channel(position)) as u32,
+        });
+        Stretched { stretch: Stretch::Positions(positions.collect()), length: own }
     };
     let number = |position: usize| {
         let sample = position / (channels * size.max(1));
         (sample * groups + group_of(channel(position))) as u32
     };
     let kernel = Normalization {
-        groups: (0..elements).map(number).collect(),
+        groups: (0..all).map(number).collect(),
+        is_in_order: true,
         count: samples * groups,
         epsilon: node.float("epsilon")?.unwrap_or(1e-5).into(),
         centred: true,
         outside: false,
-        scale: Some(stretch()),
-        bias: Some(stretch()),
+        scale: Some(stretched()),
+        bias: Some(stretched()),
     };
     Ok(Built::kernel(kernel, vec![0, 1, 2], vec![Fact::new(element, shape.clone())]))
 }
@@ -303,6 +354,7 @@ pub(crate) fn mean_variance_normalization(node: &Node<'_>) -> Result<Built, Stri
     let groups = crate::ops::math::reduction::targets(shape, &axes)?;
     let kernel = Normalization {
         count: groups.iter().max().map_or(0, |&last| last as usize + 1),
+        is_in_order: groups.is_sorted(),
         groups,
         epsilon: 1e-9,
         centred: true,

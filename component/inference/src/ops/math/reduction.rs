@@ -8,7 +8,7 @@ use crate::math::Float;
 use crate::node::{Node, axis};
 use crate::ops::array::cast::truncated;
 use crate::ops::built::Built;
-use crate::ops::kernel::{Kernel, Missing};
+use crate::ops::kernel::{Kernel, Missing, Rows};
 use crate::tensor::{Element, Fact, View, ViewMut, elements};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,10 @@ struct Reduce {
     targets: Vec<u32>,
     /// How many elements count for each one of the output.
     count: usize,
+    /// How many elements the output has.
+    size: usize,
+    /// Whether those that count for one lie side by side.
+    is_in_order: bool,
 }
 
 fn reduce(node: &Node<'_>, reducer: Reducer) -> Result<Built, String> {
@@ -72,11 +76,14 @@ fn reduce(node: &Node<'_>, reducer: Reducer) -> Result<Built, String> {
     let kept: Vec<usize> =
         (0..shape.len()).map(|i| if axes.contains(&i) { 1 } else { shape[i] }).collect();
     let count = axes.iter().map(|&axis| shape[axis]).product();
-    let kernel = Reduce { reducer, targets: targets(shape, &axes)?, count };
     let reduced = match keep {
         true => kept,
         false => (0..shape.len()).filter(|i| !axes.contains(i)).map(|i| shape[i]).collect(),
     };
+    let size = elements(&reduced)?;
+    let targets = targets(shape, &axes)?;
+    let is_in_order = targets.is_sorted();
+    let kernel = Reduce { reducer, targets, count, size, is_in_order };
     Ok(Built::map(kernel, Fact::new(input.fact.element, reduced)))
 }
 
@@ -109,35 +116,46 @@ impl Reduce {
                 Reducer::Min => T::from_f64(f64::INFINITY),
                 _ => T::default(),
             });
-        }
-        let mut is_first = vec![true; y.len()];
-        for (&x, &target) in x.iter().zip(&self.targets) {
-            let target = target as usize;
-            let x = match self.reducer {
-                Reducer::L2 | Reducer::SumSquare => x * x,
-                Reducer::L1 => x.abs(),
-                _ => x,
-            };
-            if std::mem::take(&mut is_first[target]) {
-                y[target] = x;
-                continue;
+        } else {
+            match self.reducer {
+                Reducer::Product => self.join(x, y, |x| x, |a, b| a * b),
+                Reducer::Max => self.join(x, y, |x| x, |a, b| if b > a { b } else { a }),
+                Reducer::Min => self.join(x, y, |x| x, |a, b| if b < a { b } else { a }),
+                Reducer::L2 | Reducer::SumSquare => self.join(x, y, |x| x * x, |a, b| a + b),
+                Reducer::L1 => self.join(x, y, |x| x.abs(), |a, b| a + b),
+                _ => self.join(x, y, |x| x, |a, b| a + b),
             }
-            let so_far = y[target];
-            y[target] = match self.reducer {
-                Reducer::Product => so_far * x,
-                Reducer::Max if x > so_far => x,
-                Reducer::Min if x < so_far => x,
-                Reducer::Max | Reducer::Min => so_far,
-                _ => so_far + x,
-            };
         }
-        for y in y {
-            *y = match self.reducer {
-                Reducer::Mean => *y / T::from_f64(self.count as f64),
-                Reducer::L2 => y.sqrt(),
-                Reducer::LogSum => y.ln(),
-                _ => *y,
-            };
+        match self.reducer {
+            Reducer::Mean => {
+                let count = T::from_f64(self.count as f64);
+                y.iter_mut().for_each(|y| *y = *y / count);
+            }
+            Reducer::L2 => y.iter_mut().for_each(|y| *y = y.sqrt()),
+            Reducer::LogSum => y.iter_mut().for_each(|y| *y = y.ln()),
+            _ => {}
+        }
+    }
+
+    /// Joins what a function makes of the elements that count for each one of the output, of which
+    /// there is at least one.
+    fn join<T: Float>(&self, x: &[T], y: &mut [T], of: impl Fn(T) -> T, both: impl Fn(T, T) -> T) {
+        if self.is_in_order {
+            for (x, y) in x.chunks_exact(self.count).zip(y) {
+                let [first, rest @ ..] = x else { continue };
+                *y = rest.iter().fold(of(*first), |joined, &x| both(joined, of(x)));
+            }
+            return;
+        }
+        for (x, y) in x.chunks_exact(self.targets.len()).zip(y.chunks_exact_mut(self.size)) {
+            let mut is_first = vec![true; y.len()];
+            for (&x, &target) in x.iter().zip(&self.targets) {
+                let (y, target) = (&mut y[target as usize], target as usize);
+                *y = match std::mem::take(&mut is_first[target]) {
+                    true => of(x),
+                    false => both(*y, of(x)),
+                };
+            }
         }
     }
 
@@ -149,8 +167,7 @@ impl Reduce {
             Reducer::Min => T::MAX,
             _ => T::from_i64(0),
         });
-        for (&x, &target) in x.iter().zip(&self.targets) {
-            let y = &mut y[target as usize];
+        self.each(x, y, |x, y| {
             *y = match self.reducer {
                 Reducer::Product => y.times(x),
                 Reducer::Max => x.max(*y),
@@ -159,7 +176,7 @@ impl Reduce {
                 Reducer::L2 | Reducer::SumSquare => y.plus(x.times(x)),
                 _ => y.plus(x),
             };
-        }
+        });
         for y in y {
             *y = match self.reducer {
                 Reducer::Mean => {
@@ -175,33 +192,41 @@ impl Reduce {
     fn of_truths(&self, x: &[bool], y: &mut [bool]) {
         let is_max = self.reducer == Reducer::Max;
         y.fill(!is_max);
-        for (&x, &target) in x.iter().zip(&self.targets) {
-            let y = &mut y[target as usize];
-            *y = if is_max { *y || x } else { *y && x };
+        self.each(x, y, |x, y| *y = if is_max { *y || x } else { *y && x });
+    }
+
+    /// Calls a function with each element and the one of the output that it counts for.
+    fn each<T: Copy, U>(&self, x: &[T], y: &mut [U], mut visit: impl FnMut(T, &mut U)) {
+        let rows = x.chunks_exact(self.targets.len().max(1));
+        for (x, y) in rows.zip(y.chunks_exact_mut(self.size.max(1))) {
+            x.iter().zip(&self.targets).for_each(|(&x, &at)| visit(x, &mut y[at as usize]));
         }
     }
 
     /// Relative to the largest element, so that nothing overflows.
     fn log_sum_exp<T: Float>(&self, x: &[T], y: &mut [T]) {
-        let max =
-            Reduce { reducer: Reducer::Max, targets: self.targets.clone(), count: self.count };
         let mut largest = vec![T::default(); y.len()];
-        max.of(x, &mut largest);
+        if self.count > 0 {
+            self.join(x, &mut largest, |x| x, |a, b| if b > a { b } else { a });
+        }
         for largest in &mut largest {
             if largest.is_nan() || largest.abs() > T::MAX {
                 *largest = T::default();
             }
         }
-        for (&x, &target) in x.iter().zip(&self.targets) {
-            y[target as usize] += (x - largest[target as usize]).exp();
-        }
-        for (y, largest) in y.iter_mut().zip(largest) {
-            *y = y.ln() + largest;
+        let mut pairs: Vec<(T, T)> = largest.iter().map(|&it| (it, T::default())).collect();
+        self.each(x, &mut pairs, |x, (largest, sum)| *sum += (x - *largest).exp());
+        for (y, (largest, sum)) in y.iter_mut().zip(pairs) {
+            *y = sum.ln() + largest;
         }
     }
 }
 
 impl Kernel for Reduce {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let by_largest = matches!(self.reducer, Reducer::Max | Reducer::Min | Reducer::LogSumExp);
         if by_largest && inputs[0].has_nan() {
@@ -343,6 +368,10 @@ impl Arg {
 }
 
 impl Kernel for Arg {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let ViewMut::I64(y) = &mut outputs[0] else {
             unreachable!("element types are fixed when a graph is loaded")

@@ -7,9 +7,12 @@ use std::cmp::Ordering;
 
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::lines::Lines;
 use crate::tensor::{Element, Fact, View, ViewMut};
+
+/// So many are held in order while the others are looked at.
+const FEW: usize = 16;
 
 #[derive(Debug)]
 struct TopK {
@@ -48,13 +51,28 @@ impl TopK {
         let blocks = self.lines.starts(x.len()).zip(top.starts(values.len()));
         for (first, target) in blocks {
             let at = |i: usize| x[first + i * self.lines.stride];
-            let compare = |a: usize, b: usize| {
-                let order = at(a).partial_cmp(&at(b)).unwrap_or(Ordering::Equal);
-                if self.largest { order.reverse() } else { order }
-            };
             order.clear();
-            order.extend(0..self.lines.size);
-            select(&mut order, self.count, &compare);
+            if self.count <= FEW {
+                let is_before = |a: T, b: T| if self.largest { a > b } else { a < b };
+                for i in 0..self.lines.size {
+                    if order.len() == self.count {
+                        // Of equal ones the first is there already.
+                        match order.last() {
+                            Some(&last) if is_before(at(i), at(last)) => order.pop(),
+                            _ => continue,
+                        };
+                    }
+                    let place = order.iter().rposition(|&other| !is_before(at(i), at(other)));
+                    order.insert(place.map_or(0, |place| place + 1), i);
+                }
+            } else {
+                let compare = |a: usize, b: usize| {
+                    let order = at(a).partial_cmp(&at(b)).unwrap_or(Ordering::Equal);
+                    if self.largest { order.reverse() } else { order }
+                };
+                order.extend(0..self.lines.size);
+                select(&mut order, self.count, &compare);
+            }
             for (&i, to) in order.iter().zip(top.positions(target)) {
                 values[to] = at(i);
                 indices[to] = i as i64;
@@ -76,6 +94,10 @@ fn select(order: &mut Vec<usize>, count: usize, compare: &dyn Fn(usize, usize) -
 }
 
 impl Kernel for TopK {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         if inputs[0].has_nan() {
             return Err("NaN among numbers of which the largest or smallest count".into());

@@ -165,18 +165,29 @@ impl Kernel for Unary {
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         match (inputs[0], &mut outputs[0]) {
-            (View::F32(x), ViewMut::F32(y)) => match self.0 {
-                Function::Relu => elements::relu(x, y),
-                Function::Exp => {
-                    y.copy_from_slice(x);
-                    exponential::exp(y);
+            (View::F32(x), ViewMut::F32(y)) => {
+                if let Function::Relu = self.0 {
+                    elements::relu(x, y);
+                    return Ok(());
                 }
-                Function::Sigmoid => {
-                    y.copy_from_slice(x);
-                    exponential::logistic(y);
+                y.copy_from_slice(x);
+                match self.0 {
+                    Function::Exp => exponential::exp(y),
+                    Function::Sigmoid => exponential::logistic(y),
+                    Function::Tanh => exponential::tanh(y),
+                    Function::Swish(slope) => exponential::swish(y, slope),
+                    Function::Mish => exponential::mish(y),
+                    Function::Erf => exponential::erf(y),
+                    Function::Gelu(false) => exponential::gelu(y),
+                    Function::Gelu(true) => exponential::gelu_by_tanh(y),
+                    Function::Elu(size) => exponential::exponential_linear(y, size, 1.0, 1.0),
+                    Function::Celu(size) => exponential::exponential_linear(y, size, size, 1.0),
+                    Function::Selu(size, slope) => {
+                        exponential::exponential_linear(y, size, 1.0, slope);
+                    }
+                    _ => y.iter_mut().for_each(|y| *y = self.0.of(*y)),
                 }
-                _ => y.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.of(x)),
-            },
+            }
             (View::F64(x), ViewMut::F64(y)) => {
                 y.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.of(x));
             }

@@ -18,22 +18,6 @@ pub(crate) fn transposed(
     Ok((0..coefficients.len()).map(at).collect())
 }
 
-/// A row of the input, converted to float32 into `buffer` where it has another type.
-pub(crate) fn row<'a>(
-    source: &'a View<'a>,
-    row: usize,
-    width: usize,
-    buffer: &'a mut Vec<f32>,
-) -> &'a [f32] {
-    let positions = row * width..(row + 1) * width;
-    if let View::F32(source) = source {
-        return &source[positions];
-    }
-    buffer.clear();
-    buffer.extend(positions.map(|i| source.single(i)));
-    buffer
-}
-
 /// All of the input, converted to float32 into `buffer` where it has another type.
 pub(crate) fn rows<'a>(source: &'a View<'a>, buffer: &'a mut Vec<f32>) -> &'a [f32] {
     if let View::F32(source) = source {

@@ -2,90 +2,58 @@
 //!
 //! The specification leaves most of it open; what is done here is onnxruntime's.
 
-use crate::math::{self, Float};
+use foretold_kernels::similarity::{Similarity, Vectors, dot};
+
+use crate::math;
 use crate::node::Node;
 use crate::ops::built::Built;
-use crate::ops::kernel::Kernel;
+use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::ml::labels::Labels;
 use crate::ops::ml::post_transform::PostTransform;
-use crate::ops::ml::product::row;
+use crate::ops::ml::product;
 use crate::tensor::{Element, Fact, View, ViewMut};
 
-/// How alike two rows are.
-#[derive(Clone, Copy, Debug)]
-enum Similarity {
-    Linear,
-    Poly,
-    Rbf,
-    Sigmoid,
-}
-
-#[derive(Debug)]
-struct SimilarityKernel {
-    similarity: Similarity,
-    gamma: f32,
-    coef0: f32,
-    degree: f32,
-    features: usize,
-}
-
-impl SimilarityKernel {
-    fn of(node: &Node<'_>, features: usize, is_linear: bool) -> Result<SimilarityKernel, String> {
-        let similarity = match node.string("kernel_type")?.unwrap_or("LINEAR") {
-            _ if is_linear => Similarity::Linear,
-            "LINEAR" => Similarity::Linear,
-            "POLY" => Similarity::Poly,
-            "RBF" => Similarity::Rbf,
-            "SIGMOID" => Similarity::Sigmoid,
-            other => {
-                return Err(format!(
-                    "the attribute 'kernel_type' is '{other}', expected LINEAR, POLY, RBF or \
-                     SIGMOID"
-                ));
-            }
-        };
-        let [gamma, coef0, degree] = match *node.floats("kernel_params")? {
-            [] => [0.0; 3],
-            [gamma, coef0, degree] => [gamma, coef0, degree],
-            ref other => {
-                return Err(format!("{} members of 'kernel_params', expected 3", other.len()));
-            }
-        };
-        Ok(SimilarityKernel { similarity, gamma, coef0, degree, features })
-    }
-
-    fn single(&self, a: &[f32], b: &[f32]) -> f32 {
-        if let Similarity::Rbf = self.similarity {
-            let pairs = a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
-            let distance = pairs.fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b));
-            return libm::exp(-f64::from(self.gamma) * distance) as f32;
+/// How alike rows are.
+fn similarity(node: &Node<'_>, is_linear: bool) -> Result<Similarity, String> {
+    let [gamma, coef0, degree] = match *node.floats("kernel_params")? {
+        [] => [0.0; 3],
+        [gamma, coef0, degree] => [gamma, coef0, degree],
+        ref other => {
+            return Err(format!("{} members of 'kernel_params', expected 3", other.len()));
         }
-        let product = a.iter().zip(b).fold(0.0, |sum, (&a, &b)| a.fused(b, sum));
-        let moved = f64::from(self.gamma * product + self.coef0);
-        match self.similarity {
-            Similarity::Poly => libm::pow(moved, self.degree.into()) as f32,
-            Similarity::Sigmoid => libm::tanh(moved) as f32,
-            _ => product,
+    };
+    Ok(match node.string("kernel_type")?.unwrap_or("LINEAR") {
+        _ if is_linear => Similarity::Linear,
+        "LINEAR" => Similarity::Linear,
+        "POLY" => Similarity::Poly { gamma, coef0, degree },
+        "RBF" => Similarity::Rbf { gamma },
+        "SIGMOID" => Similarity::Sigmoid { gamma, coef0 },
+        other => {
+            return Err(format!(
+                "the attribute 'kernel_type' is '{other}', expected LINEAR, POLY, RBF or SIGMOID"
+            ));
+        }
+    })
+}
+
+/// Calls a function with each row's number, and how alike the row is to each support vector.
+fn each(vectors: &Vectors, source: &View<'_>, rows: usize, mut visit: impl FnMut(usize, &[f32])) {
+    /// Rows at once: as many as products are made of at once.
+    const BLOCK: usize = 4;
+    let (mut buffer, mut found) = (Vec::new(), Vec::new());
+    let all = &product::rows(source, &mut buffer)[..rows * vectors.features()];
+    for (block, rows) in all.chunks(BLOCK * vectors.features()).enumerate() {
+        let stride = vectors.compare(rows, &mut found);
+        for i in 0..rows.len() / vectors.features() {
+            visit(block * BLOCK + i, &found[i * stride..][..vectors.count()]);
         }
     }
-
-    /// With each of several vectors, one after the other.
-    fn each(&self, row: &[f32], vectors: &[f32], found: &mut Vec<f32>) {
-        found.clear();
-        found.extend(vectors.chunks_exact(self.features).map(|vector| self.single(row, vector)));
-    }
-}
-
-/// The sum, in float64, of products that are rounded.
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).fold(0.0, |sum, (&a, &b)| sum + f64::from(a * b))
 }
 
 #[derive(Debug)]
 struct SvmRegressor {
-    kernel: SimilarityKernel,
     /// The support vectors, or the weights of the features where there are none.
-    vectors: Vec<f32>,
+    vectors: Vectors,
     /// One for each support vector.
     coefficients: Vec<f32>,
     rho: f32,
@@ -117,9 +85,9 @@ pub(crate) fn svm_regressor(node: &Node<'_>) -> Result<Built, String> {
         ));
     }
     let [rho, ..] = *node.floats("rho")? else { return Err("it has no 'rho'".into()) };
+    let vectors = if is_linear { &coefficients } else { &vectors };
     let kernel = SvmRegressor {
-        kernel: SimilarityKernel::of(node, features, is_linear)?,
-        vectors: if is_linear { coefficients.clone() } else { vectors },
+        vectors: Vectors::new(similarity(node, is_linear)?, vectors, features),
         coefficients: if is_linear { vec![1.0] } else { coefficients },
         rho,
         one_class: node.int("one_class")?.unwrap_or(0) != 0,
@@ -129,26 +97,28 @@ pub(crate) fn svm_regressor(node: &Node<'_>) -> Result<Built, String> {
 }
 
 impl Kernel for SvmRegressor {
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
-        let (mut buffer, mut products) = (Vec::new(), Vec::new());
-        for (i, y) in outputs[0].singles().iter_mut().enumerate() {
-            let row = row(&inputs[0], i, self.kernel.features, &mut buffer);
-            self.kernel.each(row, &self.vectors, &mut products);
-            *y = (dot(&products, &self.coefficients) + f64::from(self.rho)) as f32;
+        let target = outputs[0].singles();
+        each(&self.vectors, &inputs[0], target.len(), |i, products| {
+            let y = &mut target[i];
+            *y = (dot(products, &self.coefficients) + f64::from(self.rho)) as f32;
             if self.one_class {
                 *y = if *y > 0.0 { 1.0 } else { -1.0 };
             } else if self.post_transform == PostTransform::Probit {
                 *y = math::probit(*y);
             }
-        }
+        });
         Ok(())
     }
 }
 
 #[derive(Debug)]
 struct SvmClassifier {
-    kernel: SimilarityKernel,
-    vectors: Vec<f32>,
+    vectors: Vectors,
     /// Where the support vectors of each class begin, and where the last ones end; empty for a
     /// linear model.
     starts: Vec<usize>,
@@ -204,8 +174,7 @@ pub(crate) fn svm_classifier(node: &Node<'_>) -> Result<Built, String> {
         ));
     }
     let kernel = SvmClassifier {
-        kernel: SimilarityKernel::of(node, features, is_linear)?,
-        vectors,
+        vectors: Vectors::new(similarity(node, is_linear)?, &vectors, features),
         starts: if is_linear { vec![] } else { starts },
         positive: coefficients.iter().all(|&it| it >= 0.0),
         coefficients,
@@ -247,6 +216,30 @@ impl SvmClassifier {
             false => scores[best] > 0.0,
         };
         if scores.len() == 2 && self.rho.len() == 1 && is_enough { 1 } else { best }
+    }
+
+    /// Writes the class and the scores of a row.
+    fn put(
+        &self,
+        row: usize,
+        class: usize,
+        scores: &[f32],
+        label: &mut ViewMut<'_>,
+        target: &mut [f32],
+    ) {
+        self.labels.put(class, label, row);
+        let width = scores.len().max(2);
+        let target = &mut target[row * width..][..width];
+        if let [score] = *scores {
+            target.copy_from_slice(&match self.post_transform {
+                PostTransform::Logistic => [math::logistic(-score), math::logistic(score)],
+                PostTransform::Softmax | PostTransform::SoftmaxZero => [1.0 - score, score],
+                PostTransform::None | PostTransform::Probit => [-score, score],
+            });
+        } else {
+            target.copy_from_slice(scores);
+            self.post_transform.apply(target, width);
+        }
     }
 
     /// A score for each pair of classes, and how many of its pairs each class wins.
@@ -332,38 +325,34 @@ impl Kernel for SvmClassifier {
         output == 0
     }
 
+    fn rows(&self) -> Rows {
+        Rows::Any
+    }
+
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let [label, target] = outputs else { return Ok(()) };
-        let (mut buffer, mut products, mut scores) = (Vec::new(), Vec::new(), Vec::new());
-        let width = self.width();
-        for (i, target) in target.singles().chunks_exact_mut(width.max(2)).enumerate() {
-            let row = row(&inputs[0], i, self.kernel.features, &mut buffer);
-            scores.clear();
-            let class = if self.starts.is_empty() {
-                let rows = self.coefficients.chunks_exact(self.kernel.features);
-                let rho = f64::from(self.rho[0]);
-                scores.extend(rows.map(|weights| (dot(row, weights) + rho) as f32));
-                self.linear_class(&scores)
-            } else {
-                self.kernel.each(row, &self.vectors, &mut products);
-                let votes = self.duels(&products, &mut scores);
+        let target = target.singles();
+        let rows = target.len() / self.width().max(2);
+        let mut scores = Vec::new();
+        if !self.starts.is_empty() {
+            each(&self.vectors, &inputs[0], rows, |i, products| {
+                scores.clear();
+                let votes = self.duels(products, &mut scores);
                 if !self.sigmoids.is_empty() {
                     scores = self.probabilities(&scores);
                 }
-                largest(&votes)
-            };
-            self.labels.put(class, label, i);
-            if let [score] = scores[..] {
-                target.copy_from_slice(&match self.post_transform {
-                    PostTransform::Logistic => [math::logistic(-score), math::logistic(score)],
-                    PostTransform::Softmax | PostTransform::SoftmaxZero => [1.0 - score, score],
-                    PostTransform::None | PostTransform::Probit => [-score, score],
-                });
-            } else {
-                target.copy_from_slice(&scores);
-                let width = target.len();
-                self.post_transform.apply(target, width);
-            }
+                self.put(i, largest(&votes), &scores, label, target);
+            });
+            return Ok(());
+        }
+        let (mut buffer, features) = (Vec::new(), self.vectors.features());
+        let all = product::rows(&inputs[0], &mut buffer);
+        let rho = f64::from(self.rho[0]);
+        for (i, row) in all.chunks_exact(features).take(rows).enumerate() {
+            scores.clear();
+            let weights = self.coefficients.chunks_exact(features);
+            scores.extend(weights.map(|weights| (dot(row, weights) + rho) as f32));
+            self.put(i, self.linear_class(&scores), &scores, label, target);
         }
         Ok(())
     }
