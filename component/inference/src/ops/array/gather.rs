@@ -55,6 +55,10 @@ impl Gather {
         at.ok_or_else(|| format!("index {index} of {} elements", self.size))
     }
 
+    fn positions<T: Copy + Into<i64>>(&self, indices: &[T]) -> Result<Vec<usize>, String> {
+        indices.iter().map(|&index| self.position(index.into())).collect()
+    }
+
     fn of<T: Clone>(&self, source: &[T], positions: &[usize], target: &mut [T]) {
         let operand = |length| Stretched { stretch: Stretch::Same, length };
         let data = operand(self.before * self.size * self.after);
@@ -91,9 +95,11 @@ impl Kernel for Gather {
 
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         // Of a constant there is one list for all rows.
-        let positions =
-            (0..inputs[1].len()).map(|i| self.position(inputs[1].integer(i).unwrap_or(i64::MAX)));
-        let positions = positions.collect::<Result<Vec<usize>, String>>()?;
+        let positions: Vec<usize> = match inputs[1] {
+            View::I32(indices) => self.positions(indices)?,
+            View::I64(indices) => self.positions(indices)?,
+            _ => unreachable!("element types are fixed when a graph is loaded"),
+        };
         same_type!(inputs[0], &mut outputs[0], |source, target| {
             self.of(source, &positions, target);
         });

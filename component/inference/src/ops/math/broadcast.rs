@@ -15,7 +15,9 @@ pub(crate) enum Stretch {
     Positions(Vec<u32>),
 }
 
+// Inlined always, since all else is compiled for size and a call takes longer than what they do.
 impl Stretch {
+    #[inline(always)]
     pub(crate) fn at(&self, place: usize) -> usize {
         match self {
             Stretch::Same => place,
@@ -34,16 +36,19 @@ pub(crate) struct Stretched {
 
 impl Stretched {
     /// What an operand has for one of several rows; of a constant there is one for all of them.
+    #[inline(always)]
     pub(crate) fn of_row<'a, T>(&self, x: &'a [T], row: usize) -> &'a [T] {
         &x[self.first(x.len(), row)..][..self.length]
     }
 
     /// Where that begins in an operand of so many elements.
+    #[inline(always)]
     pub(crate) fn first(&self, all: usize, row: usize) -> usize {
         if all > self.length { row * self.length } else { 0 }
     }
 
     /// Which of them stands at a place.
+    #[inline(always)]
     pub(crate) fn at(&self, place: usize) -> usize {
         self.stretch.at(place)
     }
