@@ -406,11 +406,11 @@ bench-native:
 
 bench-run = $(1) bench/run.py $(TARGET)/release/foretold $(TARGET)/bench/release/native-peer
 
-# The figures of docs/scaling.md, and what follows from them.
 bench-zoo: build .venv/installed .venv-zoo/installed
 	cargo build --locked --profile component --target wasm32-wasip2 --package foretold-inference --example speed
 	.venv-zoo/bin/python tests/zoo/speed.py $(TARGET)/release/foretold $(TARGET) $(PYTHON)
 
+# The figures of docs/scaling.md, and what follows from them.
 bench-scaling: build
 	@$(call need,redis-server)
 	@$(call need,haproxy)

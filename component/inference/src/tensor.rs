@@ -104,19 +104,19 @@ impl Fact {
 
     /// A typed fact with a known shape.
     pub(crate) fn of(fact: &TypedFact) -> TractResult<Fact> {
-        let element = Element::of(fact.datum_type)
-            .with_context(|| format!("a tensor of type {:?}", fact.datum_type))?;
         let shape = fact.shape.as_concrete().context("a tensor of unknown shape")?;
-        elements(shape).map_err(TractError::msg)?;
-        Ok(Fact::new(element, shape))
+        Fact::known(fact.datum_type, shape)
     }
 
     /// The type and the shape of a tensor.
     pub(crate) fn of_tensor(tensor: &Tensor) -> TractResult<Fact> {
-        let datum = tensor.datum_type();
+        Fact::known(tensor.datum_type(), tensor.shape())
+    }
+
+    fn known(datum: DatumType, shape: &[usize]) -> TractResult<Fact> {
         let element = Element::of(datum).with_context(|| format!("a tensor of type {datum:?}"))?;
-        elements(tensor.shape()).map_err(TractError::msg)?;
-        Ok(Fact::new(element, tensor.shape()))
+        elements(shape).map_err(TractError::msg)?;
+        Ok(Fact::new(element, shape))
     }
 
     pub(crate) fn typed(&self) -> TypedFact {

@@ -5,7 +5,7 @@
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Missing, Rows};
-use crate::ops::math::broadcast::{Stretch, Stretched};
+use crate::ops::math::broadcast::Stretched;
 use crate::tensor::{Element, Fact, View, ViewMut, elements, same_type};
 
 #[derive(Debug)]
@@ -60,9 +60,8 @@ impl Gather {
     }
 
     fn of<T: Clone>(&self, source: &[T], positions: &[usize], target: &mut [T]) {
-        let operand = |length| Stretched { stretch: Stretch::Same, length };
-        let data = operand(self.before * self.size * self.after);
-        let indices = operand(self.indices);
+        let data = Stretched::same(self.before * self.size * self.after);
+        let indices = Stretched::same(self.indices);
         let rows = target.chunks_exact_mut((self.before * self.indices * self.after).max(1));
         if (self.before, self.after) == (1, 1) {
             // Columns, as most are.

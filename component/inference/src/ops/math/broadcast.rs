@@ -35,6 +35,11 @@ pub(crate) struct Stretched {
 }
 
 impl Stretched {
+    /// An operand of so many elements for a row, each at its own place.
+    pub(crate) fn same(length: usize) -> Stretched {
+        Stretched { stretch: Stretch::Same, length }
+    }
+
     /// What an operand has for one of several rows; of a constant there is one for all of them.
     #[inline(always)]
     pub(crate) fn of_row<'a, T>(&self, x: &'a [T], row: usize) -> &'a [T] {

@@ -4,7 +4,7 @@
 
 use crate::math::Float;
 use crate::ops::kernel::{Kernel, Rows};
-use crate::ops::math::broadcast::{Stretch, Stretched};
+use crate::ops::math::broadcast::Stretched;
 use crate::proto::{GraphProto, NodeProto};
 use crate::tensor::{View, ViewMut};
 
@@ -76,9 +76,7 @@ impl Distances {
     /// For requests one after the other; of a matrix that is a constant there is one for all.
     fn of<T: Float>(&self, a: &[T], b: &[T], kept: &mut [T], y: &mut [T]) {
         let [a_rows, b_rows] = self.rows;
-        let matrix =
-            |rows: usize| Stretched { stretch: Stretch::Same, length: rows * self.columns };
-        let (of_a, of_b) = (matrix(a_rows), matrix(b_rows));
+        let [of_a, of_b] = self.rows.map(|rows| Stretched::same(rows * self.columns));
         // Of no elements where nothing reads it.
         for (request, kept) in kept.chunks_exact_mut(of_a.length.max(1)).enumerate() {
             kept.copy_from_slice(of_a.of_row(a, request));

@@ -51,7 +51,7 @@ pub(crate) fn batch_normalization(node: &Node<'_>) -> Result<Built, String> {
 impl BatchNormalization {
     fn of<T: Float>(&self, x: &[T], statistics: [&[T]; 4], y: &mut [T]) {
         let epsilon = T::from_f64(self.epsilon.into());
-        let each = Stretched { stretch: Stretch::Same, length: self.channels };
+        let each = Stretched::same(self.channels);
         let rows = y.chunks_exact_mut(self.row.max(1)).zip(x.chunks_exact(self.row.max(1)));
         let is_constant = statistics.iter().all(|it| it.len() == self.channels);
         let mut lines: Vec<(T, T)> = Vec::with_capacity(self.channels);
