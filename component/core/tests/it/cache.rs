@@ -93,17 +93,19 @@ fn settings() -> impl Strategy<Value = Settings> {
 struct Written {
     /// The bytes as they were written.
     value: Vec<u8>,
-    /// When, by the clock of the host and by that of the store.
+    /// When, by the clock of the host.
     at: u32,
-    stored_at: u32,
 }
 
 /// The cache and, beside it, the model of what may be answered.
 struct Model {
     world: World,
     keys: BTreeMap<i64, String>,
-    /// For each age all that was ever stored, the newest last: an old value may come back.
+    /// For each age all that was ever stored: an old value may come back, also from another key,
+    /// whose entry the store keeps longer.
     written: BTreeMap<i64, Vec<Written>>,
+    /// When what the store has for an age was stored, by the clock of the store.
+    stored_at: BTreeMap<i64, u32>,
     store_now: u32,
 }
 
@@ -123,16 +125,16 @@ impl Model {
             layout.key(settings.keys, secret, Some(&manifest.endpoints[0]), &layout.pack(&row))
         };
         let keys = AGES.map(|age| (age, key(age))).collect();
-        Model { world, keys, written: BTreeMap::new(), store_now: 10_000 }
+        let (written, stored_at) = (BTreeMap::new(), BTreeMap::new());
+        Model { world, keys, written, stored_at, store_now: 10_000 }
     }
 
     /// The store's own expiry, by its own clock.
     fn expire(&mut self) {
         let longest = self.world.settings.longest_seconds(&self.world.manifest);
         let mut entries = self.world.store.entries.borrow_mut();
-        self.written.retain(|age, written| {
-            let newest = written.last().unwrap();
-            let keeps = self.store_now - newest.stored_at < longest;
+        self.stored_at.retain(|age, stored_at| {
+            let keeps = self.store_now - *stored_at < longest;
             if !keeps {
                 entries.remove(&self.keys[age]);
             }
@@ -142,11 +144,11 @@ impl Model {
 
     /// Whether the prediction may, and must, come from the cache.
     fn hits(&self, age: i64, endpoint: usize, control: &CacheControl) -> bool {
-        let Some(written) = self.written.get(&age) else { return false };
         let entries = self.world.store.entries.borrow();
-        let value = &entries[&self.keys[&age]];
+        let Some(value) = entries.get(&self.keys[&age]) else { return false };
         // What was damaged, or belongs to another key, is none of them.
-        let Some(written) = written.iter().find(|written| written.value == *value) else {
+        let mut written = self.written.get(&age).into_iter().flatten();
+        let Some(written) = written.find(|written| written.value == *value) else {
             return false;
         };
         let now = self.world.now.get();
@@ -186,11 +188,12 @@ impl Model {
         if stores && !self.world.store.fails.get() {
             for (age, _) in ages.iter().zip(&hits).filter(|(_, hit)| !**hit) {
                 let value = self.world.store.entries.borrow()[&self.keys[age]].clone();
-                let (at, stored_at) = (self.world.now.get(), self.store_now);
-                self.written.entry(*age).or_default().push(Written { value, at, stored_at });
+                let at = self.world.now.get();
+                self.written.entry(*age).or_default().push(Written { value, at });
+                self.stored_at.insert(*age, self.store_now);
             }
         }
-        assert_eq!(self.world.store.entries.borrow().len(), self.written.len());
+        assert_eq!(self.world.store.entries.borrow().len(), self.stored_at.len());
     }
 
     fn spoil(&self, one: prop::sample::Index, two: prop::sample::Index, swap: bool) {
@@ -242,7 +245,7 @@ proptest! {
                 Step::SetBack { seconds } => model.world.now.set(now - seconds),
                 Step::Purge => {
                     model.world.store.entries.borrow_mut().clear();
-                    model.written.clear();
+                    model.stored_at.clear();
                 }
                 Step::Damage { entry, bit } => model.spoil(entry, bit, false),
                 Step::Swap { one, two } => model.spoil(one, two, true),
