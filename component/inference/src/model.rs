@@ -127,7 +127,7 @@ impl OnnxModel {
         let typed = std::mem::take(&mut parts.typed).into_optimized().map_err(failed)?;
         let outputs = parts.outputs(&manifest.outputs, &typed)?;
         let bindings = parts.bindings;
-        let program = if tract { None } else { Program::of(&typed, &bindings) };
+        let program = if tract { None } else { Program::of(&typed, Some(&bindings)) };
         let executor = match program {
             Some(program) => {
                 let spare = Mutex::new(Some(Memory::new(&program)));

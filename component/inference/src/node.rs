@@ -33,8 +33,8 @@ struct Notes<'a> {
     attributes: Vec<&'a str>,
     /// Sizes that dimensions of 1, of inputs that depend on the request, were stretched to.
     stretched: Vec<usize>,
-    /// Whether it asked for the value of an input that depends on the request.
-    needs_values: bool,
+    /// The last input that depends on the request and whose value it asked for.
+    needed_value: Option<usize>,
 }
 
 /// An input of a node.
@@ -95,13 +95,14 @@ impl<'a> Node<'a> {
     }
 
     /// Notes that an input would have to be a constant, and gives the reason back.
-    pub(crate) fn needs_value(&self, reason: impl Into<String>) -> String {
-        self.notes.borrow_mut().needs_values = true;
+    pub(crate) fn needs_value(&self, position: usize, reason: impl Into<String>) -> String {
+        self.notes.borrow_mut().needed_value = Some(position);
         reason.into()
     }
 
-    pub(crate) fn needs_values(&self) -> bool {
-        self.notes.borrow().needs_values
+    /// The input that would have to be a constant, if one was asked for.
+    pub(crate) fn needed_value(&self) -> Option<usize> {
+        self.notes.borrow().needed_value
     }
 
     /// The sizes that were noted.
@@ -165,9 +166,10 @@ impl<'a> Node<'a> {
     pub(crate) fn constant_integers(&self, position: usize) -> Result<Option<Vec<i64>>, String> {
         let Some(operand) = self.optional_input(position) else { return Ok(None) };
         let constant = operand.constant.ok_or_else(|| {
-            self.needs_value(format!(
-                "input {position} depends on the request, expected a constant"
-            ))
+            self.needs_value(
+                position,
+                format!("input {position} depends on the request, expected a constant"),
+            )
         })?;
         let view = View::of(constant).map_err(|e| e.to_string())?;
         let integers: Option<Vec<i64>> = (0..view.len()).map(|i| view.integer(i)).collect();

@@ -99,14 +99,15 @@ pub(crate) enum Step {
 }
 
 impl Program {
-    /// The program of a graph; `None` if the graph is one for tract.
-    pub(crate) fn of(model: &TypedModel, bindings: &Bindings) -> Option<Program> {
+    /// The program of a graph, of whose inputs some may be single categories; `None` if the graph is
+    /// one for tract.
+    pub(crate) fn of(model: &TypedModel, bindings: Option<&Bindings>) -> Option<Program> {
         let mut builder = Builder::default();
         for (input, &source) in model.inputs.iter().enumerate() {
             let place = builder.source(
                 input,
                 &Fact::of(model.outlet_fact(source).ok()?).ok()?,
-                bindings,
+                bindings.and_then(|bindings| bindings.categories(input)),
             )?;
             builder.places.insert(source, place);
         }
@@ -168,8 +169,13 @@ struct Builder {
 }
 
 impl Builder {
-    fn source(&mut self, input: usize, fact: &Fact, bindings: &Bindings) -> Option<Place> {
-        let Some(categories) = bindings.categories(input) else {
+    fn source(
+        &mut self,
+        input: usize,
+        fact: &Fact,
+        categories: Option<&[TValue]>,
+    ) -> Option<Place> {
+        let Some(categories) = categories else {
             let slot = self.slot(fact)?;
             self.inputs.push(Input::Elements(slot));
             return Some(Place::Slot(slot));

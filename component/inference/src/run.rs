@@ -68,6 +68,33 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// Runs some rows at once, at most a block, of inputs that are no categories: with what writes an
+/// input. Then [`found`] has the outputs.
+pub(crate) fn compute(
+    program: &Program,
+    rows: usize,
+    memory: &mut Memory,
+    mut write: impl FnMut(usize, ViewMut<'_>),
+) -> Result<(), String> {
+    memory.grow(program, rows);
+    for (input, kind) in program.inputs.iter().enumerate() {
+        let Input::Elements(slot) = *kind else { unreachable!("an input of no categories") };
+        let end = rows * program.slots[slot].width;
+        write(input, memory.slots[slot].view_mut(0..end));
+    }
+    program.steps.iter().try_for_each(|step| program.step(step, rows, memory))
+}
+
+/// What an output is for a row of those that were computed last.
+pub(crate) fn found<'a>(
+    program: &'a Program,
+    output: usize,
+    row: usize,
+    memory: &'a Memory,
+) -> View<'a> {
+    program.view(program.outputs[output], row..row + 1, memory)
+}
+
 /// Reads the inputs of a block.
 fn read(
     program: &Program,

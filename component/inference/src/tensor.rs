@@ -1,6 +1,7 @@
 //! What operators of this crate see of tract's tensors.
 
 use std::fmt;
+use std::ops::Range;
 
 use tract_hir::internal::*;
 
@@ -225,6 +226,37 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Some of the elements.
+    pub(crate) fn part(self, range: Range<usize>) -> View<'a> {
+        match self {
+            View::F32(values) => View::F32(&values[range]),
+            View::F64(values) => View::F64(&values[range]),
+            View::I32(values) => View::I32(&values[range]),
+            View::I64(values) => View::I64(&values[range]),
+            View::Bool(values) => View::Bool(&values[range]),
+            View::Text(values) => View::Text(&values[range]),
+        }
+    }
+
+    /// Whether both have the same elements, bit for bit.
+    pub(crate) fn is_same(self, other: View<'_>) -> bool {
+        match (self, other) {
+            (View::F32(a), View::F32(b)) => {
+                let mut pairs = a.iter().zip(b);
+                a.len() == b.len() && pairs.all(|(a, b)| a.to_bits() == b.to_bits())
+            }
+            (View::F64(a), View::F64(b)) => {
+                let mut pairs = a.iter().zip(b);
+                a.len() == b.len() && pairs.all(|(a, b)| a.to_bits() == b.to_bits())
+            }
+            (View::I32(a), View::I32(b)) => a == b,
+            (View::I64(a), View::I64(b)) => a == b,
+            (View::Bool(a), View::Bool(b)) => foretold_kernels::elements::are_same(a, b),
+            (View::Text(a), View::Text(b)) => a == b,
+            _ => false,
+        }
+    }
+
     /// An element as a float64; a truth value is 0 or 1.
     pub(crate) fn number(&self, index: usize) -> f64 {
         match self {
@@ -290,6 +322,18 @@ impl<'a> ViewMut<'a> {
             Some(Element::Text) => ViewMut::Text(plain.as_slice_mut()?),
             None => bail!("a tensor of type {:?}", plain.datum_type()),
         })
+    }
+
+    /// Some of the elements.
+    pub(crate) fn part(&mut self, range: Range<usize>) -> ViewMut<'_> {
+        match self {
+            ViewMut::F32(values) => ViewMut::F32(&mut values[range]),
+            ViewMut::F64(values) => ViewMut::F64(&mut values[range]),
+            ViewMut::I32(values) => ViewMut::I32(&mut values[range]),
+            ViewMut::I64(values) => ViewMut::I64(&mut values[range]),
+            ViewMut::Bool(values) => ViewMut::Bool(&mut values[range]),
+            ViewMut::Text(values) => ViewMut::Text(&mut values[range]),
+        }
     }
 
     pub(crate) fn element(&self) -> Element {

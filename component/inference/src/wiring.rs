@@ -7,20 +7,23 @@
 //!
 //! Where a shape depends on the request all the same, the part of the graph that it is in is found
 //! out in a first round, and is one operator in a second one: see [`late`](crate::late). That
-//! operator goes through its nodes in the same way for each row, with nothing but constants.
+//! operator goes through its nodes in the same way for a row, whose values are known, and notes on
+//! which of them the graph depends that it makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tract_hir::internal::*;
 
 use crate::binding::Source;
+use crate::buffer::Buffer;
 use crate::error::{LoadError, failed};
 use crate::graph;
-use crate::late::{Late, Part};
+use crate::late::{Late, Part, Plan, Traced};
 use crate::node::{Node, Operand, node_name, operator_name};
 use crate::ops::kernel::{self, KernelOp};
 use crate::ops::{self, BRANCHES, Built, Choose};
 use crate::opset;
+use crate::program::Program;
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 use crate::tensor::{self, Element, Fact, Keys, View};
 
@@ -50,8 +53,21 @@ enum Mode {
     Known,
     /// Nodes whose shapes are not known are noted.
     Finds(Found),
-    /// All values are known and computed at once: so many elements are held.
-    Computes(usize),
+    /// All values are known, and computed at once.
+    Traces(Trace),
+}
+
+/// What is noted while a graph is made for one row.
+#[derive(Default)]
+struct Trace {
+    /// How many elements are held.
+    held: usize,
+    /// What the graph was made for: it is right for all rows for which these values are the same.
+    guards: Vec<(OutletId, Arc<Tensor>)>,
+    /// Where constants are in the model, by their addresses, which are theirs as long as they are kept.
+    constants: BTreeMap<*const Tensor, (Arc<Tensor>, OutletId)>,
+    /// How many bytes there are of constants for its operators.
+    bytes: usize,
 }
 
 /// Nodes whose shapes depend on the request.
@@ -74,17 +90,37 @@ enum Wire {
         values: OutletId,
     },
     Sequence(Vec<OutletId>),
-    /// What is computed already, and not in the model.
-    Value(Arc<Tensor>),
-    Values(Vec<Arc<Tensor>>),
+    /// What is computed already.
+    Value(Known),
+    Values(Vec<Known>),
     /// A tensor whose shape depends on the request.
     Late,
+}
+
+/// A tensor whose elements are known, for one row.
+#[derive(Clone)]
+struct Known {
+    tensor: Arc<Tensor>,
+    /// Where it is in the model, if it depends on the row.
+    outlet: Option<OutletId>,
+}
+
+impl Known {
+    fn constant(tensor: Arc<Tensor>) -> Known {
+        Known { tensor, outlet: None }
+    }
+
+    /// Of a shape that is the same for all rows of the graph: without elements it depends on none.
+    fn of_row(tensor: Arc<Tensor>, outlet: OutletId) -> Known {
+        let outlet = (tensor.len() > 0).then_some(outlet);
+        Known { tensor, outlet }
+    }
 }
 
 impl Wire {
     /// How many elements it holds itself.
     fn elements(&self) -> usize {
-        let of = |value: &Arc<Tensor>| value.len().max(TENSOR);
+        let of = |value: &Known| value.tensor.len().max(TENSOR);
         match self {
             Wire::Value(value) => of(value),
             Wire::Values(values) => values.iter().map(of).sum(),
@@ -183,11 +219,18 @@ fn wire_body(
 }
 
 /// A tensor that a node reads.
-enum Read<'a> {
+enum Read {
     /// One of the model, and the keys if its elements are the values of a map.
-    Outlet(OutletId, Option<&'a Keys>),
-    /// One that is not in the model.
-    Value(Arc<Tensor>),
+    Outlet(OutletId, Option<Keys>),
+    /// One whose elements are known, for one row.
+    Value(Known),
+}
+
+impl Read {
+    /// Whether it depends on the row.
+    fn is_of_row(&self) -> bool {
+        matches!(self, Read::Value(Known { outlet: Some(_), .. }))
+    }
 }
 
 fn too_many_outputs(node: &NodeProto, all: usize) -> String {
@@ -208,26 +251,46 @@ struct Row {
 }
 
 impl Row {
-    fn compute(&self, views: &[View<'_>]) -> Result<Vec<Arc<Tensor>>, LoadError> {
-        let mut wires = Wires::new(self.opsets, Mode::Computes(0));
+    /// Computes a row, and makes the plan for all that go the same way, if there is one.
+    fn trace(&self, views: &[View<'_>]) -> Result<Traced, LoadError> {
+        let mut wires = Wires::new(self.opsets, Mode::Traces(Trace::default()));
         for (name, constant) in &self.constants {
-            wires.wires.insert(name.clone(), Wire::Value(constant.clone()));
+            let wire = Wire::Value(Known::constant(constant.clone()));
+            wires.wires.insert(name.clone(), wire);
         }
         for ((name, fact), view) in self.inputs.iter().zip(views) {
-            let value = view.tensor(&fact.shape).map_err(failed)?.into_arc_tensor();
-            wires.wires.insert(name.clone(), Wire::Value(value));
+            let tensor = view.tensor(&fact.shape).map_err(failed)?.into_arc_tensor();
+            let outlet = wires.source(name, fact)?;
+            wires.wires.insert(name.clone(), Wire::Value(Known { tensor, outlet: Some(outlet) }));
         }
         wires.nodes(self.nodes.iter().map(|(position, node)| (*position, node)))?;
         let outputs = self.outputs.iter().map(|name| match find(&wires.wires, name)? {
             Wire::Value(value) => Ok(value.clone()),
             _ => Err(LoadError::Graph(format!("'{name}' is a sequence"))),
         });
-        outputs.collect()
+        let outputs = outputs.collect::<Result<Vec<Known>, LoadError>>()?;
+        let plan = wires.plan(&outputs).map_err(failed)?;
+        Ok(Traced { outputs: outputs.into_iter().map(|it| it.tensor).collect(), plan })
     }
 }
 
-/// The values of outlets of a model of constants.
-fn evaluate(model: &TypedModel, outlets: &[OutletId]) -> TractResult<Vec<Arc<Tensor>>> {
+/// What operators give that are made for known tensors.
+fn evaluate(
+    built: &Built,
+    node: &NodeProto,
+    inputs: &[Arc<Tensor>],
+) -> TractResult<Vec<Arc<Tensor>>> {
+    if let Built::Kernel { kernel, uses, outputs } = built {
+        let inputs = uses.iter().map(|&it| inputs.get(it).map(|it| &**it));
+        let inputs = inputs.collect::<Option<Vec<&Tensor>>>().context("an input is missing")?;
+        let found = kernel::compute(&**kernel, inputs.into_iter(), outputs)?;
+        return Ok(found.into_iter().map(|it| it.into_arc_tensor()).collect());
+    }
+    let model = &mut TypedModel::default();
+    let inputs =
+        inputs.iter().map(|it| model.add_const(format!("{}", model.nodes.len()), it.clone()));
+    let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
+    let outlets = built.wire(&node.op_type, "node", model, &inputs)?;
     let mut values: Vec<TVec<TValue>> = Vec::with_capacity(model.nodes.len());
     for node in &model.nodes {
         let inputs = node.inputs.iter().map(|it| values[it.node][it.slot].clone()).collect();
@@ -263,11 +326,11 @@ impl Wires {
     fn constant(&mut self, name: &str, constant: Arc<Tensor>) -> Result<(), LoadError> {
         let label = format!("{}initializer:{name}", self.prefix);
         let wire = match self.mode {
-            Mode::Computes(_) => Wire::Value(constant),
+            Mode::Traces(_) => Wire::Value(Known::constant(constant)),
             _ => Wire::Tensor(self.model.add_const(label, constant).map_err(failed)?),
         };
-        if let Mode::Computes(held) = &mut self.mode {
-            *held += wire.elements();
+        if let Mode::Traces(trace) = &mut self.mode {
+            trace.held += wire.elements();
         }
         self.wires.insert(name.to_owned(), wire);
         Ok(())
@@ -355,8 +418,17 @@ impl Wires {
                 }
             };
         }
+        // What decides which graph is made, and what graphs inside it take for constants.
+        if matches!(self.mode, Mode::Traces(_)) {
+            let names = if is_choice {
+                node.input.iter().map(String::as_str).collect()
+            } else {
+                graph::captured(node)
+            };
+            names.into_iter().for_each(|name| self.fix(name));
+        }
         // The tensors that it reads; those of a sequence side by side.
-        let mut read: Vec<Option<Read<'_>>> = Vec::new();
+        let mut read: Vec<Option<Read>> = Vec::new();
         let mut sequence = None;
         for (position, name) in node.input.iter().enumerate() {
             if name.is_empty() {
@@ -367,7 +439,7 @@ impl Wires {
                 Wire::Tensor(outlet) => read.push(Some(Read::Outlet(*outlet, None))),
                 Wire::Value(value) => read.push(Some(Read::Value(value.clone()))),
                 Wire::Map { keys, values } if ops::takes_maps(node) => {
-                    read.push(Some(Read::Outlet(*values, Some(keys))));
+                    read.push(Some(Read::Outlet(*values, Some(keys.clone()))));
                 }
                 Wire::Sequence(elements) if position == 0 && ops::takes_sequences(node) => {
                     sequence = Some(elements.len());
@@ -384,57 +456,74 @@ impl Wires {
                 Wire::Late => return Err(failed(format!("it reads '{name}', of no known shape"))),
             }
         }
-        let facts = read.iter().flatten().map(|it| match it {
-            Read::Outlet(outlet, _) => {
-                let fact = self.model.outlet_fact(*outlet)?;
-                Ok((Fact::of(fact)?, fact.konst.clone()))
-            }
-            Read::Value(value) => Ok((Fact::of_tensor(value)?, Some(value.clone()))),
-        });
-        let facts = facts.collect::<TractResult<Vec<_>>>().map_err(show)?;
-        let mut known = facts.iter();
-        let operands = read.iter().map(|input| {
-            let keys = match input.as_ref()? {
-                Read::Outlet(_, keys) => *keys,
-                Read::Value(_) => None,
-            };
-            let (fact, constant) = known.next()?;
-            Some(Operand { fact, constant: constant.as_deref(), keys })
-        });
-        let operands = operands.collect();
         let opsets = (node.opset.unwrap_or(self.opset), node.ml_opset.unwrap_or(self.ml_opset));
-        let wire_body = |body: &GraphProto, inputs: &[Fact]| {
-            let captured = self.captured(node)?;
-            wire_body(opsets, &captured, body, inputs).map_err(|error| error.to_string())
+        let (built, stretched) = loop {
+            let facts = read.iter().flatten().map(|it| match it {
+                Read::Outlet(outlet, _) => {
+                    let fact = self.model.outlet_fact(*outlet)?;
+                    Ok((Fact::of(fact)?, fact.konst.clone()))
+                }
+                Read::Value(Known { tensor, outlet }) => {
+                    let constant = outlet.is_none().then(|| tensor.clone());
+                    Ok((Fact::of_tensor(tensor)?, constant))
+                }
+            });
+            let facts = facts.collect::<TractResult<Vec<_>>>().map_err(show)?;
+            let mut known = facts.iter();
+            let operands = read.iter().map(|input| {
+                let keys = match input.as_ref()? {
+                    Read::Outlet(_, keys) => keys.as_ref(),
+                    Read::Value(_) => None,
+                };
+                let (fact, constant) = known.next()?;
+                Some(Operand { fact, constant: constant.as_deref(), keys })
+            });
+            let operands = operands.collect();
+            let wire_body = |body: &GraphProto, inputs: &[Fact]| {
+                let captured = self.captured(node)?;
+                wire_body(opsets, &captured, body, inputs).map_err(|error| error.to_string())
+            };
+            let view = Node::new(node, opsets, operands, sequence, &wire_body);
+            let built = build(&view).and_then(|built| view.refuse_unread().map(|()| built));
+            let needed = view.needed_value();
+            let reason = match (built, &self.mode) {
+                (Ok(built), _) => break (built, view.stretched()),
+                (Err(reason), Mode::Finds(_)) if needed.is_some() => {
+                    return self.put_off(node, &[], failed(reason));
+                }
+                (Err(reason), _) => reason,
+            };
+            // It may be one that can be made for these values only.
+            let of_row = |at: &usize| read[*at].as_ref().is_some_and(Read::is_of_row);
+            let fixed: Vec<usize> = match needed.filter(of_row) {
+                Some(position) => vec![position],
+                None => (0..read.len()).filter(of_row).collect(),
+            };
+            if fixed.is_empty() {
+                return Err(failed(reason));
+            }
+            for position in fixed {
+                let Some(Read::Value(known)) = &mut read[position] else { continue };
+                match sequence {
+                    None => self.fix(&node.input[position]),
+                    Some(_) => self.guard(&mut known.clone()),
+                }
+                known.outlet = None;
+            }
         };
-        let view = Node::new(node, opsets, operands, sequence, &wire_body);
-        let built = build(&view).and_then(|built| view.refuse_unread().map(|()| built));
-        let built = match (built, &self.mode) {
-            (Err(reason), Mode::Finds(_)) if view.needs_values() => {
-                return self.put_off(node, &[], failed(reason));
-            }
-            (built, _) => built.map_err(failed)?,
-        };
-        let stretched = view.stretched();
-        if let (Built::Kernel { kernel, uses, outputs }, Mode::Computes(_)) = (&built, &self.mode) {
-            let inputs = uses.iter().map(|&it| facts.get(it).and_then(|(_, value)| value.as_ref()));
-            let inputs = inputs.collect::<Option<Vec<_>>>();
-            let inputs = inputs.ok_or_else(|| failed("an input is missing".into()))?;
-            let found = kernel::compute(&**kernel, inputs.into_iter().map(|it| &**it), outputs);
-            let found = found.map_err(show)?;
-            if node.output.len() > found.len() {
-                return Err(failed(too_many_outputs(node, found.len())));
-            }
-            for (name, value) in node.output.iter().zip(found) {
-                self.give(name, Wire::Value(value.into_arc_tensor()));
-            }
-            return self.check_held().map_err(failed);
+        if matches!(self.mode, Mode::Traces(_)) && !matches!(built, Built::Choice(_)) {
+            let read = read.into_iter().flatten().filter_map(|it| match it {
+                Read::Value(known) => Some(known),
+                Read::Outlet(..) => None,
+            });
+            let read: Vec<Known> = read.collect();
+            return self.compute(position, node, &built, &read).map_err(show);
         }
         self.stretched.extend(stretched);
         let inputs = read.into_iter().flatten().map(|it| match it {
             Read::Outlet(outlet, _) => Ok(outlet),
-            Read::Value(value) => {
-                self.model.add_const(format!("value:{}", self.model.nodes.len()), value)
+            Read::Value(known) => {
+                self.model.add_const(format!("value:{}", self.model.nodes.len()), known.tensor)
             }
         });
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>().map_err(show)?;
@@ -453,35 +542,109 @@ impl Wires {
         if !is_sequence && node.output.len() > wired.len() {
             return Err(failed(too_many_outputs(node, wired.len())));
         }
-        let values = match &mut self.mode {
-            Mode::Computes(_) => {
-                let values = evaluate(&self.model, &wired).map_err(show)?;
-                self.model = TypedModel::default();
-                Some(values)
-            }
-            _ => None,
-        };
         if is_sequence {
-            let wire = values.map_or_else(|| Wire::Sequence(wired.to_vec()), Wire::Values);
-            self.give(&node.output[0], wire);
-            return self.check_held().map_err(failed);
+            self.give(&node.output[0], Wire::Sequence(wired.to_vec()));
+            return Ok(());
         }
-        for (position, name) in node.output.iter().enumerate() {
-            self.give(
-                name,
-                match &values {
-                    Some(values) => Wire::Value(values[position].clone()),
-                    None => Wire::Tensor(wired[position]),
-                },
-            );
+        for (name, &outlet) in node.output.iter().zip(&wired) {
+            self.give(name, Wire::Tensor(outlet));
         }
-        self.check_held().map_err(failed)
+        Ok(())
+    }
+
+    /// Computes a node, and adds it to the model if it depends on the row.
+    fn compute(
+        &mut self,
+        position: usize,
+        node: &NodeProto,
+        built: &Built,
+        inputs: &[Known],
+    ) -> TractResult<()> {
+        let tensors: Vec<Arc<Tensor>> = inputs.iter().map(|it| it.tensor.clone()).collect();
+        let found = evaluate(built, node, &tensors)?;
+        let found: Vec<Known> = if inputs.iter().any(|it| it.outlet.is_some()) {
+            if let Mode::Traces(trace) = &mut self.mode {
+                let constants = inputs.iter().filter(|it| it.outlet.is_none());
+                let bytes = |it: &Known| it.tensor.len() * it.tensor.datum_type().size_of();
+                trace.bytes += constants.map(bytes).sum::<usize>();
+            }
+            let outlets = inputs.iter().map(|it| self.outlet(it));
+            let outlets = outlets.collect::<TractResult<TVec<OutletId>>>()?;
+            let name = format!("{}{}", self.prefix, graph::typed_name(position, node));
+            let wired = built.wire(&node.op_type, &name, &mut self.model, &outlets)?;
+            found
+                .into_iter()
+                .zip(wired)
+                .map(|(tensor, outlet)| Known::of_row(tensor, outlet))
+                .collect()
+        } else {
+            found.into_iter().map(Known::constant).collect()
+        };
+        if matches!((built, &node.output[..]), (Built::Sequence(_), [_])) {
+            self.give(&node.output[0], Wire::Values(found));
+            return self.check_held().map_err(TractError::msg);
+        }
+        if node.output.len() > found.len() {
+            bail!(too_many_outputs(node, found.len()));
+        }
+        for (name, value) in node.output.iter().zip(found) {
+            self.give(name, Wire::Value(value));
+        }
+        self.check_held().map_err(TractError::msg)
+    }
+
+    /// Where a known tensor is in the model.
+    fn outlet(&mut self, known: &Known) -> TractResult<OutletId> {
+        if let Some(outlet) = known.outlet {
+            return Ok(outlet);
+        }
+        let address = Arc::as_ptr(&known.tensor);
+        if let Mode::Traces(trace) = &self.mode
+            && let Some(&(_, outlet)) = trace.constants.get(&address)
+        {
+            return Ok(outlet);
+        }
+        let label = format!("value:{}", self.model.nodes.len());
+        let outlet = self.model.add_const(label, known.tensor.clone())?;
+        if let Mode::Traces(trace) = &mut self.mode {
+            trace.constants.insert(address, (known.tensor.clone(), outlet));
+        }
+        Ok(outlet)
+    }
+
+    /// Takes a tensor that depends on the row for a constant from now on.
+    fn guard(&mut self, known: &mut Known) {
+        if let (Mode::Traces(trace), Some(outlet)) = (&mut self.mode, known.outlet.take()) {
+            trace.guards.push((outlet, known.tensor.clone()));
+        }
+    }
+
+    /// [`Wires::guard`] of what a name stands for.
+    fn fix(&mut self, name: &str) {
+        if let Some(Wire::Value(mut known)) = self.wires.get(name).cloned()
+            && known.outlet.is_some()
+        {
+            self.guard(&mut known);
+            self.wires.insert(name.to_owned(), Wire::Value(known));
+        }
+    }
+
+    /// The plan of a row that was traced; `None` if it is a graph for tract.
+    fn plan(mut self, outputs: &[Known]) -> TractResult<Option<Plan>> {
+        let outlets = outputs.iter().map(|it| self.outlet(it));
+        let mut outlets = outlets.collect::<TractResult<TVec<OutletId>>>()?;
+        let Mode::Traces(Trace { guards, bytes, .. }) = self.mode else { return Ok(None) };
+        outlets.extend(guards.iter().map(|(outlet, _)| *outlet));
+        self.model.select_output_outlets(&outlets)?;
+        let guards = guards.iter().map(|(_, tensor)| Buffer::of(tensor));
+        let guards = guards.collect::<TractResult<Vec<Buffer>>>()?;
+        Ok(Program::of(&self.model, None).map(|program| Plan::new(program, guards, bytes)))
     }
 
     fn give(&mut self, name: &str, wire: Wire) {
         if !name.is_empty() {
-            if let Mode::Computes(held) = &mut self.mode {
-                *held += wire.elements();
+            if let Mode::Traces(trace) = &mut self.mode {
+                trace.held += wire.elements();
             }
             self.wires.insert(name.to_owned(), wire);
             self.added.push(name.to_owned());
@@ -489,8 +652,8 @@ impl Wires {
     }
 
     fn check_held(&self) -> Result<(), String> {
-        match self.mode {
-            Mode::Computes(held) if held > MAX_ELEMENTS => Err(format!(
+        match &self.mode {
+            Mode::Traces(Trace { held, .. }) if *held > MAX_ELEMENTS => Err(format!(
                 "{held} elements where shapes depend on the request, expected at most \
                  {MAX_ELEMENTS}"
             )),
@@ -619,8 +782,8 @@ impl Wires {
         let outputs = outputs.collect::<Result<Vec<Wire>, LoadError>>()?;
         for name in self.added.drain(mark..) {
             let removed = self.wires.remove(&name);
-            if let Mode::Computes(held) = &mut self.mode {
-                *held = held.saturating_sub(removed.map_or(0, |wire| wire.elements()));
+            if let Mode::Traces(trace) = &mut self.mode {
+                trace.held = trace.held.saturating_sub(removed.map_or(0, |wire| wire.elements()));
             }
         }
         self.prefix.truncate(length);
@@ -663,10 +826,10 @@ impl Wires {
         }
         let facts = outputs.iter().map(|(_, fact)| fact.clone()).collect();
         let names = row.outputs.clone();
-        let compute = Box::new(move |views: &[View<'_>]| {
-            row.compute(views).map_err(|error| error.to_string())
-        });
-        let op = KernelOp::new("Late", Arc::new(Late { compute, outputs }), facts);
+        let inputs: Vec<Fact> = row.inputs.iter().map(|(_, fact)| fact.clone()).collect();
+        let trace =
+            Box::new(move |views: &[View<'_>]| row.trace(views).map_err(|error| error.to_string()));
+        let op = KernelOp::new("Late", Arc::new(Late::new(trace, &inputs, outputs)), facts);
         let wired = self.model.wire_node("late", op, &outlets).map_err(failed)?;
         names.iter().zip(wired).for_each(|(name, outlet)| self.give(name, Wire::Tensor(outlet)));
         Ok(())
@@ -679,7 +842,7 @@ impl Wires {
                 Some(Wire::Tensor(outlet)) => {
                     self.model.outlet_fact(*outlet).map_err(|e| e.to_string())?.konst.clone()
                 }
-                Some(Wire::Value(value)) => Some(value.clone()),
+                Some(Wire::Value(value)) => Some(value.tensor.clone()),
                 _ => None,
             };
             let constant = constant.ok_or_else(|| {

@@ -60,6 +60,16 @@ pub fn relu(x: &[f32], y: &mut [f32]) {
     zip(y, x, |_, x| x.simd_lt(zero).select(zero, x));
 }
 
+/// Whether both have the same truth values. WebAssembly's own comparison goes byte by byte.
+#[inline(never)]
+pub fn are_same(a: &[bool], b: &[bool]) -> bool {
+    let ((a_turns, a_rest), (b_turns, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    // SAFETY: each is a byte.
+    let bits = |truths: &[bool; 16]| unsafe { std::mem::transmute::<[bool; 16], u128>(*truths) };
+    let mut pairs = a_turns.iter().zip(b_turns);
+    a.len() == b.len() && a_rest == b_rest && pairs.all(|(a, b)| bits(a) == bits(b))
+}
+
 #[inline(always)]
 fn each(y: &mut [f32], x: &[f32], function: impl Fn(f32x4, f32x4) -> f32x4) {
     if let &[x] = x {
@@ -155,6 +165,20 @@ mod tests {
                 repeat(&x, &mut y);
                 let expected: Vec<f32> = x.iter().copied().cycle().take(y.len()).collect();
                 assert_eq!(bits(&y), bits(&expected));
+            }
+        }
+    }
+
+    #[test]
+    fn truth_values_are_the_same_or_not() {
+        for length in 0..50 {
+            let truths: Vec<bool> = (0..length).map(|i| i % 3 == 0).collect();
+            assert!(are_same(&truths, &truths.clone()));
+            assert!(!are_same(&truths, &[&truths[..], &[true]].concat()));
+            for at in 0..length {
+                let mut other = truths.clone();
+                other[at] = !other[at];
+                assert!(!are_same(&truths, &other));
             }
         }
     }

@@ -18,7 +18,8 @@ pub(crate) fn one_hot(node: &Node<'_>) -> Result<Built, String> {
     let (indices, depth, values) = (node.input(0)?, node.input(1)?, node.input(2)?);
     indices.numeric()?;
     let constant = depth.constant.filter(|it| it.len() == 1);
-    let constant = constant.ok_or_else(|| node.needs_value("a depth that is not one constant"))?;
+    let constant =
+        constant.ok_or_else(|| node.needs_value(1, "a depth that is not one constant"))?;
     depth.numeric()?;
     let view = View::of(constant).map_err(|e| e.to_string())?;
     let found = view.integer(0).unwrap_or_else(|| truncated(view.number(0)));

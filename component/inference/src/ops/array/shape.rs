@@ -367,9 +367,10 @@ pub(crate) fn range(node: &Node<'_>) -> Result<Built, String> {
     node.exactly(3)?;
     let (operands, element) = node.uniform_inputs()?;
     let mut bounds = Vec::with_capacity(3);
-    for operand in &operands {
+    for (position, operand) in operands.iter().enumerate() {
         let constant = operand.constant.filter(|it| it.len() == 1);
-        bounds.push(constant.ok_or_else(|| node.needs_value("a bound that is not one constant"))?);
+        let reason = "a bound that is not one constant";
+        bounds.push(constant.ok_or_else(|| node.needs_value(position, reason))?);
     }
     let views = bounds.iter().map(|it| View::of(it)).collect::<TractResult<Vec<_>>>();
     let views = views.map_err(|e| e.to_string())?;
@@ -402,9 +403,9 @@ pub(crate) fn range(node: &Node<'_>) -> Result<Built, String> {
 /// The positions of elements other than zero, of a constant: else nobody knows how many there are.
 pub(crate) fn non_zero(node: &Node<'_>) -> Result<Built, String> {
     let input = node.input(0)?;
-    let constant = input
-        .constant
-        .ok_or_else(|| node.needs_value("input 0 depends on the request, expected a constant"))?;
+    let constant = input.constant.ok_or_else(|| {
+        node.needs_value(0, "input 0 depends on the request, expected a constant")
+    })?;
     if input.fact.element == Element::Text {
         return Err("an input of strings, expected numbers".into());
     }

@@ -185,7 +185,7 @@ pub(crate) fn compress(node: &Node<'_>) -> Result<Built, String> {
     let shape = &node.input(0)?.fact.shape;
     let condition = node.input(1)?;
     let constant = condition.constant;
-    let constant = constant.ok_or_else(|| node.needs_value("input 1 depends on the request"))?;
+    let constant = constant.ok_or_else(|| node.needs_value(1, "input 1 depends on the request"))?;
     let View::Bool(condition) = View::of(constant).map_err(|e| e.to_string())? else {
         return Err(format!("a condition of type {}, expected bool", condition.fact.element));
     };

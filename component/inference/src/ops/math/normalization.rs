@@ -3,12 +3,14 @@
 //!
 //! The latter are computed in float64 and rounded once; onnxruntime's sums are of float32.
 
+use foretold_kernels::elements::{self, Operation};
+
 use crate::math::Float;
 use crate::node::{Node, axis};
 use crate::ops::built::Built;
 use crate::ops::kernel::{Kernel, Rows};
 use crate::ops::math::broadcast::{Stretch, Stretched, broadcast, each};
-use crate::tensor::{Fact, View, ViewMut, elements};
+use crate::tensor::{self, Fact, View, ViewMut};
 
 /// (x - mean) / √(variance + epsilon) · scale + bias, per channel.
 #[derive(Debug)]
@@ -42,27 +44,56 @@ pub(crate) fn batch_normalization(node: &Node<'_>) -> Result<Built, String> {
     let kernel = BatchNormalization {
         size: shape.iter().skip(2).product(),
         channels,
-        row: elements(shape)?,
+        row: tensor::elements(shape)?,
         epsilon: node.float("epsilon")?.unwrap_or(1e-5),
     };
     Ok(Built::kernel(kernel, (0..5).collect(), vec![Fact::new(element, shape.clone())]))
 }
 
+/// How often numbers are repeated to fill the elements of rows.
+trait Lines: Float {
+    /// Whether it was done: y = x · factor + offset, where these are repeated.
+    fn repeated(_x: &[Self], _lines: &[(Self, Self)], _y: &mut [Self]) -> bool {
+        false
+    }
+}
+
+impl Lines for f64 {}
+
+impl Lines for f32 {
+    fn repeated(x: &[f32], lines: &[(f32, f32)], y: &mut [f32]) -> bool {
+        let (factors, offsets): (Vec<f32>, Vec<f32>) = lines.iter().copied().unzip();
+        y.copy_from_slice(x);
+        elements::combine(Operation::Mul, y, &factors);
+        elements::combine(Operation::Add, y, &offsets);
+        true
+    }
+}
+
 impl BatchNormalization {
-    fn of<T: Float>(&self, x: &[T], statistics: [&[T]; 4], y: &mut [T]) {
+    fn of<T: Lines>(&self, x: &[T], statistics: [&[T]; 4], y: &mut [T]) {
         let epsilon = T::from_f64(self.epsilon.into());
         let each = Stretched::same(self.channels);
-        let rows = y.chunks_exact_mut(self.row.max(1)).zip(x.chunks_exact(self.row.max(1)));
         let is_constant = statistics.iter().all(|it| it.len() == self.channels);
         let mut lines: Vec<(T, T)> = Vec::with_capacity(self.channels);
+        let of_row = |row: usize, lines: &mut Vec<(T, T)>| {
+            let [scale, bias, mean, variance] = statistics.map(|it| each.of_row(it, row));
+            lines.clear();
+            lines.extend((0..self.channels).map(|channel| {
+                let factor = scale[channel] * (T::one() / (variance[channel] + epsilon).sqrt());
+                (factor, bias[channel] - mean[channel] * factor)
+            }));
+        };
+        if is_constant {
+            of_row(0, &mut lines);
+            if self.size == 1 && self.channels > 0 && T::repeated(x, &lines, y) {
+                return;
+            }
+        }
+        let rows = y.chunks_exact_mut(self.row.max(1)).zip(x.chunks_exact(self.row.max(1)));
         for (row, (y, x)) in rows.enumerate() {
-            if row == 0 || !is_constant {
-                let [scale, bias, mean, variance] = statistics.map(|it| each.of_row(it, row));
-                lines.clear();
-                lines.extend((0..self.channels).map(|channel| {
-                    let factor = scale[channel] * (T::one() / (variance[channel] + epsilon).sqrt());
-                    (factor, bias[channel] - mean[channel] * factor)
-                }));
+            if !is_constant {
+                of_row(row, &mut lines);
             }
             let channels = y.chunks_mut(self.size.max(1)).zip(x.chunks(self.size.max(1)));
             for ((y, x), &(factor, offset)) in channels.zip(lines.iter().cycle()) {
@@ -257,9 +288,9 @@ fn over_last(node: &Node<'_>, centred: bool) -> Result<Built, String> {
             return Err(format!("a scale or bias of shape {:?}", operand.fact.shape));
         }
         let [_, stretch] = each(both);
-        stretches.push(Stretched { stretch, length: elements(&operand.fact.shape)? });
+        stretches.push(Stretched { stretch, length: tensor::elements(&operand.fact.shape)? });
     }
-    let all = elements(shape)?;
+    let all = tensor::elements(shape)?;
     let count = all / size;
     let mut stretches = stretches.into_iter();
     let kernel = Normalization {
