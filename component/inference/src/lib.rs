@@ -77,4 +77,4 @@ pub use model::OnnxModel;
 
 /// Number of the arithmetic. It is raised whenever a bit of any answer changes, and is part of what
 /// a cache key is made of, so that answers of other arithmetic are never served.
-pub const SEMANTICS: u32 = 5;
+pub const SEMANTICS: u32 = 6;

@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 use foretold_kernels::exponential;
+use foretold_kernels::nodes::{self, Node};
 use libm::{exp, log};
 
 /// float32 or float64, for operators that compute in the type of their input, as onnxruntime does.
@@ -50,6 +51,15 @@ pub(crate) trait Float:
     /// The product of two float32 is exact in float64.
     fn fused(self, y: Self, sum: Self) -> Self;
 
+    /// The leaves that a row comes to, by the loop that there is for the type.
+    fn leaves(
+        nodes: &[Node<Self>],
+        plain: bool,
+        roots: &[u32],
+        row: &[Self],
+        leaves: &mut Vec<u32>,
+    );
+
     fn is_nan(self) -> bool {
         self.to_f64().is_nan()
     }
@@ -84,6 +94,10 @@ pub(crate) trait Float:
 impl Float for f32 {
     const MAX: f32 = f32::MAX;
 
+    fn leaves(nodes: &[Node<f32>], plain: bool, roots: &[u32], row: &[f32], leaves: &mut Vec<u32>) {
+        nodes::leaves_of_singles(nodes, plain, roots, row, leaves);
+    }
+
     fn exp_all(numbers: &mut [f32]) {
         exponential::exp(numbers);
     }
@@ -107,6 +121,10 @@ impl Float for f32 {
 
 impl Float for f64 {
     const MAX: f64 = f64::MAX;
+
+    fn leaves(nodes: &[Node<f64>], plain: bool, roots: &[u32], row: &[f64], leaves: &mut Vec<u32>) {
+        nodes::leaves_of_doubles(nodes, plain, roots, row, leaves);
+    }
 
     fn fused(self, y: f64, sum: f64) -> f64 {
         sum + self * y

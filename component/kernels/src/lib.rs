@@ -12,6 +12,7 @@
 pub mod columns;
 pub mod elements;
 pub mod exponential;
+pub mod nodes;
 pub mod product;
 pub mod similarity;
 pub mod trees;

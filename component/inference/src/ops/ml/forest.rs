@@ -5,6 +5,7 @@
 //! of float32 become [`Trees`] of 8 bytes a node, which walk several rows or trees at once.
 
 use foretold_kernels::columns;
+use foretold_kernels::nodes::{FEATURE_BITS, LEAF, MISSING_IS_TRUE, Node as TreeNode};
 use foretold_kernels::trees::{Source, Trees, take_number};
 use tract_hir::internal::{TVec, tvec};
 
@@ -12,24 +13,6 @@ use crate::math::Float;
 use crate::node::Node;
 use crate::ops::ml::product;
 use crate::tensor::View;
-
-/// A test of one feature, or a leaf.
-#[derive(Clone, Debug)]
-struct TreeNode<T> {
-    /// Threshold; of a leaf, the weight of its first vote.
-    value: T,
-    /// The feature, and above its bits how it is tested; or [`LEAF`].
-    test: u32,
-    /// Where to go if the test holds; of a leaf, where its votes start.
-    yes: u32,
-    /// Where to go otherwise; of a leaf, how many votes it has.
-    no: u32,
-}
-
-const LEAF: u32 = u32::MAX;
-const FEATURE_BITS: u32 = 24;
-/// The test also holds for NaN.
-const MISSING_IS_TRUE: u32 = 1 << 27;
 
 /// The tests, by number. Features tested with the first one need no decoding.
 pub(crate) const MODES: [&str; 6] =
@@ -291,8 +274,10 @@ impl<T: Row> Forest<T> {
                 });
             }
             (Walk::Nodes { nodes, roots, votes, plain }, _) => {
-                for &root in roots {
-                    let leaf = descend(nodes, *plain, root, row);
+                let mut leaves = Vec::with_capacity(roots.len());
+                T::leaves(nodes, *plain, roots, row, &mut leaves);
+                for leaf in leaves {
+                    let leaf = &nodes[leaf as usize];
                     let (start, count) = (leaf.yes as usize, leaf.no as usize);
                     visit(Leaf { weight: leaf.value, votes: &votes[start..start + count] });
                 }
@@ -612,36 +597,6 @@ fn branch<T: Float>(node: &TreeNode<T>) -> Option<Source> {
         3 => above(threshold),
         _ => None,
     }
-}
-
-/// The leaf that a row comes to from a root on.
-fn descend<'a, T: Float>(
-    nodes: &'a [TreeNode<T>],
-    plain: bool,
-    root: u32,
-    row: &[T],
-) -> &'a TreeNode<T> {
-    let mut node = &nodes[root as usize];
-    while node.test != LEAF {
-        let holds = if plain { row[node.test as usize] <= node.value } else { holds(node, row) };
-        node = &nodes[if holds { node.yes } else { node.no } as usize];
-    }
-    node
-}
-
-fn holds<T: Float>(node: &TreeNode<T>, row: &[T]) -> bool {
-    let x = row[(node.test & ((1 << FEATURE_BITS) - 1)) as usize];
-    let holds = match (node.test >> FEATURE_BITS) & 7 {
-        0 => x <= node.value,
-        1 => x < node.value,
-        2 => x >= node.value,
-        3 => x > node.value,
-        4 => x == node.value,
-        _ => x != node.value,
-    };
-    // Only NaN differs from itself.
-    let missing = x.partial_cmp(&x).is_none();
-    holds || (missing && node.test & MISSING_IS_TRUE != 0)
 }
 
 /// Finds a node by tree and id.
