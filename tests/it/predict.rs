@@ -1,6 +1,7 @@
 //! `foretold predict`: the rows of a file, answered as the service does.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -96,6 +97,16 @@ fn files_are_separated_as_their_first_line_is_and_written_as_the_name_ends() {
     assert!(fs::read_to_string(path("b.jsonl")).unwrap().starts_with(&expected));
     printed(&of_credit(model, &["-", "-o", &path("b.txt")]), SAMPLE.as_bytes());
     assert_eq!(objects(&fs::read_to_string(path("b.txt")).unwrap()).len(), 1);
+    // But for one that promises something else.
+    for name in ["a.xlsx", "a.JSON", "a.parquet"] {
+        let output = run(&of_credit(model, &["-", "-o", &path(name)]), commas.as_bytes());
+        assert!(!output.status.success() && !Path::new(&path(name)).exists(), "{name}");
+        let said = stderr(&output);
+        assert!(said.contains(name) && said.contains("CSV or JSON Lines"), "{said}");
+        let options = ["-", "--format", "csv", "-o", &path(name)];
+        printed(&of_credit(model, &options), commas.as_bytes());
+        assert!(fs::read_to_string(path(name)).unwrap().starts_with(&expected));
+    }
 }
 
 /// As a line of JSON may leave it out.

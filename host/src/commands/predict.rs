@@ -59,13 +59,17 @@ pub(crate) struct Predict {
 
 impl Predict {
     pub(crate) async fn run(&self) -> Result<()> {
+        let by_option = match (self.format, &self.output) {
+            (None, Some(path)) => FileFormat::of(path)?,
+            (format, _) => format,
+        };
         let settings = self.settings.settings()?;
         let url = self.store.store_url_for_tools()?;
         self.settings.check_store(&url)?;
         let store = url.open().await.with_context(|| format!("cannot open the {url}"))?;
         let model = Model::load(&self.source, &self.component, settings, &store).await?;
         let mut rows = Rows::open(&self.file, &model.manifest().features)?;
-        let mut writer = self.writer(&model, &rows)?;
+        let mut writer = self.writer(by_option, &model, &rows)?;
         let mut scoring = Scoring::new(&model, targets(&model), self.progress());
         while let Some(batch) = scoring.next(&mut rows).await? {
             for (row, answers) in &batch {
@@ -81,20 +85,24 @@ impl Predict {
         }
     }
 
-    fn writer(&self, model: &Model, rows: &Rows<'_>) -> Result<RowWriter> {
+    fn writer(
+        &self,
+        format: Option<FileFormat>,
+        model: &Model,
+        rows: &Rows<'_>,
+    ) -> Result<RowWriter> {
         let output = match &self.output {
             Some(path) => {
                 Output::at(path).with_context(|| format!("cannot write {}", path.display()))?
             }
             None => Output::stdout(),
         };
-        let by_name = self.output.as_deref().and_then(FileFormat::of);
         let as_input = match rows.separator() {
             None => FileFormat::Jsonl,
             Some(b'\t') => FileFormat::Tsv,
             Some(_) => FileFormat::Csv,
         };
-        let format = self.format.or(by_name).unwrap_or(as_input);
+        let format = format.unwrap_or(as_input);
         let separator = match format {
             FileFormat::Tsv => b'\t',
             _ if rows.separator() == Some(b';') => b';',

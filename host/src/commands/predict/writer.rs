@@ -1,11 +1,12 @@
 //! Rows with their answers, as CSV or JSON Lines.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use csv::WriterBuilder;
 
@@ -27,15 +28,24 @@ pub(super) enum FileFormat {
     Jsonl,
 }
 
+/// How names of tables end that are of none of these formats.
+const OTHERS: [&str; 8] = ["xlsx", "xls", "ods", "parquet", "feather", "arrow", "json", "xml"];
+
 impl FileFormat {
     /// What the name of a file says of it.
-    pub(super) fn of(path: &Path) -> Option<FileFormat> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+    pub(super) fn of(path: &Path) -> Result<Option<FileFormat>> {
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        Ok(match ending.to_ascii_lowercase().as_str() {
             "csv" => Some(FileFormat::Csv),
             "tsv" => Some(FileFormat::Tsv),
             "jsonl" | "ndjson" => Some(FileFormat::Jsonl),
+            other if OTHERS.contains(&other) => bail!(
+                "{}: rows are written as CSV or JSON Lines; end the name with .csv, .tsv, .jsonl or \
+                 .ndjson, or say what it is to be with --format",
+                path.display()
+            ),
             _ => None,
-        }
+        })
     }
 }
 
