@@ -295,7 +295,8 @@ fn of_many_requests_for_the_same_new_row_one_runs_the_model() {
 fn hosts_wait_for_each_other_where_they_are_told_to() {
     const ROWS: u32 = 5;
     let redis = Redis::start();
-    let folder = slow_model(SLOW_STEPS);
+    // Long enough to be killed in the middle of it, however fast the machine is.
+    let folder = slow_model(5 * SLOW_STEPS);
     let url = redis.url();
     let start = |more: &[&str]| {
         let options = ["--store", &url, "--timeout-ms", "20000", "--near-cache-mib", "0"];
