@@ -15,10 +15,11 @@ use tract_hir::internal::*;
 
 use crate::buffer::Buffer;
 use crate::graph::reads;
+use crate::ops::Stretched;
 use crate::ops::kernel::{Kernel, Missing, Rows};
 use crate::program::Program;
 use crate::proto::NodeProto;
-use crate::run::{self, Memory};
+use crate::run::{self, Memory, of_row};
 use crate::tensor::{Fact, View, ViewMut, same_type};
 
 /// The positions of nodes of a graph, and names.
@@ -105,24 +106,22 @@ impl Plan {
             let written = run::compute(program, rows.len(), memory, |input, mut target| {
                 for (to, &row) in rows.iter().enumerate() {
                     let source = block.input(input, row);
-                    let width = source.len();
-                    same_type!(
-                        source,
-                        target.part(to * width..(to + 1) * width),
-                        |source, target| {
-                            target.clone_from_slice(source);
-                        }
-                    );
+                    let target = target.part(of_row(to, source.len()));
+                    same_type!(source, target, |source, target| target.clone_from_slice(source));
                 }
             });
+            // Of a row that it is not for, something in it may fail.
+            if written.is_err() {
+                others.extend(rows);
+                continue;
+            }
             for (at, &row) in rows.iter().enumerate() {
                 let found = |output: usize| run::found(program, output, at, memory);
                 let first = program.outputs.len() - guards.len();
                 let is_for = |(guard, values): (usize, &Buffer)| {
                     values.view(0..values.len()).is_same(found(first + guard))
                 };
-                // Of a row that it is not for, something in it may fail.
-                if written.is_err() || !guards.iter().enumerate().all(is_for) {
+                if !guards.iter().enumerate().all(is_for) {
                     others.push(row);
                     continue;
                 }
@@ -137,20 +136,21 @@ impl Plan {
 struct Block<'a, 'b, 'c> {
     rows: usize,
     inputs: &'a [View<'b>],
-    widths: &'a [usize],
+    /// What a row has of each input.
+    own: &'a [Stretched],
     outputs: &'a mut [ViewMut<'c>],
 }
 
 impl Block<'_, '_, '_> {
     fn input(&self, input: usize, row: usize) -> View<'_> {
-        let (view, width) = (self.inputs[input], self.widths[input]);
-        // There is one for all rows of what does not depend on the request.
-        if view.len() == width { view } else { view.part(row * width..(row + 1) * width) }
+        let (view, own) = (self.inputs[input], &self.own[input]);
+        let first = own.first(view.len(), row);
+        view.part(first..first + own.length)
     }
 
     fn write(&mut self, output: usize, row: usize, source: View<'_>) {
         let width = self.outputs[output].len() / self.rows;
-        let target = self.outputs[output].part(row * width..(row + 1) * width);
+        let target = self.outputs[output].part(of_row(row, width));
         same_type!(source, target, |source, target| target.clone_from_slice(source));
     }
 
@@ -216,8 +216,8 @@ type Trace = dyn Fn(&[View<'_>]) -> Result<Traced, String> + Send + Sync;
 /// A part as an operator.
 pub(crate) struct Late {
     trace: Box<Trace>,
-    /// How many elements a row has of each input.
-    widths: Vec<usize>,
+    /// What a row has of each input.
+    own: Vec<Stretched>,
     /// Names, types and shapes, which are the same for all rows.
     outputs: Vec<(String, Fact)>,
     plans: Mutex<Plans>,
@@ -225,8 +225,9 @@ pub(crate) struct Late {
 
 impl Late {
     pub(crate) fn new(trace: Box<Trace>, inputs: &[Fact], outputs: Vec<(String, Fact)>) -> Late {
-        let widths = inputs.iter().map(|fact| fact.shape.iter().product()).collect();
-        Late { trace, widths, outputs, plans: Mutex::default() }
+        let widths = inputs.iter().map(|fact| fact.shape.iter().product());
+        let own = widths.map(Stretched::same).collect();
+        Late { trace, own, outputs, plans: Mutex::default() }
     }
 
     /// Computes a row without a plan, and gives one for others like it.
@@ -250,7 +251,7 @@ impl Kernel for Late {
     fn run(&self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<(), String> {
         let width = self.outputs.first().map_or(0, |(_, fact)| fact.shape.iter().product());
         let rows = outputs.first().map_or(1, |output| output.len().checked_div(width).unwrap_or(1));
-        let mut block = Block { rows, inputs, widths: &self.widths, outputs };
+        let mut block = Block { rows, inputs, own: &self.own, outputs };
         let mut like: BTreeMap<Vec<u64>, Vec<usize>> = BTreeMap::new();
         (0..rows).for_each(|row| like.entry(block.missing(row)).or_default().push(row));
         let mut plans = self.plans.lock().map_err(|e| e.to_string())?;

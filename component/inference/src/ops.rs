@@ -15,6 +15,7 @@ use array::{
     cast, choice, gather, gather_elements, one_hot, scan, scatter, sequence, shape, take, text,
 };
 pub(crate) use built::Built;
+pub(crate) use math::broadcast::Stretched;
 use math::{
     activation, arithmetic, c_dist, cumulative, einsum, hardmax, logic, lp_normalization, matrix,
     normalization, pool, reduction, softmax, top_k,

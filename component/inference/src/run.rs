@@ -120,7 +120,7 @@ fn read(
 }
 
 /// Where the elements of a row are.
-fn of_row(row: usize, width: usize) -> Range<usize> {
+pub(crate) fn of_row(row: usize, width: usize) -> Range<usize> {
     row * width..(row + 1) * width
 }
 

@@ -445,13 +445,12 @@ impl Wires {
         for &outlet in &wired {
             self.model.outlet_fact(outlet).and_then(Fact::of).map_err(show)?;
         }
-        let is_sequence = matches!((&built, &node.output[..]), (Built::Sequence(_), [_]));
-        if !is_sequence && node.output.len() > wired.len() {
-            return Err(failed(too_many_outputs(node, wired.len())));
-        }
-        if is_sequence {
-            self.give(&node.output[0], Wire::Sequence(wired.to_vec()));
+        if let (Built::Sequence(_), [name]) = (&built, &node.output[..]) {
+            self.give(name, Wire::Sequence(wired.to_vec()));
             return Ok(());
+        }
+        if node.output.len() > wired.len() {
+            return Err(failed(too_many_outputs(node, wired.len())));
         }
         for (name, &outlet) in node.output.iter().zip(&wired) {
             self.give(name, Wire::Tensor(outlet));

@@ -50,7 +50,7 @@ pub(crate) fn batch_normalization(node: &Node<'_>) -> Result<Built, String> {
     Ok(Built::kernel(kernel, (0..5).collect(), vec![Fact::new(element, shape.clone())]))
 }
 
-/// How often numbers are repeated to fill the elements of rows.
+/// float32 or float64, with the loop that there is for it.
 trait Lines: Float {
     /// Whether it was done: y = x · factor + offset, where these are repeated.
     fn repeated(_x: &[Self], _lines: &[(Self, Self)], _y: &mut [Self]) -> bool {
